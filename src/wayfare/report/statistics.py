@@ -43,7 +43,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 PERCENTILE_BOOTSTRAP_OF_FIVE = 0.84
-"""What a 95 % percentile bootstrap of 5 normal values really covers (measured in the tests): why it is not used here."""
+"""What a 95 % percentile bootstrap of 5 normal values really covers, as measured in the tests: why it is not used."""
 
 FEWEST_FOR_BOOTSTRAP = 10
 BOOTSTRAP_DRAWS = 10_000
@@ -142,7 +142,7 @@ def clustered_share_interval(successes: ArrayLike, trials: ArrayLike, *, level: 
 
 
 def interquartile_mean(values: Floats) -> Floats:
-    """Mean of the middle half of `values` [..., n] -> [...]; values at a quartile count by the part that lies inside."""
+    """Mean of the middle half of `values` [..., n] -> [...]; a value at a quartile counts by what lies inside."""
     n = values.shape[-1]
     ends = np.arange(n + 1) / n
     inside = np.clip(np.minimum(ends[1:], 0.75) - np.maximum(ends[:-1], 0.25), 0.0, None)
