@@ -1,0 +1,38 @@
+"""Language models: histories as text, and a causal model that values actions by the logits of their tokens.
+
+    histories     a history of decisions <-> text, without loss
+    tokens        that text as the tokens of one model, and where in it a decision is made
+    models        a causal model and its tokenizer by name or path; `tiny-random` needs no download
+    value_model   Q(history, action), an online and a target adapter on one frozen model
+
+Nothing here imports another part of wayfare, and nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wayfare.language.histories import History, from_text, to_text
+    from wayfare.language.models import load_causal_model
+    from wayfare.language.tokens import HistoryTokens, Tokens
+    from wayfare.language.value_model import ValueModel
+
+__all__ = ["History", "HistoryTokens", "Tokens", "ValueModel", "from_text", "load_causal_model", "to_text"]
+
+_HOMES = {
+    "History": "histories",
+    "HistoryTokens": "tokens",
+    "Tokens": "tokens",
+    "ValueModel": "value_model",
+    "from_text": "histories",
+    "load_causal_model": "models",
+    "to_text": "histories",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
