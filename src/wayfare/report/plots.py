@@ -247,7 +247,7 @@ def forest(ax: Axes, checks: Sequence[Any]) -> None:
             face = chosen.surface if place.state == "undecided" else colour
             ax.plot(place.estimate, row, "o", ms=6, mec=colour, mew=1.6, mfc=face)
         shown = interval_text(check) if place.low is not None else "not tested"
-        ax.text(1.03, row, f"{shown}   claimed {claimed(check)}", color=colour, **beside)
+        ax.text(1.03, row, f"{shown} · claimed {claimed(check)}", color=colour, **beside)
     ax.set_yticks(range(len(checks)), [str(check.name) for check in checks])
     ax.tick_params(axis="y", length=0, colors=chosen.ink)
     ax.grid(False)
