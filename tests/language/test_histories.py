@@ -42,8 +42,8 @@ def test_a_reward_is_written_only_when_it_is_not_zero() -> None:
 
 
 NO_HISTORIES = [
-    "", "act", "begin", "begin 7 act", "begin act a", "begin act A reward x act", "begin act A task act", "begin act A end act",
-    "begin 0=. act",
+    "", "act", "begin", "begin 7 act", "begin act a", "begin act A reward x act", "begin act A task act",
+    "begin act A end act", "begin 0=. act",
 ]  # fmt: skip
 
 

@@ -65,6 +65,7 @@ def _tiny_random() -> tuple[Any, Any]:
         num_attention_heads=2,
         num_key_value_heads=2,
         max_position_embeddings=8192,
+        initializer_range=0.2,  # at the usual 0.02 no logit could pass 0.6, and a value is a logit
         bos_token_id=None,
         eos_token_id=None,
     )

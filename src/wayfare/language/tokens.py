@@ -23,7 +23,11 @@ __all__ = ["HistoryTokens", "Tokens"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """ids: the whole history. decisions: [T+1] places of `act`; the action of step t, if taken, stands right behind it."""
+    """A history for one model.
+
+    ids:        all tokens
+    decisions:  [T+1] places of `act` among them; the action of step t stands right behind its own
+    """
 
     ids: tuple[int, ...]
     decisions: tuple[int, ...]
@@ -34,9 +38,10 @@ class HistoryTokens:
 
     tokenizer:       of `transformers`
     actions:         how many the agent has, 1 to 26
-    show_task_ends:  whether the end of a task reads differently from the end of an episode; not, when the world hides it
+    show_task_ends:  whether the end of a task reads differently from an episode's; not, when the world hides it
 
-    Raises: BadValue when the tokenizer has no single token for each action's letter, or does not write words back unchanged.
+    Raises: BadValue when the tokenizer has no single token for each action's letter, or does not write words back
+    unchanged.
     """
 
     def __init__(self, tokenizer: Any, actions: int, show_task_ends: bool = False) -> None:

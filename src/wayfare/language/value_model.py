@@ -92,7 +92,7 @@ class ValueModel:
         self._use("online")
 
     def values(self, histories: Sequence[Tokens], adapter: Adapter = "online") -> Tensor:
-        """Q at every decision, history after history: [sum of T+1, A], float32. Keeps gradients where they are enabled."""
+        """Q at every decision, history after history: [sum of T+1, A] float32, with gradients where enabled."""
         return torch.cat([self.read(rows, adapter) for rows in self.passes(histories)])
 
     def passes(self, histories: Sequence[Tokens]) -> Iterator[list[Row]]:
@@ -173,8 +173,8 @@ class ValueModel:
 class Reading:
     """B histories read as they are made, with the past kept in the model's cache: Q at the newest token of each.
 
-    Rows are padded on the left. Once a row has more than X tokens its cache knows things that must be forgotten, and the last
-    X tokens are read anew each time.
+    Rows are padded on the left. Once a row has more than X tokens its cache knows things that must be forgotten, and
+    the last X tokens are read anew each time.
     """
 
     def __init__(self, model: ValueModel, copies: int, adapter: Adapter = "online") -> None:
