@@ -209,10 +209,11 @@ def _making(study: Any, run_info: Mapping[str, Any]) -> str:
 
 def _pairs(title: str, pairs: Mapping[str, Any]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{escape(key)}</th><td>{escape(format_number(value, digits=6))}</td></tr>'
+        f'<tr><th scope="row">{escape(key)}</th><td>{escape("none" if value is None else value)}</td></tr>'
         for key, value in pairs.items()
     )
-    return f'<details><summary>{escape(title)}</summary><div class="wide"><table>{rows}</table></div></details>'
+    table = f'<div class="wide"><table class="pairs">{rows}</table></div>'
+    return f"<details><summary>{escape(title)}</summary>{table}</details>"
 
 
 def _seconds(seconds: Any) -> str:
@@ -227,7 +228,7 @@ def _seconds(seconds: Any) -> str:
     total = _duration(_total(seconds) or 0.0)
     return (
         f'<details><summary>Time by part<span class="count">{total}</span></summary>'
-        f'<div class="wide"><table>{rows}</table></div></details>'
+        f'<div class="wide"><table class="pairs">{rows}</table></div></details>'
     )
 
 

@@ -16,6 +16,7 @@ from wayfare.report.palette import DARK, LIGHT, Theme
 
 __all__ = ["escape", "frame", "picture", "with_links"]
 
+ENLARGED = 1.2
 PICTURES = {"png": "image/png", "svg": "image/svg+xml", "svg_dark": "image/svg+xml"}
 
 
@@ -44,10 +45,17 @@ def picture(made: Mapping[str, bytes], description: str) -> str:
     kinds = [("svg", "on-light"), ("svg_dark", "on-dark")] if made.get("svg") and made.get("svg_dark") else []
     kinds = kinds or [(kind, "") for kind in ("svg", "png") if made.get(kind)][:1]
     return "".join(
-        f'<img class="{look}" alt="{escape(description)}" src="data:{PICTURES[kind]};base64,'
+        f'<img class="{look}" alt="{escape(description)}"{_size(made[kind])} src="data:{PICTURES[kind]};base64,'
         f'{b64encode(made[kind]).decode()}">'
         for kind, look in kinds
     )
+
+
+def _size(svg: bytes) -> str:
+    """Width and height in pixels, so that the page does not jump; drawn larger than on paper, to match the text."""
+    found = [re.search(rb'<svg[^>]*\s%s="([\d.]+)pt"' % side, svg[:2000]) for side in (b"width", b"height")]
+    width, height = (round(float(points[1]) * 4 / 3 * ENLARGED) if points else 0 for points in found)
+    return f' width="{width}" height="{height}"' if width and height else ""
 
 
 def with_links(citation: str) -> str:
@@ -116,7 +124,7 @@ button:hover{color:var(--ink);border-color:var(--soft)}
 main{padding-bottom:5rem}
 .eyebrow{margin:2.2rem 0 .5rem;color:var(--soft);font-size:.82rem;letter-spacing:.07em;text-transform:uppercase}
 h1{font-size:clamp(2rem,5vw,3.1rem);line-height:1.1;font-weight:600;letter-spacing:-.015em;margin:0;
-  max-width:24ch;text-wrap:balance}
+  max-width:30ch;text-wrap:balance}
 .claim{font-size:1.28rem;line-height:1.5;margin:1.1rem 0 .6rem;max-width:44rem;text-wrap:pretty}
 .paper{color:var(--soft);font-size:.92rem;margin:0;max-width:46rem}
 h2{font-size:1.6rem;line-height:1.2;font-weight:600;letter-spacing:-.01em;margin:3.6rem 0 .4rem}
@@ -146,7 +154,8 @@ tbody th{font-weight:500}
 tbody th.group{background:var(--sunken);color:var(--soft);font-size:.8rem;padding:.4rem .9rem}
 table.checks{min-width:54rem;line-height:1.4}
 .checks td{white-space:nowrap}
-.checks tbody th{max-width:24rem}
+.checks tbody th{width:33%}
+.checks tbody th.group{width:auto}
 .checks small{display:block;color:var(--soft);font-weight:400;font-size:.8rem;margin-top:.12rem;
   white-space:normal}
 .place{display:block;width:190px;height:26px}
@@ -169,6 +178,7 @@ summary .count{color:var(--soft);font-weight:400;margin-left:.5rem}
 details .wide{border:0;border-top:1px solid var(--rule);border-radius:0 0 8px 8px;max-height:34rem;
   overflow:auto}
 details table{font-size:.85rem}
+table.pairs th{width:16rem}
 details th,details td{padding:.35rem .9rem}
 details thead th{position:sticky;top:0;background:var(--surface)}
 .csv{float:right;font-size:.85rem;font-weight:400}

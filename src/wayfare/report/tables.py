@@ -13,7 +13,7 @@ from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from wayfare.errors import BadValue
-from wayfare.report.verdict import format_number
+from wayfare.report.verdict import MINUS, format_number
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -43,8 +43,8 @@ def to_rich(table: Any) -> RichTable:
     shown = RichTable(title=Text(str(table.name)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, column in enumerate(table.columns):
         shown.add_column(Text(str(column)), justify="right" if _numeric(rows, index) else "left")
-    for row in rows:
-        shown.add_row(*(Text(format_number(cell)) for cell in row))
+    for row in _shown(rows):
+        shown.add_row(*(Text(cell) for cell in row))
     return shown
 
 
@@ -58,11 +58,11 @@ def to_html(table: Any, caption: str | None = None) -> str:
 
     head = "".join(f'<th scope="col"{kind(i)}>{html.escape(str(c))}</th>' for i, c in enumerate(table.columns))
     body = []
-    for row in rows:
+    for row in _shown(rows):
         cells = []
         for i, cell in enumerate(row):
             tag, scope = ("th", ' scope="row"') if i == 0 and not numeric[0] else ("td", "")
-            cells.append(f"<{tag}{scope}{kind(i)}>{html.escape(format_number(cell))}</{tag}>")
+            cells.append(f"<{tag}{scope}{kind(i)}>{html.escape(cell)}</{tag}>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
@@ -74,6 +74,29 @@ def _rows(table: Any) -> list[tuple[Any, ...]]:
         if len(row) != len(table.columns):
             raise BadValue(f"row {number} of table '{table.name}'", len(row), f"{len(table.columns)} cells long")
     return rows
+
+
+def _shown(rows: list[tuple[Any, ...]]) -> list[list[str]]:
+    """Cells as text; the fractions of one column get the same number of decimals."""
+    columns = []
+    for cells in zip(*rows, strict=True):
+        texts = [format_number(cell) for cell in cells]
+        fractions = [
+            len(t.partition(".")[2]) for t, c in zip(texts, cells, strict=True) if _fraction(c) and "e" not in t
+        ]
+        decimals = min(max(fractions, default=0), 4)
+        columns.append([_aligned(c, t, decimals) for c, t in zip(cells, texts, strict=True)])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _fraction(cell: Any) -> bool:
+    return isinstance(cell, Number) and hasattr(cell, "is_integer") and not isinstance(cell, int)
+
+
+def _aligned(cell: Any, text: str, decimals: int) -> str:
+    if not decimals or not _fraction(cell) or not 1e-4 <= abs(float(cell)) < 1e6:
+        return text
+    return f"{float(cell):.{decimals}f}".replace("-", MINUS)
 
 
 def _numeric(rows: list[tuple[Any, ...]], index: int) -> bool:

@@ -14,14 +14,25 @@ from typing import Any
 
 from wayfare.errors import BadValue
 
-__all__ = ["KINDS", "STATES", "Place", "claimed", "format_number", "interval_text", "lay_out", "state", "tally"]
+__all__ = [
+    "KINDS",
+    "MINUS",
+    "STATES",
+    "Place",
+    "claimed",
+    "format_number",
+    "interval_text",
+    "lay_out",
+    "state",
+    "tally",
+]
 
 STATES = {"holds": "holds", "fails": "fails", "undecided": "undecided", "untested": "not tested"}
 """Each state with the word that readers see."""
 
 KINDS = {"claim": "The paper's claim", "ours": "Our questions", "instrument": "The instrument"}
 
-MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
+MINUS, NOTHING, THIN = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 REACH = 0.86
 """How far from the middle of its scale [-1, 1] the farthest interval end of a unit is drawn."""
 BAND = 0.3
@@ -79,7 +90,7 @@ def interval_text(check: Any) -> str:
 
 
 def format_number(value: object, digits: int = 3) -> str:
-    """Numbers as people read them: `digits` significant ones, thousands apart, a true minus; the rest as text."""
+    """Numbers as people read them: `digits` significant ones, thousands apart from 10 000, a true minus."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -92,7 +103,7 @@ def format_number(value: object, digits: int = 3) -> str:
     if math.isinf(number):
         return "∞" if number > 0 else MINUS + "∞"
     if number == int(number) and abs(number) < 1e15:
-        text = f"{int(number):,}".replace(",", " ")
+        text = f"{int(number):,}".replace(",", THIN) if abs(number) >= 1e4 else str(int(number))
     elif 1e-4 <= abs(number) < 1e6:
         text = f"{number:.{max(0, digits - 1 - math.floor(math.log10(abs(number))))}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
