@@ -1,0 +1,402 @@
+"""The in-context agent: a memory network that has learned to explore by being trained for reward on tasks that come back.
+
+    env = RepeatTask(lambda: gym.make("FrozenLake-v1"), episodes=8, num_envs=16)
+    agent = Agent.train(env, updates=500)
+    agent.save("agent.pt")
+
+    agent = Agent.load("agent.pt")
+    state, reward = agent.initial_state(), 0.0
+    action, state = agent.act(obs, state, reward)
+
+Once trained nothing is updated: what the agent finds out about the task at hand it keeps in `state`. Give it a fresh one when the task
+changes, and let it live on when an episode ends and the task comes back.
+
+Source: Rentschler & Roberts 2025 (arXiv 2508.01287); value function and training in `wayfare.learn.values`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from wayfare.draws import Stream
+from wayfare.errors import BadValue
+from wayfare.learn.collect import Collector
+from wayfare.learn.discounts import DiscountTable
+from wayfare.learn.sequences import TASK_ENDED, Replay, Sequences
+from wayfare.learn.tokens import Tokens
+from wayfare.learn.value_network import ValueNetwork
+from wayfare.learn.values import ValueLearner
+from wayfare.networks import memory_network
+from wayfare.worlds import World
+
+__all__ = ["Agent", "AgentConfig", "Row", "State", "Trajectory"]
+
+FORMAT, VERSION = "wayfare.agents.in_context", 1
+TEST_SEED = 1_000_003  # added to a row's seed where it is tested, so that no test block was trained on
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of the agents trained side by side: a seed and a condition.
+
+    seed: of its tasks, its initial weights, its behaviour and its replay
+    episode_discount: gamma_episode, the discount of value beyond an episode's end within a block
+    memory: X, decisions remembered; None: all since memory began; 0: also blind to the previous action and reward
+    spans_tasks: memory goes on when the task changes
+    """
+
+    seed: int = 0
+    episode_discount: float = 0.97
+    memory: int | None = None
+    spans_tasks: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises: BadValue for an impossible condition."""
+        if not 0 <= self.episode_discount <= 1:
+            raise BadValue("episode_discount", self.episode_discount, "between 0 and 1")
+        if self.memory is not None and self.memory < 0:
+            raise BadValue("memory", self.memory, "at least 0, or None for all")
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What all rows share."""
+
+    network: Literal["none", "gru", "lstm", "transformer"] = "transformer"
+    """Memory network."""
+    width: int = 32
+    """Features of the network: d."""
+    layers: int = 1
+    """Its layers."""
+    heads: int = 2
+    """Attention heads of a transformer."""
+    positions: Literal["absolute", "none", "relative"] = "absolute"
+    """Absolute positions teach the pulls to go: right for blocks of fixed length, wrong for geometric ones."""
+    step_discount: float = 0.97
+    """gamma_step, inside an episode."""
+    learning_rate: float = 2e-3
+    """Peak of the one-cycle schedule."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    clip: float = 1.0
+    """Largest gradient norm of a row."""
+    tau: float = 0.02
+    """Share of the online network that enters the target at each update."""
+    blocks: int = 128
+    """Sequences of each row in a gradient step: B."""
+    learns_per_rollout: float = 4.0
+    """Gradient steps for each `blocks` sequences played."""
+    replay: int = 20
+    """Batches of `blocks` sequences that are remembered."""
+    scripted: float = 0.5
+    """Share of the copies that follow a script in training."""
+    steps: int | None = None
+    """Decisions in a sequence: T; None: a whole block of the world."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by it; make them about one."""
+
+    def __post_init__(self) -> None:
+        """Raises: BadValue for the first impossible field."""
+        for name in ("width", "layers", "heads", "blocks", "replay"):
+            if getattr(self, name) < 1:
+                raise BadValue(name, getattr(self, name), "at least 1")
+        for name in ("learning_rate", "clip", "tau", "learns_per_rollout", "reward_scale"):
+            if not getattr(self, name) > 0:
+                raise BadValue(name, getattr(self, name), "above 0")
+        for name in ("step_discount", "scripted"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadValue(name, getattr(self, name), "between 0 and 1")
+        if self.steps is not None and self.steps < 1:
+            raise BadValue("steps", self.steps, "at least 1")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What S rows of B copies did in T steps, epsilon 0; arrays [S, T, B].
+
+    action: int64    reward: float32    boundary: int8 codes    episode: index in its block of the episode that the step belonged to
+    expected_reward: float32, the true mean of what was done, where the world knows it
+    """
+
+    action: NDArray[np.int64]
+    reward: NDArray[np.float32]
+    boundary: NDArray[np.int8]
+    episode: NDArray[np.int64]
+    expected_reward: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class State:
+    """What an agent remembers of the task at hand, S rows of B copies.
+
+    memory: the network's    action: [S, B] the last one    start: [S, B] True where memory begins with the next decision
+    step: decisions so far
+    """
+
+    memory: Any
+    action: Tensor
+    start: Tensor
+    step: int = 0
+
+
+class Agent:
+    """S trained rows; `train` and `load` make one.
+
+    errors: [S] why a row stopped learning (it left the range of possible returns), None where all is well
+    """
+
+    def __init__(
+        self, config: AgentConfig, rows: Sequence[Row], face: Face, errors: Sequence[str | None] | None = None
+    ) -> None:
+        self.config, self.rows, self.face = config, tuple(rows), face
+        self.errors = tuple(errors or [None] * len(rows))
+        self.network = _network(config, self.rows, face)
+
+    @classmethod
+    def train(
+        cls,
+        world: World,
+        config: AgentConfig | None = None,
+        rows: Sequence[Row] | None = None,
+        *,
+        updates: int = 1500,
+        seed: int = 0,
+        progress: Callable[..., None] | None = None,
+    ) -> Agent:
+        """Train all rows side by side.
+
+        world: of S * B copies, row after row; every rollout resets it
+        config: defaults are those of the study `exploit` at one layer
+        rows: none given: one, of `seed`
+        updates: gradient steps
+        progress: called now and then as progress(done, updates, loss=, reward=), means over rows
+
+        Raises: BadValue where the world does not fit the rows.
+        """
+        config = config or AgentConfig()
+        rows = tuple(rows) if rows is not None else (Row(seed=seed),)
+        if updates < 1:
+            raise BadValue("updates", updates, "at least 1")
+        if not rows:
+            raise BadValue("rows", rows, "at least one row")
+        steps = config.steps or world.block_steps
+        agent = cls(config, rows, Face.of(world, steps))
+        agent.network.to(world.device)
+        seeds = [row.seed for row in rows]
+        learner = ValueLearner(
+            agent.network,
+            DiscountTable.by_rows([config.step_discount] * len(rows), [row.episode_discount for row in rows]),
+            reward_bound=world.reward_bound,
+            total=updates,
+            horizon=world.block_steps,
+            learning_rate=config.learning_rate,
+            clip=config.clip,
+            tau=config.tau,
+            weight_decay=config.weight_decay,
+        )
+        collector = Collector(world, agent.network, seeds, [row.spans_tasks for row in rows], steps, config.scripted)
+        replay = Replay(max(config.replay * config.blocks, collector.copies))
+        draws = Stream(torch.tensor(seeds, device=world.device).unsqueeze(1), "replay")
+        lane = torch.arange(config.blocks, device=world.device).unsqueeze(0)
+        _reset(world, seeds)
+        fresh = 0.0  # sequences played and not yet paid for by gradient steps
+        while learner.done < updates:
+            batch = collector.rollout(learner.done / updates)
+            replay.add(batch)
+            fresh += collector.copies
+            while fresh * config.learns_per_rollout >= config.blocks and learner.done < updates:
+                metrics = learner.update(replay.sample(draws.uniform(lane, learner.done)))
+                fresh -= config.blocks / config.learns_per_rollout
+                if progress is not None and (learner.done % 10 == 0 or learner.done == updates):
+                    progress(
+                        learner.done, updates, loss=float(metrics["loss"].mean()), reward=float(batch.reward.mean())
+                    )
+        agent.errors = tuple(None if error is None else str(error) for error in learner.errors)
+        agent.network.requires_grad_(False)
+        return agent
+
+    @torch.inference_mode()
+    def evaluate(self, world: World, steps: int | None = None, seeds: Sequence[int] | None = None) -> Trajectory:
+        """Play from fresh blocks, greedily; exact ties are broken by seeded draws.
+
+        world: of S * B copies, row after row
+        steps: T; none given: a whole block
+        seeds: [S] of the tasks; none given: each row's own, moved away from those of training
+        """
+        rows, steps = len(self.rows), steps or world.block_steps
+        if world.num_envs % rows:
+            raise BadValue("world.num_envs", world.num_envs, f"a multiple of the {rows} rows")
+        copies = world.num_envs // rows
+        obs = _reset(world, seeds if seeds is not None else [row.seed + TEST_SEED for row in self.rows])
+        state, reward = self._fresh(copies), torch.zeros(rows, copies, device=obs.device)
+        spans = torch.tensor([row.spans_tasks for row in self.rows], device=obs.device).unsqueeze(1)
+        seen: dict[str, list[Tensor]] = {"action": [], "reward": [], "boundary": [], "episode": [], "expected_reward": []}
+        for _ in range(steps):
+            state = self._decide(obs.view(rows, copies, -1), state, reward)
+            obs, reward, _, _, info = world.step(state.action.reshape(-1))
+            reward = reward.view(rows, copies)
+            boundary = info["boundary"].view(rows, copies)
+            state = replace(state, start=(boundary >= TASK_ENDED) & ~spans)
+            for name, value in {"action": state.action, "reward": reward, **info}.items():
+                if name in seen:
+                    seen[name].append(value.view(rows, copies))
+        arrays = {name: torch.stack(each, dim=1).cpu().numpy() for name, each in seen.items() if each}
+        return Trajectory(**{"expected_reward": None, **arrays})
+
+    @torch.inference_mode()
+    def values(self, histories: Sequences, chunk: int = 2048) -> Tensor:
+        """Q(h_t, .) at each decision of given histories: [S, T+1, B, A]; `chunk` copies at a time."""
+        values = []
+        for piece in zip(*(getattr(histories, name).split(chunk, dim=2) for name in _FIELDS), strict=True):
+            part = Sequences(*piece)
+            values.append(self.network.sequence(self.network.tokens.sequence(part), part.start))
+        return torch.cat(values, dim=2) / self.config.reward_scale
+
+    def initial_state(self) -> State:
+        """An empty memory for `act`: hand it in whenever a new task begins."""
+        return self._fresh(1)
+
+    @torch.inference_mode()
+    def act(self, obs: ArrayLike, state: State, reward: float = 0.0) -> tuple[int, State]:
+        """The greedy action for one environment.
+
+        obs: [O] the observation, flat
+        state: from `initial_state()` when a task begins, and then what the last call returned, across episode ends too
+        reward: what the last action paid
+
+        Raises: BadValue for an observation of another size, or when several rows are trained: pick one with `row`.
+        """
+        if len(self.rows) != 1:
+            raise BadValue("rows", len(self.rows), "1 to act in one environment: pick a row with agent.row(s)")
+        flat = torch.as_tensor(np.asarray(obs, dtype=np.float32).ravel())
+        if flat.numel() != self.face.observations:
+            raise BadValue("obs", np.shape(obs), f"{self.face.observations} numbers")
+        state = self._decide(flat.view(1, 1, -1), state, torch.full((1, 1), float(reward)))
+        return int(state.action), state
+
+    def row(self, row: int) -> Agent:
+        """One row as an agent of its own.
+
+        Raises: BadValue for a row that does not exist.
+        """
+        if not 0 <= row < len(self.rows):
+            raise BadValue("row", row, f"between 0 and {len(self.rows) - 1}")
+        agent = Agent(self.config, self.rows[row : row + 1], self.face, self.errors[row : row + 1])
+        agent.network.load_state_dict({name: value[row : row + 1] for name, value in self.network.state_dict().items()})
+        agent.network.requires_grad_(False)
+        return agent
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the agent to one file; it is written aside and renamed."""
+        path = Path(path)
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "config": asdict(self.config),
+            "rows": [asdict(row) for row in self.rows],
+            "face": asdict(self.face),
+            "errors": list(self.errors),
+            "parameters": {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()},
+        }
+        aside = path.with_name(f"{path.name}.part{os.getpid()}")
+        torch.save(content, aside)
+        aside.replace(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Agent:
+        """Read an agent that `save` wrote; no code in the file is run.
+
+        Raises: BadValue for a file of another format or version.
+        """
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise BadValue("path", str(path), f"a file that Agent.save wrote ({type(error).__name__})") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise BadValue("path", str(path), "a file that Agent.save wrote")
+        if content["version"] != VERSION:
+            raise BadValue("version", content["version"], f"{VERSION}: the file is from another release of Wayfare")
+        rows = [Row(**row) for row in content["rows"]]
+        agent = cls(AgentConfig(**content["config"]), rows, Face(**content["face"]), content["errors"])
+        agent.network.load_state_dict(content["parameters"])
+        agent.network.requires_grad_(False)
+        return agent
+
+    def _fresh(self, copies: int) -> State:
+        device = next(self.network.parameters()).device
+        shape = (len(self.rows), copies)
+        return State(
+            memory=self.network.initial_state(copies),
+            action=torch.zeros(shape, dtype=torch.int64, device=device),
+            start=torch.ones(shape, dtype=torch.bool, device=device),
+        )
+
+    def _decide(self, obs: Tensor, state: State, reward: Tensor) -> State:
+        """obs: [S, B, O]    reward: [S, B] of the last action    returns: the state after, its `action` to be done now."""
+        token = self.network.tokens.step(obs, state.action, reward, state.start)
+        values, memory = self.network(token, state.memory, state.start.unsqueeze(1))
+        values = values[:, 0]
+        best = values == values.amax(dim=-1, keepdim=True)
+        if bool((best.sum(dim=-1) > 1).any()):
+            seeds = torch.tensor([row.seed for row in self.rows], device=obs.device).view(-1, 1, 1)
+            copy = torch.arange(obs.shape[1], device=obs.device).view(1, -1, 1)
+            lanes = torch.arange(values.shape[-1], device=obs.device)
+            best = best * Stream(seeds, "ties").uniform(copy, state.step, lane=lanes)
+        action = best.to(values.dtype).argmax(dim=-1)
+        return State(memory, action, torch.zeros_like(state.start), state.step + 1)
+
+
+@dataclass(frozen=True)
+class Face:
+    """What an agent knows of the worlds that it fits: numbers in an observation, actions, code shown, decisions in a sequence."""
+
+    observations: int
+    actions: int
+    boundary_shown: bool
+    steps: int
+
+    @classmethod
+    def of(cls, world: World, steps: int) -> Face:
+        """The face of a world."""
+        observations = int(np.prod(world.single_observation_space.shape or (1,)))
+        return cls(observations, int(world.single_action_space.n), bool(world.boundary_shown), steps)
+
+
+_FIELDS = ("obs", "action", "reward", "boundary", "start")
+
+
+def _network(config: AgentConfig, rows: Sequence[Row], face: Face) -> ValueNetwork:
+    seeds = [row.seed for row in rows]
+    blank = tuple(row.memory == 0 for row in rows)
+    tokens = Tokens(face.observations, face.actions, blank, face.boundary_shown, config.reward_scale)
+    memory = memory_network(
+        config.network,
+        tokens.width,
+        config.width,
+        seeds,
+        layers=config.layers,
+        heads=config.heads,
+        memory=[row.memory for row in rows],
+        context=face.steps + 1,
+        positions=config.positions,
+    )
+    return ValueNetwork(tokens, memory, config.width, seeds)
+
+
+def _reset(world: World, seeds: Sequence[int]) -> Tensor:
+    """Begin at the first blocks of the rows' seeds: copy b of row s is copy b of seeds[s], whatever the other rows are."""
+    copies = world.num_envs // len(seeds)
+    obs, _ = world.reset(
+        seed=[seed for seed in seeds for _ in range(copies)], options={"copy": torch.arange(copies).repeat(len(seeds))}
+    )
+    return obs

@@ -1,0 +1,33 @@
+"""How agents improve: learners, replay, and what they read of a world. Imports no torch until a name is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wayfare.learn.collect import Collector
+    from wayfare.learn.discounts import DiscountTable
+    from wayfare.learn.sequences import Replay, Sequences
+    from wayfare.learn.tokens import Tokens
+    from wayfare.learn.value_network import ValueNetwork
+    from wayfare.learn.values import ValueLearner
+
+__all__ = ["Collector", "DiscountTable", "Replay", "Sequences", "Tokens", "ValueLearner", "ValueNetwork"]
+
+_HOMES = {
+    "Collector": "collect",
+    "DiscountTable": "discounts",
+    "Replay": "sequences",
+    "Sequences": "sequences",
+    "Tokens": "tokens",
+    "ValueLearner": "values",
+    "ValueNetwork": "value_network",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,95 @@
+"""What a memory network reads at each decision: one vector (a_{t-1}, r_{t-1}, o_t), built in this one place.
+
+Token t is the one-hot previous action, the previous reward and the observation, which carries the boundary code where the world shows
+it. Where an episode of memory starts there is no previous action or reward, so both are zero. A row without memory (X = 0) must not see
+the last step through the side door either: its previous action, previous reward and boundary code are blank always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from wayfare.errors import BadValue
+from wayfare.learn.sequences import Sequences
+
+__all__ = ["BOUNDARY_COLUMNS", "Tokens"]
+
+BOUNDARY_COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token layout of S rows: [one-hot action A | reward 1 | observation O].
+
+    observations: O, boundary columns included
+    actions: A
+    blank: [S] True for the rows that may not see the previous step (X = 0)
+    boundary_shown: the last five observation columns are the code of the previous step
+    reward_scale: rewards are multiplied by it
+
+    Raises: BadValue for a layout without room for the boundary columns.
+    """
+
+    observations: int
+    actions: int
+    blank: tuple[bool, ...]
+    boundary_shown: bool = False
+    reward_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        least = BOUNDARY_COLUMNS if self.boundary_shown else 1
+        if self.observations < least:
+            raise BadValue("observations", self.observations, f"at least {least}")
+        if self.actions < 1:
+            raise BadValue("actions", self.actions, "at least 1")
+        if not self.blank:
+            raise BadValue("blank", self.blank, "one flag for each row")
+
+    @property
+    def width(self) -> int:
+        """D, the numbers in a token."""
+        return self.actions + 1 + self.observations
+
+    def row(self, row: int) -> Tokens:
+        """The layout of one row alone."""
+        return Tokens(self.observations, self.actions, (self.blank[row],), self.boundary_shown, self.reward_scale)
+
+    def sequence(self, batch: Sequences) -> Tensor:
+        """All T + 1 tokens of a batch: [S, T+1, B, D]."""
+        token = batch.obs.new_zeros(*batch.start.shape, self.width)
+        self._write(token[:, 1:], batch.action, batch.reward, batch.start[:, 1:])
+        self._observe(token, batch.obs)
+        return token
+
+    def step(self, obs: Tensor, action: Tensor, reward: Tensor, start: Tensor) -> Tensor:
+        """One token for acting.
+
+        obs: [S, B, O]    action: [S, B] previous actions    reward: [S, B]    start: [S, B] bool    returns: [S, 1, B, D]
+        """
+        token = obs.new_zeros(*start.shape, self.width)
+        self._write(token, action, reward, start)
+        self._observe(token, obs)
+        return token.unsqueeze(1)
+
+    def _write(self, token: Tensor, action: Tensor, reward: Tensor, start: Tensor) -> None:
+        seen = (~start).to(token.dtype)
+        if any(self.blank):
+            shape = (-1,) + (1,) * (start.dim() - 1)
+            seen = seen * (~torch.tensor(self.blank, device=start.device)).to(token.dtype).view(shape)
+        token[..., : self.actions] = one_hot(action, self.actions) * seen.unsqueeze(-1)
+        token[..., self.actions] = reward * (seen * self.reward_scale)
+
+    def _observe(self, token: Tensor, obs: Tensor) -> None:
+        token[..., self.actions + 1 :] = obs
+        if self.boundary_shown and any(self.blank):
+            for row in _where(self.blank):
+                token[row, ..., -BOUNDARY_COLUMNS:] = 0
+
+
+def _where(flags: Sequence[bool]) -> list[int]:
+    return [index for index, flag in enumerate(flags) if flag]
