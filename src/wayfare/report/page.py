@@ -156,8 +156,8 @@ table.checks{min-width:54rem;line-height:1.4}
 .checks td{white-space:nowrap}
 .checks tbody th{width:33%}
 .checks tbody th.group{width:auto}
-.checks small{display:block;color:var(--soft);font-weight:400;font-size:.8rem;margin-top:.12rem;
-  white-space:normal}
+.checks small{display:block;color:var(--soft);font-weight:400;font-size:.8rem;margin-top:.12rem}
+.checks th small{white-space:normal}
 .place{display:block;width:190px;height:26px}
 .place .side{fill:var(--holds);opacity:.14}
 .place .edge{stroke:var(--soft);stroke-width:1}
@@ -199,28 +199,47 @@ ul.notes li{margin:.35rem 0}
 .cards p{margin:0;font-size:.92rem}
 .cards .soft{color:var(--soft);font-size:.85rem}
 .cards a::after{content:"";position:absolute;inset:0}
-.cards img{max-width:100%}
+.cards img{width:100%;height:auto}
 .cards a{text-decoration:none;color:inherit}
 .cards li:hover{border-color:var(--soft)}
 .cards .pill{align-self:flex-start}
 footer{margin-top:4rem;padding-top:1.2rem;border-top:1px solid var(--rule);color:var(--soft);font-size:.85rem}
-@media (max-width:40rem){
+@media screen and (max-width:52rem){
   .top>div,main{padding-left:1rem;padding-right:1rem}
   figure{padding:.7rem}
   .claim{font-size:1.12rem}
+  table.checks{min-width:0}
+  .checks,.checks tbody,.checks td,.checks th{display:block}
+  .checks thead{display:none}
+  .checks tr{display:grid;grid-template-columns:1fr auto;gap:.35rem 1rem;padding:.8rem .9rem;
+    border-top:1px solid var(--rule)}
+  .checks tbody th,.checks td{border:0;padding:0}
+  .checks tbody th{grid-column:1/-1;width:auto}
+  .checks td:nth-child(2),.checks td:nth-child(5){justify-self:end;grid-column:2}
+  .checks td:nth-child(2){grid-row:2}
+  .checks td:nth-child(3){grid-row:2;grid-column:1}
+  .checks td:nth-child(4)::before{content:"claimed "}
+  .checks tbody th.group{background:none;padding:0}
+  .checks tr:has(.group){background:var(--sunken);padding:.4rem .9rem}
+  .place{width:130px;height:18px}
 }
+@page{margin:15mm}
 @media print{
   body{background:#fff;font-size:10.5pt}
   .top button,.skip,pre button,.csv{display:none}
   .top>div,main{max-width:none;padding:0}
   h2{break-after:avoid;margin-top:1.6rem}
-  figure,tr,.verdict{break-inside:avoid}
+  h1{font-size:24pt}
+  figure,tr,.verdict,summary{break-inside:avoid}
+  summary{break-after:avoid}
   .wide,details .wide{overflow:visible;max-height:none}
-  table.checks{min-width:0;font-size:8pt}
-  .place{width:110px}
-  .checks td{white-space:normal}
+  table.checks{min-width:0;font-size:8.5pt;line-height:1.3}
+  .checks th,.checks td{padding:.3rem .5rem}
+  .checks small,.pill{font-size:7.5pt}
+  .checks tbody th{width:36%}
+  .checks tbody th.group{width:auto}
+  .place{width:110px;height:15px}
   a{color:inherit}
-  .verdict{border-color:#999}
 }
 """
 )
