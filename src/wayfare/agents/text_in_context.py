@@ -1,18 +1,20 @@
-"""The in-context value agent whose memory is text: a pretrained causal model with LoRA reads the history and values the actions.
+"""The in-context value agent whose memory is text: a pretrained causal model with LoRA values the actions of a history.
 
-The published setting of study `exploit` (Rentschler & Roberts 2025, arXiv 2508.01287): the objective is greedy, acting at test time is
-argmax with ties shared, nothing pays for exploring. In training half of the copies follow the model with an epsilon drawn for
-each block and the others follow a script (`learn.behaviour`), which costs no pass through the model.
+The published setting of study `exploit` (Rentschler & Roberts 2025, arXiv 2508.01287): the objective is greedy,
+acting at test time is argmax with ties shared, nothing pays for exploring. In training half of the copies follow
+the model with an epsilon drawn for each block; the others follow a script (`learn.behaviour`), which costs no pass
+through the model.
 
-One agent is one seed: at this size stacking seeds gains nothing. A run that stops goes on from its last checkpoint, bit for bit.
+One agent is one seed: at this size stacking seeds gains nothing. A training that stops goes on from its last
+checkpoint, bit for bit.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,9 +187,7 @@ class TextAgent:
         begin = index * (steps + 1)
         progress = self.learner.done / self.config.updates
         share = epsilon(policy.uniform(everyone[:followers], begin, lane=0), progress)
-        script = Script(
-            policy.uniform(behind, begin, lane=1), policy.uniform(behind, begin, lane=2), self._actions
-        )
+        script = Script(policy.uniform(behind, begin, lane=1), policy.uniform(behind, begin, lane=2), self._actions)
         last = torch.zeros(scripted, dtype=torch.int64, device=world.device)
 
         def choose(t: int, greedy: Tensor) -> Tensor:
@@ -259,8 +259,10 @@ class TextAgent:
         choose: Callable[[int, Tensor], Tensor],
         observe: Callable[[Tensor, Tensor, Tensor], None],
     ) -> dict[str, npt.NDArray[Any]]:
-        """T steps in which the model reads for the first `followers` copies: time-major arrays, `observation` and `final`
-        [T+1, N, O], the others [T, N]."""
+        """T steps in which the model reads for the first `followers` copies.
+
+        Returns time-major arrays: `observation` and `final` [T+1, N, O], the others [T, N].
+        """
         writer = self.learner.values.tokens
         reading = Reading(self.learner.values, followers)
         ties = Stream(self.config.seed, "ties")
@@ -294,7 +296,7 @@ class TextAgent:
         return {name: np.stack(values) for name, values in record.items()}
 
     def _histories(self, record: dict[str, npt.NDArray[Any]]) -> list[History]:
-        """One history for each stretch of memory; the last observation of one that ended with its task is the final one."""
+        """One history for each stretch of memory; one ended by its task ends with the final observation."""
         steps, copies = record["action"].shape
         histories = []
         for copy in range(copies):
