@@ -1,0 +1,73 @@
+# Every command starts from nothing: it makes .venv if there is none, adds only what it needs, and skips what is there.
+# `make run` and `make test` may come in any order; both build on the same .venv.
+
+PYTHON ?= python3
+SCALE  ?= quick
+ARGS   ?=
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+OURS  := $(PIP) --build-constraint requirements.lock
+GROUND := $(READY)/pip pyproject.toml setup.py requirements.lock
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint format bench docs clean
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smoke|laptop, ARGS='--seeds 3')
+	@$(BIN)/wayfare run exploit --scale $(SCALE) $(ARGS)
+
+test: lint ## format, lint, types, import contracts, then the tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 $(ARGS)
+
+lint: $(READY)/dev ## format, lint, types and import contracts only
+	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff; exit 1; }
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY)/dev ## put the code into the house style
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: $(READY)/bench ## speed beside named peers, each in an environment of its own
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+docs: $(READY)/docs ## the manual, into site/
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+clean: ## forget environments, caches and built things; runs/ and results/ stay
+	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+
+$(READY)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Wayfare needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(PIP) --upgrade pip
+	@mkdir -p $(READY) && touch $@
+
+$(READY)/lab: $(GROUND)
+	@echo "installing wayfare[lab] into $(VENV)"
+	@$(OURS) --editable '.[lab]'
+	@touch $@
+
+$(READY)/dev: $(GROUND)
+	@echo "installing wayfare[lab,lm,ray,tensorboard] and the tools of the tests into $(VENV)"
+	@$(OURS) --editable '.[lab,lm,ray,tensorboard]' --group dev
+	@touch $@ $(READY)/lab
+
+$(READY)/bench: $(GROUND)
+	@echo "installing wayfare[lab] and what the benchmarks need into $(VENV)"
+	@$(OURS) --editable '.[lab]' --group bench
+	@touch $@ $(READY)/lab
+
+$(READY)/docs: $(GROUND)
+	@echo "installing wayfare[lab] and the tools of the manual into $(VENV)"
+	@$(OURS) --editable '.[lab]' --group docs
+	@touch $@ $(READY)/lab
