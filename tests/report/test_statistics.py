@@ -98,6 +98,21 @@ def test_agreeing_seeds_promise_no_more_than_independent_trials() -> None:
     assert interval.n == 3
 
 
+def test_seeds_that_happen_to_agree_are_as_wide_as_independent_trials() -> None:
+    interval, exact = clustered_share_interval([25, 25, 25], [50, 50, 50]), share_interval(75, 150)
+    assert (interval.low, interval.high) == (exact.low, exact.high)
+
+
+def test_bca_intervals_of_skewed_values_equal_scipys() -> None:
+    values = np.random.default_rng(5).lognormal(size=15)
+    ours = iqm_interval(values)
+    theirs = scipy.stats.bootstrap(
+        (values,), lambda x, axis: interquartile_mean(np.moveaxis(x, axis, -1)), n_resamples=9999, rng=1
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.05 * width)
+
+
 def test_clustered_shares_of_equal_size_are_student_t_on_the_shares() -> None:
     successes = np.array([40, 60, 65, 50])
     ours, t = clustered_share_interval(successes, np.full(4, 100)), mean_interval(successes / 100)
