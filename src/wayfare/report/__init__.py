@@ -3,7 +3,9 @@
     statistics   intervals for few seeds
     verdict      where an interval lies against its threshold, in words and on a scale
     tables       a tidy table as CSV, in the terminal, as HTML
+    palette      which colour and stroke stands for which player
     plots        the house style of figures, light and dark
+    page         the frame of every page: light, dark, printed, without a network
     html         one self-contained report of one run
     site         one page over all recorded results
 
