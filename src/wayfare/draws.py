@@ -1,0 +1,232 @@
+"""Random numbers that depend on (seed, stream name, copy, step, lane) alone, in NumPy and torch alike.
+
+The array API has no randomness, and a generator that is drawn from in turn makes copy 3 depend on how many copies there
+are. Here a draw is a hash of its address: each part of the address times an odd constant of its own, summed, then the
+SplitMix64 finaliser
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;  z = (z ^ z >> 27) * 0x94d049bb133111eb;  z ^ z >> 31        (1)
+
+Integers and uniforms are bit-equal in both libraries and on every device; what passes through log and cos agrees to
+rounding.
+
+    Stream(seed, "reward noise").normal(copy, step)       # anything that broadcasts; the result has that shape
+    Stream(seed, "policy").at(copy, step).uniform(arms)   # `Draws`, the small face that action rules ask for
+
+The library of the result is that of the arrays in the address (NumPy when all are plain integers). Draws of different
+kinds, say a uniform and a normal of one address, are independent; so are draws of different lanes: lane numbers the
+several draws of one step.
+
+Source: (1) Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"; normals Box & Muller 1958; gamma
+and beta Marsaglia & Tsang 2000, "A simple method for generating gamma variables".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from array_api_compat import array_namespace
+from array_api_compat import device as device_of
+
+from wayfare.errors import BadValue
+
+__all__ = ["Draws", "Stream"]
+
+Array = Any
+"""A NumPy array or a torch tensor."""
+
+_WORD = 0xFFFFFFFFFFFFFFFF
+
+
+def _signed(x: int) -> int:
+    """x modulo 2^64 as the signed 64-bit integer with the same bits."""
+    return ((x + (1 << 63)) & _WORD) - (1 << 63)
+
+
+SEED, NAME = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
+COPY, STEP, LANE, TURN = map(_signed, (0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3))
+FIRST, SECOND = map(_signed, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+UNIFORM, NORMAL, GAMMA_A, GAMMA_B = range(4)
+"""First `turn` of each kind of draw; the rejection rounds of a gamma draw go on in steps of 8."""
+ROUNDS = 64
+"""A round of (Marsaglia & Tsang) accepts at least 95 %: the chance that 64 do not suffice is below 1e-83."""
+
+
+def _finalise(z: Array) -> Array:
+    """(1) in wrapping int64, overwriting z; right shifts are made logical by a mask."""
+    for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):
+        high = z >> shift
+        high &= (1 << (64 - shift)) - 1
+        z ^= high
+        if factor != 1:
+            z *= factor
+    return z
+
+
+def _part(field: str, x: Any) -> Any:
+    """An address part: a Python integer, or an array as int64."""
+    if isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_)):
+        return int(x)
+    try:
+        xp = array_namespace(x)
+        integral = xp.isdtype(x.dtype, "integral")
+    except TypeError:
+        integral = False
+    if not integral:
+        raise BadValue(field, x, "an integer or an array of integers")
+    return xp.astype(x, xp.int64, copy=False)
+
+
+def _column(x: Any) -> Any:
+    """[...] -> [..., 1], to broadcast against lanes; integers stay."""
+    return x if isinstance(x, int) else x[..., None]
+
+
+class Stream:
+    """All draws of one name: `Stream(seed, "task")` has nothing in common with `Stream(seed, "policy")`.
+
+    seed: an integer, or an integer array that broadcasts against copy and step; entry i then draws as
+    `Stream(int(seed[i]), name)` would
+
+    Every method takes copy, step and lane: integers or integer arrays that broadcast together (and with the seed) to the
+    shape of the result.
+    Raises: BadValue when a part of the address is not integral.
+    """
+
+    def __init__(self, seed: int | Array, name: str) -> None:
+        self.name = name
+        tag = crc32(name.encode()) * NAME
+        seed = _part("seed", seed)
+        if isinstance(seed, int):
+            self._key: Any = int(_finalise(np.asarray([_signed(seed * SEED + tag)]))[0])
+        else:
+            with np.errstate(over="ignore"):
+                self._key = _finalise(seed * _signed(SEED) + _signed(tag))
+
+    def _bits(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
+        """64 random bits of the address as int64; `turn` numbers the hashes that one draw needs."""
+        fixed, z = turn * TURN, None
+        with np.errstate(over="ignore"):
+            address = (("key", self._key, 1), ("copy", copy, COPY), ("step", step, STEP), ("lane", lane, LANE))
+            for field, part, odd in address:
+                x = _part(field, part)
+                if isinstance(x, int):
+                    fixed += x * odd
+                else:
+                    z = x * odd if z is None else z + x * odd
+            if z is None:
+                return _finalise(np.asarray([_signed(fixed)])).reshape(())
+            return _finalise(z + _signed(fixed))
+
+    def _unit(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
+        z = self._bits(turn, copy, step, lane)
+        xp = array_namespace(z)
+        return (xp.astype((z >> 12) & 0xFFFFFFFFFFFFF, xp.float64) + 0.5) * 2.0**-52
+
+    def _gauss(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
+        """Box-Muller on the two halves of one hash: |z| reaches 6.7."""
+        z = self._bits(turn, copy, step, lane)
+        xp = array_namespace(z)
+        u = (xp.astype((z >> 32) & 0xFFFFFFFF, xp.float64) + 0.5) * 2.0**-32
+        v = xp.astype(z & 0xFFFFFFFF, xp.float64) * (2.0**-32 * 2 * math.pi)
+        return xp.sqrt(-2.0 * xp.log(u)) * xp.cos(v)
+
+    def uniform(self, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
+        """float64, strictly between 0 and 1."""
+        return self._unit(UNIFORM, copy, step, lane)
+
+    def normal(self, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
+        """float64, mean 0 and variance 1."""
+        return self._gauss(NORMAL, copy, step, lane)
+
+    def integers(self, high: int | Array, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
+        """int64, uniform over 0 .. high - 1; high: an integer or an array that broadcasts with the address.
+
+        Raises: BadValue unless 1 <= high < 2^31.
+        """
+        u = self._unit(UNIFORM, copy, step, lane)
+        xp = array_namespace(u)
+        if not bool(xp.all((xp.asarray(high) >= 1) & (xp.asarray(high) < 1 << 31))):
+            raise BadValue("high", high, "at least 1 and below 2^31")
+        return xp.astype(u * high, xp.int64)
+
+    def categorical(self, p: Array, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
+        """p: [..., A], rows with a positive sum -> int64 [...], the index drawn; never one of probability zero."""
+        xp = array_namespace(p)
+        u = self._unit(UNIFORM, copy, step, lane)
+        edges = xp.cumulative_sum(xp.astype(p, xp.float64), axis=-1)
+        below = (u[..., None] * edges[..., -1:] < edges) & (p > 0)
+        first = xp.arange(p.shape[-1], 0, -1, dtype=xp.int64, device=device_of(p))
+        return xp.argmax(xp.astype(below, xp.int64) * first, axis=-1)
+
+    def log_gamma(self, shape: Array, copy: Any, step: Any = 0, lane: Any = 0, *, turn: int = GAMMA_A) -> Array:
+        """Logarithm of a gamma variable of unit scale, float64 (logarithm: tiny shapes underflow); shape > 0, an array.
+
+        Shapes below 1 are raised by one and the draw is scaled by u^(1/shape).
+        Raises: BadValue for a shape not above 0.
+        """
+        xp = array_namespace(shape)
+        shape = xp.astype(shape, xp.float64, copy=False)
+        if not bool(xp.all(shape > 0)):
+            raise BadValue("shape", float(xp.min(shape)), "above 0")
+        low = shape < 1
+        d = xp.where(low, shape + 1.0, shape) - 1.0 / 3.0
+        value, waiting = xp.zeros_like(d), xp.ones_like(d, dtype=xp.bool)
+        for turns in range(turn + 8, turn + 8 * (ROUNDS + 1), 8):
+            x = self._gauss(turns, copy, step, lane)
+            v = (1.0 + x / xp.sqrt(9.0 * d)) ** 3
+            log_v = xp.log(xp.where(v > 0, v, xp.ones_like(v)))
+            log_u = xp.log(self._unit(turns + 4, copy, step, lane))
+            accept = waiting & (v > 0) & (log_u < 0.5 * x * x + d * (1.0 - v + log_v))
+            value = xp.where(accept, xp.log(d) + log_v, value)
+            waiting = waiting & ~accept
+            if not bool(xp.any(waiting)):
+                break
+        log_u = xp.log(self._unit(turn, copy, step, lane))
+        return xp.where(low, value + log_u / shape, value)
+
+    def beta(self, a: Array, b: Array, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
+        """float64 in [0, 1]; a, b: arrays, above 0. Raises: BadValue otherwise."""
+        x = self.log_gamma(a, copy, step, lane, turn=GAMMA_A)
+        y = self.log_gamma(b, copy, step, lane, turn=GAMMA_B)
+        xp = array_namespace(x)
+        return 1.0 / (1.0 + xp.exp(xp.clip(y - x, -700.0, 700.0)))
+
+    def at(self, copy: Any, step: Any = 0) -> Draws:
+        """The draws of one decision of each copy."""
+        return Draws(self, copy, step)
+
+
+class Draws:
+    """What one decision of each copy draws. `...` is the shape of copy, step and seed together; lanes number actions.
+
+    `uniform()` and `uniform(A)` are independent of each other and of `normal(A)` and `beta(a, b)`; asking twice gives
+    the same numbers.
+    """
+
+    def __init__(self, stream: Stream, copy: Any, step: Any = 0) -> None:
+        self._stream, self._copy, self._step = stream, _part("copy", copy), _part("step", step)
+        self._wide = Stream.__new__(Stream)
+        self._wide.name, self._wide._key = stream.name, _column(stream._key)
+
+    def _address(self, actions: int) -> tuple[Any, Any, Any]:
+        arrays = [x for x in (self._stream._key, self._copy, self._step) if not isinstance(x, int)]
+        xp = array_namespace(arrays[0]) if arrays else np
+        where = {"device": device_of(arrays[0])} if arrays else {}
+        return _column(self._copy), _column(self._step), xp.arange(1, actions + 1, dtype=xp.int64, **where)
+
+    def uniform(self, actions: int | None = None) -> Array:
+        """Strictly between 0 and 1: [...] one a decision, or [..., A] one an action."""
+        if actions is None:
+            return self._stream.uniform(self._copy, self._step)
+        return self._wide.uniform(*self._address(actions))
+
+    def normal(self, actions: int) -> Array:
+        """[..., A] of mean 0 and variance 1."""
+        return self._wide.normal(*self._address(actions))
+
+    def beta(self, a: Array, b: Array) -> Array:
+        """a, b: [..., A], above 0 -> [..., A] in [0, 1]. Raises: BadValue otherwise."""
+        return self._wide.beta(a, b, *self._address(a.shape[-1]))
