@@ -8,7 +8,7 @@ ARGS   ?=
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+PIP   := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock
 OURS  := $(PIP) --build-constraint requirements.lock
 GROUND := $(READY)/pip pyproject.toml setup.py requirements.lock
 
@@ -23,13 +23,13 @@ run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smo
 	@$(BIN)/wayfare run exploit --scale $(SCALE) $(ARGS)
 
 test: lint ## format, lint, types, import contracts, then the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
 
 lint: $(READY)/dev ## format, lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff; exit 1; }
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(READY)/dev ## put the code into the house style
 	@$(BIN)/ruff format
