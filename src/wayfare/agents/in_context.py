@@ -1,4 +1,4 @@
-"""The in-context agent: a memory network that has learned to explore by being trained for reward on tasks that come back.
+"""The in-context agent: a memory network trained for reward on tasks that come back, and so learned to explore.
 
     env = RepeatTask(lambda: gym.make("FrozenLake-v1"), episodes=8, num_envs=16)
     agent = Agent.train(env, updates=500)
@@ -8,8 +8,8 @@
     state, reward = agent.initial_state(), 0.0
     action, state = agent.act(obs, state, reward)
 
-Once trained nothing is updated: what the agent finds out about the task at hand it keeps in `state`. Give it a fresh one when the task
-changes, and let it live on when an episode ends and the task comes back.
+Once trained nothing is updated: what the agent finds out about the task at hand it keeps in `state`. Give it a fresh
+one when the task changes, and let it live on when an episode ends and the task comes back.
 
 Source: Rentschler & Roberts 2025 (arXiv 2508.01287); value function and training in `wayfare.learn.values`.
 """
@@ -124,7 +124,10 @@ class AgentConfig:
 class Trajectory:
     """What S rows of B copies did in T steps, epsilon 0; arrays [S, T, B].
 
-    action: int64    reward: float32    boundary: int8 codes    episode: index in its block of the episode that the step belonged to
+    action: int64
+    reward: float32
+    boundary: int8 codes
+    episode: index in its block of the episode that the step belonged to
     expected_reward: float32, the true mean of what was done, where the world knows it
     """
 
@@ -139,7 +142,9 @@ class Trajectory:
 class State:
     """What an agent remembers of the task at hand, S rows of B copies.
 
-    memory: the network's    action: [S, B] the last one    start: [S, B] True where memory begins with the next decision
+    memory: the network's
+    action: [S, B] the last one
+    start: [S, B] True where memory begins with the next decision
     step: decisions so far
     """
 
@@ -240,7 +245,13 @@ class Agent:
         obs = _reset(world, seeds if seeds is not None else [row.seed + TEST_SEED for row in self.rows])
         state, reward = self._fresh(copies), torch.zeros(rows, copies, device=obs.device)
         spans = torch.tensor([row.spans_tasks for row in self.rows], device=obs.device).unsqueeze(1)
-        seen: dict[str, list[Tensor]] = {"action": [], "reward": [], "boundary": [], "episode": [], "expected_reward": []}
+        seen: dict[str, list[Tensor]] = {
+            "action": [],
+            "reward": [],
+            "boundary": [],
+            "episode": [],
+            "expected_reward": [],
+        }
         for _ in range(steps):
             state = self._decide(obs.view(rows, copies, -1), state, reward)
             obs, reward, _, _, info = world.step(state.action.reshape(-1))
@@ -342,7 +353,7 @@ class Agent:
         )
 
     def _decide(self, obs: Tensor, state: State, reward: Tensor) -> State:
-        """obs: [S, B, O]    reward: [S, B] of the last action    returns: the state after, its `action` to be done now."""
+        """obs: [S, B, O], reward: [S, B] of the last action -> the state after, its `action` to be done now."""
         token = self.network.tokens.step(obs, state.action, reward, state.start)
         values, memory = self.network(token, state.memory, state.start.unsqueeze(1))
         values = values[:, 0]
@@ -358,7 +369,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Face:
-    """What an agent knows of the worlds that it fits: numbers in an observation, actions, code shown, decisions in a sequence."""
+    """What an agent fits: numbers in an observation, actions, whether the code is shown, decisions in a sequence."""
 
     observations: int
     actions: int
@@ -394,7 +405,7 @@ def _network(config: AgentConfig, rows: Sequence[Row], face: Face) -> ValueNetwo
 
 
 def _reset(world: World, seeds: Sequence[int]) -> Tensor:
-    """Begin at the first blocks of the rows' seeds: copy b of row s is copy b of seeds[s], whatever the other rows are."""
+    """Begin at the first blocks: copy b of row s is copy b of seeds[s], whatever the other rows are."""
     copies = world.num_envs // len(seeds)
     obs, _ = world.reset(
         seed=[seed for seed in seeds for _ in range(copies)], options={"copy": torch.arange(copies).repeat(len(seeds))}

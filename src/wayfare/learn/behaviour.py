@@ -1,8 +1,9 @@
-"""Who plays while the learner learns: epsilon that differs from block to block, and scripted players that cost no network.
+"""Who plays while the learner learns: an epsilon for each block, and scripted players that cost no network.
 
-"Greedy" names the objective and the test; training data need coverage. Half of the copies follow the network with an epsilon that is
-drawn for each sequence, from U(0, 1) at first and from 0.5 u^3 at last. The others follow a script, drawn for each sequence too:
-uniform, sticky (mostly repeats its last action) or noisy myopic (the best mean reward so far, plus noise).
+"Greedy" names the objective and the test; training data need coverage. Half of the copies follow the network with an
+epsilon that is drawn for each sequence, from U(0, 1) at first and from 0.5 u^3 at last. The others follow a script,
+drawn for each sequence too: uniform, sticky (mostly repeats its last action) or noisy myopic (the best mean reward so
+far, plus noise).
 
 Source: epsilon and scripts are ours, after the mixed-quality behaviour of arXiv 2501.14176.
 """

@@ -1,7 +1,7 @@
 """Rollouts: S rows of B copies play T steps from fresh blocks, half of them by the network, half by a script.
 
-Only the copies that follow the network pass through it, one token at a time with its cache. All randomness of a rollout is drawn
-before its first step; row s draws from its own seed, so that it plays as it would alone.
+Only the copies that follow the network pass through it, one token at a time with its cache. All randomness of a
+rollout is drawn before its first step; row s draws from its own seed, so that it plays as it would alone.
 """
 
 from __future__ import annotations

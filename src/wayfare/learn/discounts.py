@@ -1,7 +1,8 @@
 """The discount table: how much of the future counts after each kind of boundary.
 
-All of the condition "long-horizon credit" is this table. `running` is gamma_step, the two episode codes are gamma_episode, and a
-task's end is worth nothing unless told otherwise. A learner's bootstrap is `g(code_t) * value(h_{t+1})` and nothing else.
+All of the condition "long-horizon credit" is this table. `running` is gamma_step, the two episode codes are
+gamma_episode, and a task's end is worth nothing unless told otherwise. A learner's bootstrap is
+`g(code_t) * value(h_{t+1})` and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Discount = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class DiscountTable:
-    """g(code), one field per boundary code, in the codes' order; a float holds for all rows, a tuple gives one to each of S rows.
+    """g(code), a field for each code in the codes' order; a float holds for all rows, a tuple gives each its own.
 
     running: the inner episode goes on (gamma_step)
     episode_terminated, episode_truncated: it ended, the task comes back (gamma_episode)
@@ -50,7 +51,7 @@ class DiscountTable:
 
     @classmethod
     def by_rows(cls, step: Sequence[float], episode: Sequence[float]) -> DiscountTable:
-        """Row s discounts by step[s] inside an episode and by episode[s] at its end within a block; a task's end counts 0."""
+        """Row s discounts by step[s] inside an episode and by episode[s] at its end; a task's end counts 0."""
         return cls(tuple(step), tuple(episode), tuple(episode))
 
     @cached_property

@@ -1,10 +1,11 @@
 """AdamW over stacked rows: S networks in one matrix, each with its own clip, its own stop and its own learning rate.
 
-All parameters of a stacked module (each [S, ...]) are re-laid as views of one [S, P] matrix. Clipping, the
-update and the target's polyak average are then a handful of operations on that matrix, whatever the number of layers; a row that has
-stopped is left as it is.
+All parameters of a stacked module (each [S, ...]) are re-laid as views of one [S, P] matrix. Clipping, the update and
+the target's polyak average are then a handful of operations on that matrix, whatever the number of layers; a row that
+has stopped is left as it is.
 
-Source: Loshchilov & Hutter 2019 (AdamW, alg. 2); Smith & Topin 2018 (one cycle). Tested equal to torch's own for a single row.
+Source: Loshchilov & Hutter 2019 (AdamW, alg. 2); Smith & Topin 2018 (one cycle). Tested equal to torch's own for a
+single row.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["FlatParameters", "StackedAdamW", "one_cycle"]
 
 
 def one_cycle(done: int, total: int, warm_up: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:
-    """Factor of the peak learning rate for the update after `done` ones: cosine up from `start` to 1, cosine down to `end`."""
+    """Share of the peak learning rate after `done` updates: cosine up from `start` to 1, cosine down to `end`."""
     top = warm_up * total - 1.0
     if done <= top:
         share, low, high = (done / top if top > 0 else 1.0), start, 1.0
@@ -41,7 +42,7 @@ class FlatParameters:
         rows = {each.shape[0] for each in self.parameters}
         if len(rows) != 1:
             raise BadValue("module", sorted(rows), "stacked: every parameter led by the same S")
-        self.values = torch.cat([each.detach().flatten(1) for each in self.parameters], dim=1)
+        self.values = torch.cat([each.detach().reshape(len(each), -1) for each in self.parameters], dim=1)
         begin = 0
         for each in self.parameters:
             size = each[0].numel()
@@ -50,7 +51,7 @@ class FlatParameters:
 
     def gradient(self, loss: Tensor) -> Tensor:
         """d loss / d values: [S, P]; loss is a scalar."""
-        return torch.cat([each.flatten(1) for each in torch.autograd.grad(loss, self.parameters)], dim=1)
+        return torch.cat([each.reshape(len(each), -1) for each in torch.autograd.grad(loss, self.parameters)], dim=1)
 
 
 class StackedAdamW:

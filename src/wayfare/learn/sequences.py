@@ -1,7 +1,7 @@
 """Sequences of decisions across episode ends, and the replay that remembers the latest of them.
 
-A sequence is one copy of a world from a reset on, T steps long: it may hold many inner episodes and more than one block. Networks are
-rerun over all of it, so no recurrent state is stored.
+A sequence is one copy of a world from a reset on, T steps long: it may hold many inner episodes and more than one
+block. Networks are rerun over all of it, so no recurrent state is stored.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Sequences:
     action: [S, T, B] int64
     reward: [S, T, B] float32, unitless
     boundary: [S, T, B] int8, what ended with the step
-    start: [S, T+1, B] bool, the first decision of an episode of memory; False at T when obs[T] is the final observation of a block
-        that ended there
+    start: [S, T+1, B] bool, the first decision of an episode of memory; False at T when obs[T] is the final
+        observation of a block that ended there
     """
 
     obs: Tensor

@@ -1,8 +1,9 @@
 """What a memory network reads at each decision: one vector (a_{t-1}, r_{t-1}, o_t), built in this one place.
 
-Token t is the one-hot previous action, the previous reward and the observation, which carries the boundary code where the world shows
-it. Where an episode of memory starts there is no previous action or reward, so both are zero. A row without memory (X = 0) must not see
-the last step through the side door either: its previous action, previous reward and boundary code are blank always.
+Token t is the one-hot previous action, the previous reward and the observation, which carries the boundary code where
+the world shows it. Where an episode of memory starts there is no previous action or reward, so both are zero. A row
+without memory (X = 0) must not see the last step through the side door either: its previous action, previous reward
+and boundary code are blank always.
 """
 
 from __future__ import annotations
@@ -69,7 +70,11 @@ class Tokens:
     def step(self, obs: Tensor, action: Tensor, reward: Tensor, start: Tensor) -> Tensor:
         """One token for acting.
 
-        obs: [S, B, O]    action: [S, B] previous actions    reward: [S, B]    start: [S, B] bool    returns: [S, 1, B, D]
+        obs: [S, B, O]
+        action: [S, B] previous actions
+        reward: [S, B]
+        start: [S, B] bool
+        returns: [S, 1, B, D]
         """
         token = obs.new_zeros(*start.shape, self.width)
         self._write(token, action, reward, start)

@@ -5,10 +5,11 @@
     target <- (1 - tau) target + tau online                                                 (3)
     stop the row when |Q| > r_max / (1 - max g)                                             (4)
 
-h_t is the history that the network remembers at decision t and g the discount table over boundary codes. One online pass over the
-T + 1 tokens serves both Q(h_t, .) and the argmax of (1); one target pass serves the values.
+h_t is the history that the network remembers at decision t and g the discount table over boundary codes. One online
+pass over the T + 1 tokens serves both Q(h_t, .) and the argmax of (1); one target pass serves the values.
 
-Source: van Hasselt, Guez & Silver 2016, eq. 4 (1); Rentschler & Roberts 2025 (one discount for each boundary code); the rest is ours.
+Source: van Hasselt, Guez & Silver 2016, eq. 4 (1); Rentschler & Roberts 2025 (one discount for each boundary code);
+the rest is ours.
 """
 
 from __future__ import annotations
@@ -109,13 +110,14 @@ class ValueLearner:
     @property
     def errors(self) -> tuple[Diverged | None, ...]:
         """[S]: why a row stopped, None for a row that learns on."""
+        stops = zip(self._failed_at.tolist(), self._failed_with.tolist(), self.bound.tolist(), strict=True)
         return tuple(
-            None
-            if at < 0
-            else Diverged(f"row {row} left the range of its returns at update {at}: |Q| reached {value:.3g}, the bound is {bound:.3g}")
-            for row, (at, value, bound) in enumerate(
-                zip(self._failed_at.tolist(), self._failed_with.tolist(), self.bound.tolist(), strict=True)
+            Diverged(
+                f"row {row} left the range of its returns at update {at}: |Q| reached {value:.3g}, bound {bound:.3g}"
             )
+            if at >= 0
+            else None
+            for row, (at, value, bound) in enumerate(stops)
         )
 
     def _guard(self, largest: Tensor, norms: Tensor) -> Tensor:
@@ -147,7 +149,9 @@ class ValueLearner:
         if state["total"] != self.total:
             raise BadValue("total", self.total, f"{state['total']}, as in the saved run")
         if tensors["online"].shape != self._online.values.shape:
-            raise BadValue("network", tuple(self._online.values.shape), f"of {tuple(tensors['online'].shape)} parameters")
+            raise BadValue(
+                "network", tuple(self._online.values.shape), f"of {tuple(tensors['online'].shape)} parameters"
+            )
         self._online.values.copy_(tensors["online"])
         self._delayed.copy_(tensors["target"])
         self._failed_at.copy_(tensors["failed_at"])
@@ -159,6 +163,6 @@ class ValueLearner:
 
 
 def _bootstrap_is_seen(batch: Sequences, discount: Tensor) -> Tensor:
-    """[S, T, B] 0 or 1: 0 where (1) would read past a block's end, because memory restarts at t + 1 and yet the discount is not 0."""
+    """[S, T, B] 0 or 1: 0 where (1) would read the next block's value, because memory restarts and yet g is not 0."""
     ended = batch.boundary >= TASK_ENDED
     return (~(ended & batch.start[:, 1:] & (discount > 0))).to(batch.reward.dtype)
