@@ -49,11 +49,14 @@ def test_one_copy_alone_acts_as_it_does_among_others() -> None:
     assert np.array_equal(alone.reward, among.reward[:, :1])
 
 
-def test_a_greedy_action_is_the_best_value_after_the_history_so_far() -> None:
-    world = HiddenGoal(3, size=3, episodes=3, steps=3)
-    agent = TextAgent(world, replace(TINY, memory_tokens=12))
-    record = agent._play(world, 6, 5, 3, lambda _, greedy: greedy, lambda *_: None)
-    for history in agent._histories(record):
+@pytest.mark.parametrize("memory", [12, 512])
+def test_a_greedy_action_is_the_best_value_after_the_history_of_its_task(memory: int) -> None:
+    world = bandit(3, episodes=4)
+    agent = TextAgent(world, replace(TINY, memory_tokens=memory))
+    record = agent._play(world, 12, 5, 3, lambda _, greedy: greedy, lambda *_: None)
+    histories = agent._histories(record)
+    assert len(histories) == 9
+    for history in histories:
         with torch.no_grad():
             q = agent.learner.values.values([agent.learner.values.tokens.history(history)])
         assert q[:-1].argmax(1).tolist() == history.action.tolist()

@@ -41,18 +41,21 @@ def learner(memory: int = 512, rank: int = 4, **kwargs: Any) -> TextValueLearner
 @pytest.mark.parametrize("memory", [512, 9])
 def test_the_loss_is_the_double_dqn_loss_of_a_loop_by_hand(memory: int) -> None:
     it = learner(memory, tau=0.5, reward_scale=3.0)
-    it.update(BATCH)
+    with torch.no_grad():  # so that the two adapters prefer different actions
+        for n, weight in enumerate(it.values.online_parameters()):
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(n)))
     every = [History(np.zeros((6, 1)), [0, 1, 2, 0, 1], [1, 2, 0, 0, 3], [0, 1, 2, 3, 4]), *BATCH]  # type: ignore[arg-type]
-    errors = []
+    errors, differs = [], False
     with torch.no_grad():
         for one in every:
             tokens = [it.values.tokens.history(one)]
             online, target = it.values.values(tokens, "online"), it.values.values(tokens, "target")
+            differs |= not torch.equal(online.argmax(1), target.argmax(1))
             for t, ahead in pairwise(range(len(one) + 1)):
                 g = (0.9, 0.8, 0.7, 0.0, 0.5)[one.boundary[t]]
                 y = 3.0 * float(one.reward[t]) + g * float(target[ahead, int(online[ahead].argmax())])
                 errors.append((float(online[t, one.action[t]]) - y) ** 2)
-    assert it.update(every)["loss"] == pytest.approx(np.mean(errors), rel=1e-4)
+    assert differs and it.update(every)["loss"] == pytest.approx(np.mean(errors), rel=1e-4)
 
 
 def test_two_updates_change_the_online_adapter_and_its_values_and_leave_the_base_alone() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from wayfare.errors import BadValue, Diverged
 from wayfare.language.histories import History
+from wayfare.language.tokens import Tokens
 from wayfare.language.value_model import ValueModel
 from wayfare.learn.discounts import DiscountTable
 
@@ -78,7 +79,11 @@ class TextValueLearner:
             raise BadValue("batch", [len(history) for history in batch], "histories with at least one step")
         histories = [self.values.tokens.history(history) for history in batch]
         passes = list(self.values.passes(histories))
-        target = self._target(batch, histories)
+        with torch.no_grad():
+            delayed = self.values.values(histories, "target")
+        # One pass serves the argmax and the gradient; where the device needs several, each is read twice.
+        whole = self.values.read(passes[0], "online") if len(passes) == 1 else None
+        target = self._target(batch, delayed, self._online(histories) if whole is None else whole.detach())
         action = torch.cat([_with_gap(torch.as_tensor(history.action)) for history in batch]).to(target.device)
         taken = action >= 0  # [N], not the decision behind the last step of each history
         ends = [0, *torch.tensor([sum(len(places) for _, places in rows) for rows in passes]).cumsum(0).tolist()]
@@ -86,7 +91,7 @@ class TextValueLearner:
         loss, mean, largest = 0.0, 0.0, 0.0
         for rows, (low, high) in zip(passes, pairwise(ends), strict=True):
             here = taken[low:high]
-            q = self.values.read(rows, "online")
+            q = self.values.read(rows, "online") if whole is None else whole
             chosen = q[here].gather(1, action[low:high][here, None])[:, 0]
             part = (chosen - target[low:high][here]).square().sum() / taken.sum()
             part.backward()  # type: ignore[no-untyped-call]
@@ -123,11 +128,12 @@ class TextValueLearner:
         self.done, self._limit = state["done"], state["limit"]
 
     @torch.no_grad()
-    def _target(self, batch: Sequence[History], histories: Sequence[Any]) -> Tensor:
-        """y at every decision: [N]; the entry behind each history's last step is not used."""
-        delayed = self.values.values(histories, "target")
-        best = self.values.values(histories, "online").argmax(1, keepdim=True)
-        ahead = delayed.gather(1, best)[:, 0].roll(-1)
+    def _online(self, histories: Sequence[Tokens]) -> Tensor:
+        return self.values.values(histories, "online")
+
+    def _target(self, batch: Sequence[History], delayed: Tensor, online: Tensor) -> Tensor:
+        """delayed, online: [N, A] -> y at every decision, [N]; the entry behind each history's last step is not used."""
+        ahead = delayed.gather(1, online.argmax(1, keepdim=True))[:, 0].roll(-1)
         reward = torch.cat([_with_gap(torch.as_tensor(history.reward)) for history in batch]).to(ahead.device)
         code = torch.cat([_with_gap(torch.as_tensor(history.boundary)) for history in batch]).to(ahead.device)
         return self.reward_scale * reward + self.discounts.of(code.clamp_min(0)[None])[0] * ahead
