@@ -132,7 +132,7 @@ class TextValueLearner:
         return self.values.values(histories, "online")
 
     def _target(self, batch: Sequence[History], delayed: Tensor, online: Tensor) -> Tensor:
-        """delayed, online: [N, A] -> y at every decision, [N]; the entry behind each history's last step is not used."""
+        """delayed, online: [N, A] -> y at every decision, [N]; the one behind a history's last step is not used."""
         ahead = delayed.gather(1, online.argmax(1, keepdim=True))[:, 0].roll(-1)
         reward = torch.cat([_with_gap(torch.as_tensor(history.reward)) for history in batch]).to(ahead.device)
         code = torch.cat([_with_gap(torch.as_tensor(history.boundary)) for history in batch]).to(ahead.device)
