@@ -107,6 +107,13 @@ def test_the_verdict_is_a_sentence(html: str) -> None:
     ]  # fmt: skip
 
 
+def test_a_baseline_without_the_failure_is_told(study: Any, findings: Any) -> None:
+    findings.checks[0].high = findings.checks[0].low = findings.checks[0].estimate = 2.0
+    findings.verdict = "not tested at this scale"
+    text = Page(render(study, findings, {}, {})).text
+    assert "The baseline does not show the failure that the method cures: 'trap' does not hold." in text
+
+
 def test_light_and_dark_are_both_there_and_follow_the_reader(html: str) -> None:
     page = Page(html)
     shown = {image["class"]: image for image in page.all("img")}

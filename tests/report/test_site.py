@@ -11,28 +11,25 @@ import pytest
 from wayfare.errors import BadValue
 from wayfare.report.plots import draw
 from wayfare.report.site import build, read_record
-from wayfare.report.tables import to_csv
 
 
 @pytest.fixture
 def results(tmp_path: Path, study: Any, findings: Any, run_info: dict[str, Any]) -> Path:
     folder = tmp_path / "results" / "exploit"
     (folder / "figures").mkdir(parents=True)
-    (folder / "tables").mkdir()
     about = {**vars(study), **{k: v for k, v in run_info.items() if k != "config"}}
     about |= {
         "verdict": findings.verdict,
         "notes": findings.notes,
         "checks": [vars(check) for check in findings.checks],
     }
+    about["tables"] = {name: vars(table) for name, table in findings.tables.items()}
     about["figures"] = [{"name": f.name, "caption": f.caption} for f in findings.figures]
     (folder / "findings.json").write_text(json.dumps(about))
     (folder / "config.json").write_text(json.dumps(run_info["config"]))
     for figure in findings.figures:
         for kind, made in draw(figure).items():
             (folder / "figures" / f"{figure.name}{'.dark.svg' if kind == 'svg_dark' else '.' + kind}").write_bytes(made)
-    for name, table in findings.tables.items():
-        (folder / "tables" / f"{name}.csv").write_text(to_csv(table))
     return tmp_path / "results"
 
 
@@ -58,7 +55,7 @@ def test_a_studys_page_is_the_report_with_the_way_back(results: Path, tmp_path: 
         assert piece in text
 
 
-def test_tables_come_back_as_numbers(results: Path) -> None:
+def test_tables_and_figures_come_back(results: Path) -> None:
     _, findings, _, figures = read_record(results / "exploit")
     assert findings.tables[0].rows == [["full", 0.7091234], ["<i>x</i>", None]]
     assert set(figures["curves"]) == {"png", "svg", "svg_dark"}

@@ -74,8 +74,19 @@ def _head(study: Any, findings: Any, run_info: Mapping[str, Any]) -> str:
         f'<section class="verdict {kind}" aria-label="Verdict">'
         f'<span class="sign" aria-hidden="true">{SIGNS[kind]}</span>'
         f"<strong>{escape(headline(findings.verdict))}</strong>"
-        f'<span class="detail">{escape(_count(findings.checks))}</span></section>\n{_facts(run_info)}'
+        f'<span class="detail">{escape(_gate(findings) or _count(findings.checks))}</span></section>\n'
+        f"{_facts(run_info)}"
     )
+
+
+def _gate(findings: Any) -> str:
+    """Why nothing was tested, where the first check (that there is a failure to cure) does not hold."""
+    first = findings.checks[0] if findings.checks else None
+    if first is None or verdict_state(findings.verdict) != "untested" or first.kind != "instrument":
+        return ""
+    if state(first) == "holds":
+        return ""
+    return f"The baseline does not show the failure that the method cures: '{first.name}' does not hold."
 
 
 def _count(checks: Sequence[Any]) -> str:
@@ -133,7 +144,7 @@ def _check(check: Any, place: Place) -> str:
     reason = getattr(check, "reason", None) or ""
     verdict = str(reason) if kind == "untested" and reason else STATES[kind]
     measured = place.low is not None
-    made = f"{check.n_seeds} seeds · {check.method}" if check.n_seeds else str(check.method or "")
+    made = f"{check.n_seeds} seed{'s' * (check.n_seeds != 1)} · {check.method}"
     estimate = f"{interval_text(check)}<small>{escape(made if measured else '')}</small>"
     return (
         f'<tr class="{kind}"><th scope="row">{escape(check.name)}<small>{escape(check.statement)}</small></th>'

@@ -2,15 +2,13 @@
 
 It reads what `wayfare record` left in `results/` and nothing else: it imports no study and works on the base install.
 
-    results/SLUG/findings.json       slug, title, paper, claim, verdict, checks, figures (name, caption), notes ...
-    results/SLUG/config.json         the configuration, optional
-    results/SLUG/figures/            NAME.svg, NAME.dark.svg, NAME.png
-    results/SLUG/tables/NAME.csv     optional
+    results/SLUG/findings.json   slug, title, paper, claim, verdict, checks, figures (name, caption), tables, notes ...
+    results/SLUG/config.json     the configuration, optional
+    results/SLUG/figures/        NAME.svg, NAME.dark.svg, NAME.png
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +62,7 @@ def read_record(folder: Path) -> Record:
         verdict=about["verdict"],
         checks=[SimpleNamespace(**check) for check in about["checks"]],
         figures=[SimpleNamespace(name=f["name"], caption=f.get("caption", f["name"])) for f in drawn],
-        tables=[_table(path) for path in sorted((folder / "tables").glob("*.csv"))],
+        tables=[SimpleNamespace(**table) for table in dict(about.get("tables") or {}).values()],
         notes=about.get("notes") or [],
     )
     run_info = {key: value for key, value in about.items() if key not in ASIDE}
@@ -100,21 +98,6 @@ def _card(study: Any, findings: Any, run_info: Mapping[str, Any], figures: Mappi
 def _figure(folder: Path, name: str) -> dict[str, bytes]:
     files = {"svg": f"{name}.svg", "svg_dark": f"{name}.dark.svg", "png": f"{name}.png"}
     return {kind: (folder / file).read_bytes() for kind, file in files.items() if (folder / file).is_file()}
-
-
-def _table(path: Path) -> Any:
-    with path.open(encoding="utf-8", newline="") as file:
-        columns, *rows = list(csv.reader(file)) or [[]]
-    return SimpleNamespace(name=path.stem, columns=columns, rows=[[_cell(text) for text in row] for row in rows])
-
-
-def _cell(text: str) -> object:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text or None
 
 
 def _json(path: Path) -> dict[str, Any]:
