@@ -6,15 +6,17 @@
     ├── UnknownStudy     no study has that slug
     ├── ResumeRefused    the unfinished run belongs to another config or code version
     ├── RecordRefused    a run that may not enter `results/`
+    ├── CellFailed       a cell of a run raised; the message names the cell
     └── Diverged         a learner's values left the range that its rewards allow
 
-The command line prints the message of any of them on one line and exits with 2.
+The command line prints the message of any of them on one line and exits with 2 (1 for CellFailed).
 """
 
 from __future__ import annotations
 
 __all__ = [
     "BadValue",
+    "CellFailed",
     "Diverged",
     "MissingExtra",
     "RecordRefused",
@@ -64,3 +66,7 @@ class RecordRefused(WayfareError):
 
 class Diverged(WayfareError):
     """|Q| passed r_max / (1 - discount), which no return can reach."""
+
+
+class CellFailed(WayfareError):
+    """A cell of a run raised; what it raised and where stands in the run directory's `error.txt`."""
