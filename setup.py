@@ -29,9 +29,7 @@ class BuildWithFindings(build_py):
 
     def _findings(self) -> list[tuple[Path, Path]]:
         packaged = Path(self.build_lib) / "wayfare" / "_results"
-        return [
-            (found, packaged / found.parent.name / found.name) for found in sorted(RESULTS.glob("*/findings.json"))
-        ]
+        return [(found, packaged / found.parent.name / found.name) for found in sorted(RESULTS.glob("*/findings.json"))]
 
 
 setup(cmdclass={"build_py": BuildWithFindings})

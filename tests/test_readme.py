@@ -1,0 +1,114 @@
+"""What README, CONTRIBUTING and the manual tell a reader to type works.
+
+Python blocks run as they stand, in order, as one program a page. Commands run through the command line that they name, at
+smoke scale; those that take an hour, or write into results/, are taken as far as their arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WAYFARE = [sys.executable, "-c", "from wayfare.cli import main; main()"]
+LONG = {"record", "verify", "report"}  # an hour of computing, or something written into results/: their arguments only
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    fenced = re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for block in fenced]
+
+
+def _commands(page: Path) -> list[list[str]]:
+    """Each command line of a page's shell blocks, without its comment."""
+    lines = [line for block in _blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"})
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "python")], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
+    program = "\n".join(_blocks(page, "python"))
+    done = _run([sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", program], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_agent_of_the_readme_has_learned_to_explore(tmp_path: Path) -> None:
+    """Ten tries at six handles: trying each once and staying pays 7.5 on average, chance pays 1.7."""
+    measure = """
+import numpy as np
+played = agent.evaluate(RepeatTask(Vault, episodes=10, num_envs=200))
+print(played.reward.sum() / 200)
+"""
+    program = "\n".join([*_blocks(ROOT / "README.md", "python"), measure])
+    done = _run([sys.executable, "-c", program], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) > 4
+
+
+@pytest.mark.parametrize(
+    "page,command",
+    [pytest.param(page, command, id=shlex.join(command)) for page in PAGES for command in _commands(page)],
+)
+def test_every_command_of_a_page_is_one_that_works(page: Path, command: list[str], tmp_path: Path) -> None:
+    program, *arguments = command
+    if program.endswith("wayfare"):
+        if arguments[0] in LONG:
+            arguments = [arguments[0], "--help"]
+        elif arguments[0] == "run" and "--resume" in arguments:
+            return  # needs an interrupted run: tests/studies holds what it promises
+        elif arguments[0] == "run":
+            if "--scale" in arguments:
+                arguments[arguments.index("--scale") + 1] = "smoke"
+            else:
+                arguments += ["--scale", "smoke"]
+            arguments += ["--out", str(tmp_path)]
+        done = _run([*WAYFARE, *arguments], tmp_path)
+        assert done.returncode == 0, done.stderr
+    elif program == "make":
+        # Inside `make test` the variables of the outer make would leak into this one.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, env=clean)
+        assert done.returncode == 0, done.stderr
+    elif program == "pip" and arguments[0] == "install":
+        _assert_installable(arguments[1:])
+    elif program.startswith(".venv/bin/"):
+        assert _run([sys.executable, "-m", "pip", "show", Path(program).name], ROOT).returncode == 0
+    else:
+        assert program in {"git", "cd", "export"}, f"{page.name} asks for {program}, which no test knows"
+
+
+def _assert_installable(requirements: list[str]) -> None:
+    """Whatever a page tells pip to install is this package with extras that it declares."""
+    declared = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    for requirement in requirements:
+        name, _, extras = requirement.rstrip("]").partition("[")
+        assert name in {"wayfare", "."}
+        assert set(filter(None, extras.split(","))) <= declared
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_exists(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [name for name in targets if "://" not in name and not (page.parent / name).exists()]
+    assert not missing
+
+
+def test_the_figure_on_the_first_screen_is_of_the_recorded_run() -> None:
+    shown = re.search(r"!\[[^\]]*\]\((results/(\w+)/[^)]+)\)", (ROOT / "README.md").read_text())
+    assert shown
+    findings = json.loads((ROOT / "results" / shown.group(2) / "findings.json").read_text())
+    assert Path(shown.group(1)).stem in json.dumps(findings)
