@@ -39,7 +39,7 @@ bench: $(READY)/bench ## speed beside named peers, each in an environment of its
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 docs: $(READY)/docs ## the manual, into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 clean: ## forget environments, caches and built things; runs/ and results/ stay

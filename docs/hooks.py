@@ -1,22 +1,21 @@
 """The manual's pages that are made from the checkout when it is built, so that they cannot fall behind it.
 
 index, contributing, changes    README.md, CONTRIBUTING.md and CHANGELOG.md as they are
-studies                         what `wayfare studies --json` says, with the recorded figures
+studies                         what `wayfare studies` lists, with the recorded figures
 reference/PACKAGE               every module's public names, from the docstrings
 """
 
 from __future__ import annotations
 
 import ast
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+from wayfare.studies.catalogue import entries
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md"}
@@ -75,9 +74,7 @@ def _reference(title: str, modules: list[str]) -> str:
 
 
 def _studies() -> str:
-    command = [sys.executable, "-c", "from wayfare.cli import main; main()", "studies", "--json"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return "\n\n".join(["# Studies", *(_study(study) for study in json.loads(listed))])
+    return "\n\n".join(["# Studies", *(_study(study) for study in entries())])
 
 
 def _study(study: dict[str, Any]) -> str:
