@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 pytest.importorskip("peft")
 pytest.importorskip("transformers")
 
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, MissingExtra
 from wayfare.language.histories import History, to_text
 from wayfare.language.models import load_causal_model
 from wayfare.language.tokens import HistoryTokens, Tokens
@@ -173,3 +174,12 @@ def test_the_state_of_the_adapters_is_restored_and_a_foreign_one_refused() -> No
 def test_an_impossible_value_model_is_refused_by_its_field(field: str, kwargs: dict[str, object]) -> None:
     with pytest.raises(BadValue, match=field):
         ValueModel(**{"name": "tiny-random", "actions": 3, **kwargs})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("package", ["transformers", "peft"])
+def test_a_missing_package_is_answered_by_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=r"pip install 'wayfare\[lm\]'"):
+        ValueModel("tiny-random", 3)
