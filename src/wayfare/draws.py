@@ -90,8 +90,8 @@ class Stream:
     seed: an integer, or an integer array that broadcasts against copy and step; entry i then draws as
     `Stream(int(seed[i]), name)` would
 
-    Every method takes copy, step and lane: integers or integer arrays that broadcast together (and with the seed) to the
-    shape of the result.
+    Every method takes copy, step and lane: integers or integer arrays that broadcast together, and with the seed, to
+    the shape of the result.
     Raises: BadValue when a part of the address is not integral.
     """
 
