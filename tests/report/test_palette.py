@@ -70,6 +70,14 @@ def test_a_player_keeps_its_stroke_under_all_its_names(theme: Theme) -> None:
 
 
 @themes
+def test_unknown_players_of_one_panel_look_different(theme: Theme) -> None:
+    taken: list[str] = []
+    for name in ("world A", "world B", "world C", "world D"):
+        taken.append(stroke(name, theme, taken=taken).colour)
+    assert len(set(taken)) == 4
+
+
+@themes
 def test_baselines_are_dashed_and_learned_players_are_not(theme: Theme) -> None:
     assert all(stroke(n, theme).dash != "-" for n in ("index", "myopic Bayes", "Thompson", "epsilon-greedy", "random"))
     assert all(stroke(n, theme).dash == "-" for n in ("full", "n=1", "X=0", "no credit", "oracle"))

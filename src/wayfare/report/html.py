@@ -110,6 +110,8 @@ def _count(checks: Sequence[Any]) -> str:
 def _facts(run_info: Mapping[str, Any]) -> str:
     total = _total(run_info.get("seconds"))
     facts = {"time": None if total is None else _duration(total), **{k: run_info.get(k) for k in LEADING_FACTS}}
+    if facts.get("date"):
+        facts["date"] = str(facts["date"])[:16].replace("T", " ")
     items = "".join(
         f"<div><dt>{escape(_words(key))}</dt><dd>{escape(format_number(value))}</dd></div>"
         for key, value in facts.items()

@@ -8,7 +8,7 @@ its line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -128,10 +128,11 @@ class Stroke:
         return {"color": self.colour, "linestyle": self.dash, "linewidth": self.width, "zorder": self.order}
 
 
-def stroke(label: str, theme: Theme, *, dashed: bool | None = None) -> Stroke:
+def stroke(label: str, theme: Theme, *, dashed: bool | None = None, taken: Collection[str] = ()) -> Stroke:
     """The stroke of the player that `label` names ('full agent', 'X=0', 'tuned UCB1'); others get a spare colour.
 
-    dashed: overrides whether the line is drawn as a baseline.
+    dashed: overrides whether the line is drawn as a baseline
+    taken: colours that other lines of the panel wear; a spare colour is chosen outside of them while there is one
     """
     role = next((role for word, role in ROLES.items() if word in label.lower()), None)
     if role == "oracle":
@@ -139,10 +140,15 @@ def stroke(label: str, theme: Theme, *, dashed: bool | None = None) -> Stroke:
     if role is not None and role in theme.baselines:
         dash = DASHES[role] if dashed is not False else "-"
         return Stroke(theme.baselines[role], dash, 1.4, 2.1)
-    colour = theme.learned[role] if role is not None else theme.spare[crc32(label.encode()) % len(theme.spare)]
+    colour = theme.learned[role] if role is not None else _spare(label, theme, taken)
     return Stroke(
         colour, DASHES["ucb"] if dashed else "-", 2.3 if role == "full" else 1.9, 3.0 if role == "full" else 2.5
     )
+
+
+def _spare(label: str, theme: Theme, taken: Collection[str]) -> str:
+    free = [colour for colour in theme.spare if colour not in taken] or list(theme.spare)
+    return free[crc32(label.encode()) % len(free)]
 
 
 def contrast(one: str, other: str) -> float:

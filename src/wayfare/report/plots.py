@@ -119,7 +119,7 @@ def curve_with_band(
     at, y = np.asarray(x, dtype=np.float64), np.atleast_2d(np.asarray(per_seed, dtype=np.float64))
     if y.ndim != 2 or y.shape[1:] != at.shape:
         raise BadValue("per_seed", y.shape, f"[seeds, {at.size}] to go with x")
-    look = stroke(label, theme(), dashed=dashed)
+    look = stroke(label, theme(), dashed=dashed, taken=[str(line.get_color()) for line in ax.get_lines()])
     seen = np.isfinite(y).sum(axis=0)
     some = seen > 0
     mean = np.full(at.shape, np.nan)
