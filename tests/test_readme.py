@@ -1,7 +1,7 @@
 """What README, CONTRIBUTING and the manual tell a reader to type works.
 
-Python blocks run as they stand, in order, as one program a page. Commands run through the command line that they name, at
-smoke scale; those that take an hour, or write into results/, are taken as far as their arguments.
+Python blocks run as they stand, in order, as one program a page. Commands run through the command line that they name,
+at smoke scale; those that take an hour, or write into results/, are taken as far as their arguments.
 """
 
 from __future__ import annotations
