@@ -6,11 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wayfare.agents.in_context import Agent, AgentConfig, Row, Trajectory
+    from wayfare.agents.conditions import AgentConfig, Row
+    from wayfare.agents.in_context import Agent, State, Trajectory
 
-__all__ = ["Agent", "AgentConfig", "Row", "Trajectory"]
+__all__ = ["Agent", "AgentConfig", "Row", "State", "Trajectory"]
 
-_HOMES = dict.fromkeys(__all__, "wayfare.agents.in_context")
+_HOMES = {
+    "Agent": "wayfare.agents.in_context",
+    "AgentConfig": "wayfare.agents.conditions",
+    "Row": "wayfare.agents.conditions",
+    "State": "wayfare.agents.in_context",
+    "Trajectory": "wayfare.agents.in_context",
+}
 
 
 def __getattr__(name: str) -> Any:

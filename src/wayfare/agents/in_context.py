@@ -21,13 +21,14 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from wayfare.agents.conditions import AgentConfig, Face, Row
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.learn.collect import Collector
@@ -39,85 +40,10 @@ from wayfare.learn.values import ValueLearner
 from wayfare.networks import memory_network
 from wayfare.worlds import World
 
-__all__ = ["Agent", "AgentConfig", "Row", "State", "Trajectory"]
+__all__ = ["Agent", "State", "Trajectory"]
 
 FORMAT, VERSION = "wayfare.agents.in_context", 1
 TEST_SEED = 1_000_003  # added to a row's seed where it is tested, so that no test block was trained on
-
-
-@dataclass(frozen=True)
-class Row:
-    """One of the agents trained side by side: a seed and a condition.
-
-    seed: of its tasks, its initial weights, its behaviour and its replay
-    episode_discount: gamma_episode, the discount of value beyond an episode's end within a block
-    memory: X, decisions remembered; None: all since memory began; 0: also blind to the previous action and reward
-    spans_tasks: memory goes on when the task changes
-    """
-
-    seed: int = 0
-    episode_discount: float = 0.97
-    memory: int | None = None
-    spans_tasks: bool = False
-
-    def __post_init__(self) -> None:
-        """Raises: BadValue for an impossible condition."""
-        if not 0 <= self.episode_discount <= 1:
-            raise BadValue("episode_discount", self.episode_discount, "between 0 and 1")
-        if self.memory is not None and self.memory < 0:
-            raise BadValue("memory", self.memory, "at least 0, or None for all")
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """What all rows share."""
-
-    network: Literal["none", "gru", "lstm", "transformer"] = "transformer"
-    """Memory network."""
-    width: int = 32
-    """Features of the network: d."""
-    layers: int = 1
-    """Its layers."""
-    heads: int = 2
-    """Attention heads of a transformer."""
-    positions: Literal["absolute", "none", "relative"] = "absolute"
-    """Absolute positions teach the pulls to go: right for blocks of fixed length, wrong for geometric ones."""
-    step_discount: float = 0.97
-    """gamma_step, inside an episode."""
-    learning_rate: float = 2e-3
-    """Peak of the one-cycle schedule."""
-    weight_decay: float = 0.01
-    """Of AdamW."""
-    clip: float = 1.0
-    """Largest gradient norm of a row."""
-    tau: float = 0.02
-    """Share of the online network that enters the target at each update."""
-    blocks: int = 128
-    """Sequences of each row in a gradient step: B."""
-    learns_per_rollout: float = 4.0
-    """Gradient steps for each `blocks` sequences played."""
-    replay: int = 20
-    """Batches of `blocks` sequences that are remembered."""
-    scripted: float = 0.5
-    """Share of the copies that follow a script in training."""
-    steps: int | None = None
-    """Decisions in a sequence: T; None: a whole block of the world."""
-    reward_scale: float = 1.0
-    """Rewards are multiplied by it; make them about one."""
-
-    def __post_init__(self) -> None:
-        """Raises: BadValue for the first impossible field."""
-        for name in ("width", "layers", "heads", "blocks", "replay"):
-            if getattr(self, name) < 1:
-                raise BadValue(name, getattr(self, name), "at least 1")
-        for name in ("learning_rate", "clip", "tau", "learns_per_rollout", "reward_scale"):
-            if not getattr(self, name) > 0:
-                raise BadValue(name, getattr(self, name), "above 0")
-        for name in ("step_discount", "scripted"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadValue(name, getattr(self, name), "between 0 and 1")
-        if self.steps is not None and self.steps < 1:
-            raise BadValue("steps", self.steps, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -210,18 +136,19 @@ class Agent:
             weight_decay=config.weight_decay,
         )
         collector = Collector(world, agent.network, seeds, [row.spans_tasks for row in rows], steps, config.scripted)
-        replay = Replay(max(config.replay * config.blocks, collector.copies))
+        blocks = config.blocks or min(64, max(8, 2000 // steps))
+        replay = Replay(max(config.replay * blocks, collector.copies))
         draws = Stream(torch.tensor(seeds, device=world.device).unsqueeze(1), "replay")
-        lane = torch.arange(config.blocks, device=world.device).unsqueeze(0)
+        lane = torch.arange(blocks, device=world.device).unsqueeze(0)
         _reset(world, seeds)
         fresh = 0.0  # sequences played and not yet paid for by gradient steps
         while learner.done < updates:
             batch = collector.rollout(learner.done / updates)
             replay.add(batch)
             fresh += collector.copies
-            while fresh * config.learns_per_rollout >= config.blocks and learner.done < updates:
+            while fresh * config.learns >= blocks and learner.done < updates:
                 metrics = learner.update(replay.sample(draws.uniform(lane, learner.done)))
-                fresh -= config.blocks / config.learns_per_rollout
+                fresh -= blocks / config.learns
                 if progress is not None and (learner.done % 10 == 0 or learner.done == updates):
                     progress(
                         learner.done, updates, loss=float(metrics["loss"].mean()), reward=float(batch.reward.mean())
@@ -262,7 +189,9 @@ class Agent:
                 if name in seen:
                     seen[name].append(value.view(rows, copies))
         arrays = {name: torch.stack(each, dim=1).cpu().numpy() for name, each in seen.items() if each}
-        return Trajectory(**{"expected_reward": None, **arrays})
+        return Trajectory(
+            arrays["action"], arrays["reward"], arrays["boundary"], arrays["episode"], arrays.get("expected_reward")
+        )
 
     @torch.inference_mode()
     def values(self, histories: Sequences, chunk: int = 2048) -> Tensor:
@@ -367,22 +296,6 @@ class Agent:
         return State(memory, action, torch.zeros_like(state.start), state.step + 1)
 
 
-@dataclass(frozen=True)
-class Face:
-    """What an agent fits: numbers in an observation, actions, whether the code is shown, decisions in a sequence."""
-
-    observations: int
-    actions: int
-    boundary_shown: bool
-    steps: int
-
-    @classmethod
-    def of(cls, world: World, steps: int) -> Face:
-        """The face of a world."""
-        observations = int(np.prod(world.single_observation_space.shape or (1,)))
-        return cls(observations, int(world.single_action_space.n), bool(world.boundary_shown), steps)
-
-
 _FIELDS = ("obs", "action", "reward", "boundary", "start")
 
 
@@ -407,6 +320,7 @@ def _network(config: AgentConfig, rows: Sequence[Row], face: Face) -> ValueNetwo
 def _reset(world: World, seeds: Sequence[int]) -> Tensor:
     """Begin at the first blocks: copy b of row s is copy b of seeds[s], whatever the other rows are."""
     copies = world.num_envs // len(seeds)
+    obs: Tensor
     obs, _ = world.reset(
         seed=[seed for seed in seeds for _ in range(copies)], options={"copy": torch.arange(copies).repeat(len(seeds))}
     )

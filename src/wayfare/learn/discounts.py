@@ -57,8 +57,9 @@ class DiscountTable:
     @cached_property
     def rows(self) -> Tensor:
         """[S or 1, 5] float32, column = code."""
-        columns = [torch.tensor(_each(getattr(self, field.name))) for field in fields(self)]
-        return torch.stack(torch.broadcast_tensors(*columns), dim=1)
+        columns = [_each(getattr(self, field.name)) for field in fields(self)]
+        rows = max(len(column) for column in columns)
+        return torch.tensor([column if len(column) == rows else column * rows for column in columns]).T.contiguous()
 
     def of(self, boundary: Tensor) -> Tensor:
         """boundary: [S, ...] integer codes -> [S, ...] float32, the discount of each step.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wayfare.learn.tokens import Tokens
+from wayfare.networks import MemoryNetwork
 from wayfare.networks.stacked import Linear
 
 __all__ = ["ValueNetwork"]
@@ -25,7 +26,7 @@ class ValueNetwork(nn.Module):
     """
 
     def __init__(
-        self, tokens: Tokens, memory: nn.Module, width: int, seeds: Sequence[int], scale: Sequence[float] | None = None
+        self, tokens: Tokens, memory: MemoryNetwork, width: int, seeds: Sequence[int], scale: Sequence[float] | None = None
     ) -> None:
         super().__init__()
         self.tokens = tokens
