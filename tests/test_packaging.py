@@ -173,7 +173,7 @@ def test_the_lock_covers_what_make_installs() -> None:
     asked = list(project["dependencies"])
     for extra in ("lab", "lm", "ray", "tensorboard"):
         asked += project["optional-dependencies"][extra]
-    for group in ("dev", "docs"):
+    for group in ("dev", "docs", "bench"):
         asked += PYPROJECT["dependency-groups"][group]
     names = {re.match(r"[A-Za-z0-9_.-]+", requirement).group().lower().replace("_", "-") for requirement in asked}  # type: ignore[union-attr]
     assert names <= locked
