@@ -1,0 +1,18 @@
+"""Memory networks: what a policy keeps inside itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wayfare.networks.memory import KINDS, MemoryNetwork, memory_network
+
+__all__ = ["KINDS", "MemoryNetwork", "memory_network"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from wayfare.networks import memory
+
+    return getattr(memory, name)
