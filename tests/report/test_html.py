@@ -138,6 +138,11 @@ def test_what_made_it_is_told(html: str) -> None:
         assert piece in text
 
 
+def test_the_total_is_no_part(study: Any, findings: Any) -> None:
+    html = render(study, findings, {"seconds": {"train": 30.0, "total": 90.0}}, {})
+    assert html.count('class="bar"') == 1 and "1 min 30 s" in html
+
+
 def test_a_run_without_figures_tables_checks_or_notes_still_renders(study: Any, findings: Any) -> None:
     for field, value in {"checks": [], "tables": {}, "figures": [], "notes": [], "verdict": "not yet run"}.items():
         setattr(findings, field, value)

@@ -34,8 +34,8 @@ def render(
     """The page of one run.
 
     study: slug, title, paper, claim            findings: verdict, checks, tables, figures (name, caption), notes
-    run_info: scale, seeds, date, device lead; command, config, versions and seconds (by part) each have their place;
-        whatever else it holds (commit, CPU, threads) is listed under machine and code
+    run_info: scale, seeds, date, device lead; command, config, versions and seconds (by part, with a `total`) each have
+        their place; whatever else it holds (commit, CPU, threads) is listed under machine and code
     figures: what `plots.draw` made, by figure name     home: where the word mark leads
     """
     sections = [
@@ -232,11 +232,12 @@ def _pairs(title: str, pairs: Mapping[str, Any]) -> str:
 def _seconds(seconds: Any) -> str:
     if not isinstance(seconds, Mapping) or not seconds:
         return ""
-    most = max(float(v) for v in seconds.values()) or 1.0
+    parts = {part: float(spent) for part, spent in seconds.items() if part != "total"}
+    most = max(parts.values(), default=0.0) or 1.0
     rows = "".join(
-        f'<tr><th scope="row">{escape(part)}</th><td class="number">{_duration(float(spent))}</td>'
-        f'<td class="bar"><span style="width:{100 * float(spent) / most:.1f}%"></span></td></tr>'
-        for part, spent in sorted(seconds.items(), key=lambda pair: -float(pair[1]))
+        f'<tr><th scope="row">{escape(part)}</th><td class="number">{_duration(spent)}</td>'
+        f'<td class="bar"><span style="width:{100 * spent / most:.1f}%"></span></td></tr>'
+        for part, spent in sorted(parts.items(), key=lambda pair: -pair[1])
     )
     total = _duration(_total(seconds) or 0.0)
     return (

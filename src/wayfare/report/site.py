@@ -66,6 +66,7 @@ def read_record(folder: Path) -> Record:
         notes=about.get("notes") or [],
     )
     run_info = {key: value for key, value in about.items() if key not in ASIDE}
+    run_info["seconds"] = run_info.pop("seconds_by_part", None) or about.get("seconds")
     config = folder / "config.json"
     run_info["config"] = _json(config) if config.is_file() else about.get("config")
     figures = {figure.name: _figure(folder / "figures", figure.name) for figure in findings.figures}
