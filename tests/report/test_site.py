@@ -23,6 +23,7 @@ def results(tmp_path: Path, study: Any, findings: Any, run_info: dict[str, Any])
         "notes": findings.notes,
         "checks": [vars(check) for check in findings.checks],
     }
+    about |= {"seconds": 202.2, "seconds_by_part": {**run_info["seconds"], "total": 202.2}}
     about["tables"] = {name: vars(table) for name, table in findings.tables.items()}
     about["figures"] = [{"name": f.name, "caption": f.caption} for f in findings.figures]
     (folder / "findings.json").write_text(json.dumps(about))
