@@ -1,0 +1,46 @@
+"""Action rules: from evidence on each action to the next action and its propensity, in NumPy and torch alike.
+
+    rule = UCB1(alpha=0.2)
+    decision = rule.decide(table, mask, Stream(seed, "policy").at(copy, step))
+    decision.action, decision.propensity, decision.scores
+
+`evidence` says what rules see and answer; `play` runs a rule on a bandit, many copies at once.
+"""
+
+from __future__ import annotations
+
+from wayfare.explore.rules.epsilon_greedy import EpsilonGreedy
+from wayfare.explore.rules.evidence import ActionRule, ArmTable, Decision, Evidence, PropensityMethod, Scores
+from wayfare.explore.rules.greedy import Greedy
+from wayfare.explore.rules.index import FiniteHorizonIndex, Gittins
+from wayfare.explore.rules.myopic_bayes import MyopicBayes
+from wayfare.explore.rules.play import Play, play
+from wayfare.explore.rules.priors import BernoulliArms, GaussianArms, Prior
+from wayfare.explore.rules.softmax import Softmax
+from wayfare.explore.rules.thompson import BetaThompson, GaussianThompson
+from wayfare.explore.rules.ucb import UCB1
+from wayfare.explore.rules.uniform import Uniform
+
+__all__ = [
+    "UCB1",
+    "ActionRule",
+    "ArmTable",
+    "BernoulliArms",
+    "BetaThompson",
+    "Decision",
+    "EpsilonGreedy",
+    "Evidence",
+    "FiniteHorizonIndex",
+    "GaussianArms",
+    "GaussianThompson",
+    "Gittins",
+    "Greedy",
+    "MyopicBayes",
+    "Play",
+    "Prior",
+    "PropensityMethod",
+    "Scores",
+    "Softmax",
+    "Uniform",
+    "play",
+]

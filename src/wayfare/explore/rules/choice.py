@@ -1,0 +1,107 @@
+"""Choosing the best of what is allowed, with exact ties shared: the part that all action rules have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, to_device
+
+from wayfare.draws import Draws
+from wayfare.errors import BadValue
+from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, PropensityMethod, Scores
+
+__all__ = ["BestScore", "allowed", "checked", "pick", "require_table", "share_ties"]
+
+
+def allowed(like: Array, mask: Array | None) -> Array:
+    """like: [..., A] -> [..., A] bool. Raises: BadValue naming the first row in which no action is allowed."""
+    xp = array_namespace(like)
+    if mask is None:
+        mask = xp.ones_like(like, dtype=xp.bool)
+    elif not xp.isdtype(mask.dtype, "bool"):
+        raise BadValue("mask", f"an array of {mask.dtype}", "boolean")
+    mask = xp.broadcast_to(mask, like.shape)
+    _refuse_rows("mask", mask, ~xp.any(mask, axis=-1), "true for at least one action")
+    return mask
+
+
+def checked(scores: Array) -> Array:
+    """scores: [..., A] as float64. Raises: BadValue naming the first row with a NaN."""
+    xp = array_namespace(scores)
+    scores = xp.astype(scores, xp.float64, copy=False)
+    _refuse_rows("scores", scores, xp.any(xp.isnan(scores), axis=-1), "free of NaN")
+    return scores
+
+
+def require_table(evidence: Evidence, rule: object) -> ArmTable:
+    """Raises: BadValue when the evidence is not an `ArmTable`."""
+    if not isinstance(evidence, ArmTable):
+        raise BadValue("evidence", type(evidence).__name__, f"an ArmTable for {type(rule).__name__}")
+    return evidence
+
+
+def _refuse_rows(field: str, table: Array, bad: Array, rule: str) -> None:
+    xp = array_namespace(table)
+    if not bool(xp.any(bad)):
+        return
+    rows, every = np.asarray(to_device(bad, "cpu")), np.asarray(to_device(table, "cpu"))
+    row = tuple(int(i) for i in np.argwhere(rows)[0])
+    name = f"{field}[{', '.join(map(str, row))}]" if row else field
+    raise BadValue(name, every[row].tolist(), rule)
+
+
+def _best(scores: Array, mask: Array) -> Array:
+    xp = array_namespace(scores)
+    top = xp.max(xp.where(mask, scores, xp.full_like(scores, -xp.inf)), axis=-1, keepdims=True)
+    return mask & (scores == top)
+
+
+def share_ties(scores: Array, mask: Array) -> Array:
+    """scores, mask: [..., A] -> [..., A] float64: the best allowed actions in equal shares, 0 elsewhere."""
+    xp = array_namespace(scores)
+    best = xp.astype(_best(scores, mask), xp.float64)
+    return best / xp.sum(best, axis=-1, keepdims=True)
+
+
+def pick(scores: Array, mask: Array, uniform: Array) -> Array:
+    """scores, mask: [..., A], uniform: [..., A] in (0, 1) -> [...] int64: of the best, the one of largest draw."""
+    xp = array_namespace(scores)
+    return xp.argmax(xp.where(_best(scores, mask), uniform, xp.full_like(uniform, -1.0)), axis=-1)
+
+
+class BestScore(ABC):
+    """A rule that takes the action of highest score and shares ties."""
+
+    @property
+    def propensity_method(self) -> PropensityMethod:
+        """1 over the number of best actions."""
+        return "closed form"
+
+    @abstractmethod
+    def scores(self, evidence: Any) -> Array:
+        """-> [..., A] float64, what the chosen action is best in."""
+
+    def propensities(self, evidence: Evidence, mask: Array | None = None) -> Array:
+        """-> [..., A] float64: the best allowed actions in equal shares."""
+        scores = checked(self.scores(evidence))
+        return share_ties(scores, allowed(scores, mask))
+
+    def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
+        """Ties go to the largest of `draws.uniform(A)`."""
+        scores = checked(self.scores(evidence))
+        mask = allowed(scores, mask)
+        action = pick(scores, mask, draws.uniform(scores.shape[-1]))
+        return Decision(action, scores, lambda: share_ties(scores, mask))
+
+
+def as_float(x: Any, like: Array) -> Array:
+    """A number, sequence or array as float64 in the library and on the device of `like`."""
+    xp = array_namespace(like)
+    return xp.asarray(x, dtype=xp.float64, device=device(like))
+
+
+def look(evidence: Evidence) -> Array:
+    """[..., A]: an array of the evidence, for its shape, library and device."""
+    return evidence.scores if isinstance(evidence, Scores) else evidence.counts
