@@ -91,8 +91,8 @@ def test_a_file_that_is_no_agent_is_refused(tmp_path):
 @pytest.mark.parametrize("boundary", ["hidden", "shown"])
 def test_acting_in_one_environment_equals_the_batch_step_for_step(network, boundary):
     config = AgentConfig(network=network, width=8, blocks=4, replay=2)
-    world = HiddenGoal(1, episodes=2, steps=3, boundary=boundary)
-    agent = Agent.train(HiddenGoal(4, episodes=2, steps=3, boundary=boundary), config, updates=4)
+    world = HiddenGoal(1, size=3, episodes=2, steps=3, boundary=boundary)
+    agent = Agent.train(HiddenGoal(4, size=3, episodes=2, steps=3, boundary=boundary), config, updates=4)
     batch = agent.evaluate(world, steps=14, seeds=[5])
     obs, _ = world.reset(seed=[5])
     state, reward = agent.initial_state(), 0.0

@@ -1,14 +1,16 @@
-"""What the in-context agent is told before it is trained: the rows (seed and condition), their common sizes, its fit."""
+"""What an in-context agent is told before it is trained: the rows (seed and condition), common sizes, its fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from wayfare.errors import BadValue
-from wayfare.worlds import World
+
+if TYPE_CHECKING:
+    from wayfare.worlds import World
 
 __all__ = ["AgentConfig", "Face", "Row"]
 
@@ -102,4 +104,4 @@ class Face:
     def of(cls, world: World, steps: int) -> Face:
         """The face of a world."""
         observations = int(np.prod(world.single_observation_space.shape or (1,)))
-        return cls(observations, int(world.single_action_space.n), bool(world.boundary_shown), steps)
+        return cls(observations, world.num_actions, world.boundary_shown, steps)

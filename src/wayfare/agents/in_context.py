@@ -16,8 +16,8 @@ Source: Rentschler & Roberts 2025 (arXiv 2508.01287); value function and trainin
 
 from __future__ import annotations
 
+import math
 import os
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -129,7 +129,7 @@ class Agent:
             DiscountTable.by_rows([config.step_discount] * len(rows), [row.episode_discount for row in rows]),
             reward_bound=world.reward_bound,
             total=updates,
-            horizon=world.block_steps,
+            horizon=_longest(world),
             learning_rate=config.learning_rate,
             clip=config.clip,
             tau=config.tau,
@@ -176,7 +176,7 @@ class Agent:
             "action": [],
             "reward": [],
             "boundary": [],
-            "episode": [],
+            "inner_episode": [],
             "expected_reward": [],
         }
         for _ in range(steps):
@@ -185,12 +185,17 @@ class Agent:
             reward = reward.view(rows, copies)
             boundary = info["boundary"].view(rows, copies)
             state = replace(state, start=(boundary >= TASK_ENDED) & ~spans)
-            for name, value in {"action": state.action, "reward": reward, **info}.items():
+            played = {"action": state.action, "reward": reward, "episode": info["inner_episode"], **info}
+            for name, value in played.items():
                 if name in seen:
                     seen[name].append(value.view(rows, copies))
         arrays = {name: torch.stack(each, dim=1).cpu().numpy() for name, each in seen.items() if each}
         return Trajectory(
-            arrays["action"], arrays["reward"], arrays["boundary"], arrays["episode"], arrays.get("expected_reward")
+            arrays["action"],
+            arrays["reward"],
+            arrays["boundary"],
+            arrays["inner_episode"],
+            arrays.get("expected_reward"),
         )
 
     @torch.inference_mode()
@@ -256,11 +261,13 @@ class Agent:
     def load(cls, path: str | os.PathLike[str]) -> Agent:
         """Read an agent that `save` wrote; no code in the file is run.
 
-        Raises: BadValue for a file of another format or version.
+        Raises: BadValue for a file of another format or version; OSError where it cannot be read.
         """
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # the reader of foreign bytes fails in any way it likes
             raise BadValue("path", str(path), f"a file that Agent.save wrote ({type(error).__name__})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise BadValue("path", str(path), "a file that Agent.save wrote")
@@ -315,6 +322,14 @@ def _network(config: AgentConfig, rows: Sequence[Row], face: Face) -> ValueNetwo
         positions=config.positions,
     )
     return ValueNetwork(tokens, memory, config.width, seeds)
+
+
+def _longest(world: World) -> float:
+    """Decisions in a block at most, infinite where nothing bounds it."""
+    try:
+        return world.block_steps
+    except BadValue:
+        return math.inf
 
 
 def _reset(world: World, seeds: Sequence[int]) -> Tensor:

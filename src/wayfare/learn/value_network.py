@@ -26,7 +26,12 @@ class ValueNetwork(nn.Module):
     """
 
     def __init__(
-        self, tokens: Tokens, memory: MemoryNetwork, width: int, seeds: Sequence[int], scale: Sequence[float] | None = None
+        self,
+        tokens: Tokens,
+        memory: MemoryNetwork,
+        width: int,
+        seeds: Sequence[int],
+        scale: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.tokens = tokens

@@ -36,7 +36,7 @@ class ValueLearner:
     discounts: the table g, one for all rows or one a row
     reward_bound: r_max, the largest |reward|, in the world's units
     total: updates of the whole run, the length of the learning-rate cycle
-    horizon: decisions in a block at most: stands for 1 / (1 - g) in (4) where g is 1
+    horizon: decisions in a block at most: stands for 1 / (1 - g) in (4) where g is 1; may be infinite
     learning_rate: peak; one for all rows or [S]
     clip: largest gradient norm of a row
     tau: share of the online network in (3)
@@ -51,7 +51,7 @@ class ValueLearner:
         *,
         reward_bound: float,
         total: int,
-        horizon: int,
+        horizon: float,
         learning_rate: float | Tensor = 2e-3,
         clip: float = 1.0,
         tau: float = 0.02,
@@ -85,11 +85,14 @@ class ValueLearner:
 
         returns: loss, largest |Q| and gradient norm, each [S] and detached; those of a stopped row mean nothing
         """
+        # Where the last token begins a new memory its value is never read (see `_bootstrap_is_seen`, or g is 0): unmarked,
+        # all copies attend alike, which is the fast path of a transformer.
+        start = torch.cat([batch.start[:, :-1], torch.zeros_like(batch.start[:, -1:])], dim=1)
         token = self.network.tokens.sequence(batch)
         reward = batch.reward * self.network.tokens.reward_scale
         with torch.no_grad():
-            delayed = self.target.sequence(token, batch.start)[:, 1:]
-        values = self.network.sequence(token, batch.start)  # [S, T+1, B, A]
+            delayed = self.target.sequence(token, start)[:, 1:]
+        values = self.network.sequence(token, start)  # [S, T+1, B, A]
         discount = self.discounts.of(batch.boundary)
         with torch.no_grad():
             best = values[:, 1:].argmax(dim=-1, keepdim=True)
@@ -100,7 +103,7 @@ class ValueLearner:
         loss = error.mean(dim=(1, 2))  # (2)
         gradient = self._online.gradient(loss.sum())
         norms = gradient.norm(dim=1)
-        largest = values.detach().abs().amax(dim=(1, 2, 3)) / self.network.tokens.reward_scale
+        largest = values.detach()[:, :-1].abs().amax(dim=(1, 2, 3)) / self.network.tokens.reward_scale
         alive = self._guard(largest, norms)
         self._optimiser.step(gradient, norms, alive, one_cycle(self.done, self.total))
         self._delayed.lerp_(self._online.values, self.tau)  # (3)
