@@ -13,7 +13,7 @@ import torch
 pytest.importorskip("peft")
 pytest.importorskip("transformers")
 
-from wayfare.agents.text_in_context import TextAgent, TextConfig
+from wayfare.agents.text_in_context import TextAgent, TextConfig, TextTrajectory
 from wayfare.errors import BadValue, ResumeRefused
 from wayfare.worlds import HiddenGoal, RecurringBandit
 
@@ -49,7 +49,7 @@ def test_one_copy_alone_acts_as_it_does_among_others() -> None:
     assert np.array_equal(alone.reward, among.reward[:, :1])
 
 
-@pytest.mark.parametrize("memory", [12, 512])
+@pytest.mark.parametrize("memory", [0, 12, 512])
 def test_a_greedy_action_is_the_best_value_after_the_history_of_its_task(memory: int) -> None:
     world = bandit(3, episodes=4)
     agent = TextAgent(world, replace(TINY, memory_tokens=memory))
@@ -60,6 +60,23 @@ def test_a_greedy_action_is_the_best_value_after_the_history_of_its_task(memory:
         with torch.no_grad():
             q = agent.learner.values.values([agent.learner.values.tokens.history(history)])
         assert q[:-1].argmax(1).tolist() == history.action.tolist()
+
+
+@pytest.mark.parametrize("memory", [0, 9, 512])
+def test_a_walker_reads_where_it_is_and_when_an_episode_begins(memory: int) -> None:
+    world = HiddenGoal(4, size=3, episodes=3, steps=3)
+    agent = TextAgent(world, replace(TINY, memory_tokens=memory))
+    record = agent._play(world, 9, 5, 4, lambda _, greedy: greedy, lambda *_: None)
+    for history in agent._histories(record):
+        with torch.no_grad():
+            q = agent.learner.values.values([agent.learner.values.tokens.history(history)])
+        assert q[:-1].argmax(1).tolist() == history.action.tolist()
+
+
+def test_episodes_are_counted_within_their_block() -> None:
+    codes = np.array([[1], [0], [2], [3], [0], [1]], np.int8)
+    played = TextTrajectory(np.zeros((6, 1), np.int64), np.zeros((6, 1)), np.zeros((6, 1)), codes)  # type: ignore[arg-type]
+    assert played.episode[:, 0].tolist() == [0, 1, 1, 2, 0, 0]
 
 
 def test_a_shown_boundary_is_read_from_the_end_words_and_not_twice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_a_copy_that_restarts_alone_forgets_alone() -> None:
     reading.read([first.ids, first.ids])
     reading.restart([1])
     q = reading.read([second.ids, second.ids])
-    both = Tokens(first.ids + second.ids, (len(first.ids) + len(second.ids) - 1,))
+    both = Tokens(first.ids + second.ids, (len(first.ids) + len(second.ids) - 1,), (0,))
     torch.testing.assert_close(q[0], model.values([both])[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(q[1], model.values([second])[-1], rtol=1e-4, atol=1e-5)
 
@@ -126,8 +127,15 @@ def test_memory_is_counted_in_tokens_and_nothing_older_is_seen(memory: int) -> N
                 continue
             ids = list(tokens.ids)
             ids[place] = 5 if ids[place] != 5 else 6
-            after = model.values([Tokens(tuple(ids), tokens.decisions)])
+            after = model.values([replace(tokens, ids=tuple(ids))])
             assert bool((after[n] != before[n]).any()) == seen
+
+
+def test_no_memory_is_the_prompt_of_the_decision_alone() -> None:
+    model, whole = value_model(0), value_model()
+    history = bandit(4)
+    begins = whole.tokens.history(History(history.observation[:1], [], [], []))  # type: ignore[arg-type]
+    torch.testing.assert_close(model.values([model.tokens.history(history)]), whole.values([begins]).expand(5, -1))
 
 
 def test_the_target_adapter_moves_by_exactly_tau_and_the_base_not_at_all() -> None:
@@ -165,7 +173,7 @@ def test_the_state_of_the_adapters_is_restored_and_a_foreign_one_refused() -> No
     "field, kwargs",
     [
         ("actions", {"actions": 27}),
-        ("memory_tokens", {"memory_tokens": 0}),
+        ("memory_tokens", {"memory_tokens": -1}),
         ("memory_tokens", {"memory_tokens": 10**6}),
         ("lora_rank", {"lora_rank": 0}),
         ("model", {"name": "/no/such/model"}),

@@ -47,7 +47,7 @@ class TextConfig:
     lora_rank: int = 32
     """Rank of the adapters."""
     memory_tokens: int = 8192
-    """Tokens of the past that a decision sees: X."""
+    """Tokens that a decision sees: X; 0: what is seen now and nothing before."""
     episode_discount: float = 0.97
     """Discount of the value beyond an episode's end within a task: gamma_episode."""
     step_discount: float = 0.97
@@ -66,7 +66,7 @@ class TextConfig:
     """Share of the copies that follow a script while training."""
     learning_rate: float = 2e-4
     """Peak of the one-cycle schedule."""
-    tau: float = 0.02
+    tau: float = 0.1
     """Polyak step of the target adapter."""
     reward_scale: float = 1.0
     """Values are learned in this unit; a pretrained model's logits reach some 30."""
@@ -102,6 +102,14 @@ class TextTrajectory:
     reward: npt.NDArray[np.float32]
     expected_reward: npt.NDArray[np.float32]
     boundary: npt.NDArray[np.int8]
+
+    @property
+    def episode(self) -> npt.NDArray[np.int64]:
+        """[T, N] index in its block of the episode that the step belonged to."""
+        count = np.zeros_like(self.action)
+        for t, code in enumerate(self.boundary[:-1]):
+            count[t + 1] = np.where(code >= Boundary.TASK_TERMINATED, 0, count[t] + (code > 0))
+        return count
 
 
 class TextAgent:
@@ -284,11 +292,11 @@ class TextAgent:
                 record.setdefault(name, []).append(value.cpu().numpy())
             record["observation"].append(seen)
             record["final"].append(self._seen(info["final_obs"]) if "final_obs" in info else seen)
-            gone = restarts.cpu().numpy()
+            gone = restarts.cpu().numpy() | (self.config.memory_tokens == 0)
             reading.restart([i for i in range(followers) if gone[i]])
             did, got, code = (record[name][-1] for name in ("action", "reward", "boundary"))
             new = [
-                writer.prompt(seen[i], True)
+                writer.prompt(seen[i], bool(code[i]))
                 if gone[i]
                 else writer.outcome(int(did[i]), float(got[i]), int(code[i])) + writer.prompt(seen[i], bool(code[i]))
                 for i in range(followers)

@@ -27,10 +27,12 @@ class Tokens:
 
     ids:        all tokens
     decisions:  [T+1] places of `act` among them; the action of step t stands right behind its own
+    prompts:    [T+1] places at which what is seen before each decision begins
     """
 
     ids: tuple[int, ...]
     decisions: tuple[int, ...]
+    prompts: tuple[int, ...]
 
 
 class HistoryTokens:
@@ -74,15 +76,17 @@ class HistoryTokens:
         """All tokens of a history, up to the `act` of the decision that comes next."""
         ids: list[int] = []
         decisions: list[int] = []
+        prompts: list[int] = []
         begins = True
         for t in range(len(history) + 1):
+            prompts.append(len(ids))
             ids += self.prompt(history.observation[t], begins)
             decisions.append(len(ids) - 1)
             if t < len(history):
                 boundary = int(history.boundary[t])
                 ids += self.outcome(int(history.action[t]), float(history.reward[t]), boundary)
                 begins = boundary != 0
-        return Tokens(tuple(ids), tuple(decisions))
+        return Tokens(tuple(ids), tuple(decisions), tuple(prompts))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens, a space before its first word."""

@@ -33,7 +33,7 @@ class ValueModel:
 
     name:             what `load_causal_model` takes
     actions:          how many the agent has, 1 to 26
-    memory_tokens:    tokens that a decision sees: X, at least 1
+    memory_tokens:    tokens that a decision sees: X; 0: its own prompt (what is seen now) and nothing before
     lora_rank:        rank of the adapters, on every linear layer but the output
     seed:             of the adapters' first weights
     show_task_ends:   whether the text tells a task's end from an episode's
@@ -58,13 +58,13 @@ class ValueModel:
             from peft import LoraConfig, get_peft_model
         except ImportError:
             raise MissingExtra("the text value model", "lm") from None
-        for field, value in (
-            ("memory_tokens", memory_tokens),
-            ("lora_rank", lora_rank),
-            ("tokens_per_pass", tokens_per_pass),
+        for field, value, least in (
+            ("memory_tokens", memory_tokens, 0),
+            ("lora_rank", lora_rank, 1),
+            ("tokens_per_pass", tokens_per_pass, 1),
         ):
-            if value < 1:
-                raise BadValue(field, value, "at least 1")
+            if value < least:
+                raise BadValue(field, value, f"at least {least}")
         self.name, self.memory_tokens, self.tokens_per_pass = name, memory_tokens, tokens_per_pass
         self.device = torch.device(device)
         self.causal, tokenizer = load_causal_model(name, device)
@@ -163,6 +163,10 @@ class ValueModel:
     def _rows(self, tokens: Tokens) -> Iterator[Row]:
         """One row for the decisions within the first X tokens, one for each later decision."""
         x = self.memory_tokens
+        if x == 0:
+            for begin, at in zip(tokens.prompts, tokens.decisions, strict=True):
+                yield tokens.ids[begin : at + 1], (at - begin,)
+            return
         shared = tuple(at for at in tokens.decisions if at < x)
         if shared:
             yield tokens.ids[: shared[-1] + 1], shared
@@ -174,7 +178,7 @@ class Reading:
     """B histories read as they are made, with the past kept in the model's cache: Q at the newest token of each.
 
     Rows are padded on the left. Once a row has more than X tokens its cache knows things that must be forgotten, and
-    the last X tokens are read anew each time.
+    the last X tokens are read anew each time. With X = 0 whoever reads restarts each copy before each prompt.
     """
 
     def __init__(self, model: ValueModel, copies: int, adapter: Adapter = "online") -> None:
@@ -199,8 +203,9 @@ class Reading:
             if not more:
                 raise BadValue("new", more, "at least one token for each copy")
             ids += more
-            forgets |= len(ids) > x
-            del ids[:-x]
+            if x:
+                forgets |= len(ids) > x
+                del ids[:-x]
         longest = max(map(len, self.ids))
         if forgets or self._mask is None or self._mask.shape[1] > 2 * longest + 256:
             new, cache, self._mask = self.ids, None, None
