@@ -12,7 +12,7 @@ from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, PropensityMethod, Scores
 
-__all__ = ["BestScore", "allowed", "checked", "pick", "require_table", "share_ties"]
+__all__ = ["BestScore", "allowed", "as_float", "checked", "look", "pick", "require_table", "share_ties"]
 
 
 def allowed(like: Array, mask: Array | None) -> Array:

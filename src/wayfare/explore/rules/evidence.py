@@ -109,8 +109,8 @@ class Decision:
 class ActionRule(Protocol):
     """From evidence to an action.
 
-    mask: [..., A] bool, the allowed actions (None: all). Exact ties are shared equally by `propensities` and broken by the
-    draws in `decide`: no action is favoured for its position.
+    mask: [..., A] bool, the allowed actions (None: all). Exact ties are shared equally by `propensities` and broken by
+    the draws in `decide`: no action is favoured for its position.
     Raises: BadValue for a row that allows none, naming it, and for NaN scores.
     """
 

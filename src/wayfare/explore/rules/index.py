@@ -1,7 +1,7 @@
 """Index policies: the posterior mean plus what a pull teaches, solved exactly one arm at a time (`wayfare.stopping`).
 
-With a geometrically distributed horizon `Gittins` is optimal. `FiniteHorizonIndex`, which knows how many pulls are left,
-is optimal for one unknown arm among known ones and otherwise very good, but not optimal: it is an index policy.
+With a geometrically distributed horizon `Gittins` is optimal. `FiniteHorizonIndex`, which knows how many pulls are
+left, is optimal for one unknown arm among known ones and otherwise very good, but not optimal: it is an index policy.
 Source: Gittins 1979, "Bandit processes and dynamic allocation indices".
 """
 
