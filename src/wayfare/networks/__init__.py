@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +12,7 @@ __all__ = ["KINDS", "MemoryNetwork", "memory_network"]
 
 
 def __getattr__(name: str) -> Any:
+    """Import the networks when one is first asked for: torch stays out until then."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from wayfare.networks import memory
-
-    return getattr(memory, name)
+    return getattr(import_module("wayfare.networks.memory"), name)

@@ -3,11 +3,12 @@
     state = network.initial_state(batch)
     y, state = network(x, state, start)      # x [S, T, B, D], start [S, T, B] bool -> y [S, T, B, W]
 
-S networks work side by side (`stacked`). `start` marks the first step of an episode *of memory*: whether memory survives an
-episode's end is the caller's choice. The same module acts with T = 1 and learns with whole sequences.
+S networks work side by side (`stacked`). `start` marks the first step of an episode *of memory*: whether memory
+survives an episode's end is the caller's choice. The same module acts with T = 1 and learns with whole sequences.
 
-Memory X counts decisions. Token t holds what was done last, what it paid and what is seen now, so X >= 1 sees the tokens t - X + 1 .. t; X = 0
-sees token t alone, with the last action and reward blanked by the caller; None sees everything since `start`.
+Memory X counts decisions. Token t holds what was done last, what it paid and what is seen now, so X >= 1 sees the
+tokens t - X + 1 .. t; X = 0 sees token t alone, with the last action and reward blanked by the caller; None sees
+everything since `start`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def memory_network(
     *,
     layers: int = 1,
     heads: int = 2,
-    memory: int | None | Sequence[int | None] = None,
+    memory: int | Sequence[int | None] | None = None,
     context: int = 64,
     positions: str = "absolute",
 ) -> Any:

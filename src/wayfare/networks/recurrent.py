@@ -1,7 +1,7 @@
 """GRU and LSTM, S rows at once: one product brings the inputs of all steps in, then one product a step.
 
-    r, z = sigmoid(W x + b + U h + c);  n = tanh(W_n x + b_n + r (U_n h + c_n));  h <- (1 - z) n + z h             (GRU, 1)
-    i, f, o = sigmoid(W x + b + U h + c);  g = tanh(W_g x + U_g h);  c <- f c + i g;  h <- o tanh(c)              (LSTM, 2)
+    r, z = sigmoid(W x + b + U h + c);  n = tanh(W_n x + b_n + r (U_n h + c_n));  h <- (1 - z) n + z h      (GRU, 1)
+    i, f, o = sigmoid(W x + b + U h + c);  g = tanh(W_g x + U_g h);  c <- f c + i g;  h <- o tanh(c)        (LSTM, 2)
 
 Gate order and biases are those of torch, so that its cells are oracles for ours.
 
@@ -55,7 +55,7 @@ class Recurrent(nn.Module):
 
     def initial_state(self, batch: int) -> RecurrentState:
         """An empty memory for `batch` copies of each row."""
-        weight = self.keep[0].weight
+        weight = self.keep[0].get_parameter("weight")
         hidden = weight.new_zeros(self.layers, weight.shape[0], batch, self.width)
         return RecurrentState(hidden, torch.zeros_like(hidden) if self.kind == "lstm" else hidden[:0])
 

@@ -1,6 +1,7 @@
 """Layers of S networks side by side: parameters [S, in, out], inputs [S, ..., in], one batched product for all.
 
-Row s is initialised from its own seed and its layer's name alone, so a row of a stack equals the single network of that seed.
+Row s is initialised from its own seed and its layer's name alone, so a row of a stack equals the single network of that
+seed.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     x <- x + O attention(LN x);  x <- x + MLP(LN x)                                  (pre-norm, 1)
     token t sees token j when j <= t, no memory began in (j, t], and t - j < width    (2)
 
-One layer makes (2) an exact memory of `width` tokens; two layers would see 2 width - 1 steps back, so a bounded memory of a deeper
-network is cut by `window.Windowed` instead. A cache keeps the last `context` tokens; a slot's place is the global step modulo
-its size, so all copies write at one index, and marks of where each memory began decide what is seen.
+One layer makes (2) an exact memory of `width` tokens; two layers would see 2 width - 1 steps back, so a bounded memory
+of a deeper network is cut by `window.Windowed` instead. A cache keeps the last `context` tokens; a slot's place is the
+global step modulo its size, so all copies write at one index, and marks of where each memory began decide what is seen.
 
 Source: Vaswani et al. 2017; (1) Xiong et al. 2020; relative positions are ALiBi's linear biases, Press et al. 2022.
 """
@@ -111,7 +111,9 @@ class Transformer(nn.Module):
         if self.positions == "absolute":
             y = y + self._placed(time, began, plain=began is None)
         mask = None if self._plain(state, began, steps) else self._mask(state, began, time)
-        after = TransformerState(list(state.keys), list(state.values), state.begin if began is None else began[:, -1], state.step + steps)
+        after = TransformerState(
+            list(state.keys), list(state.values), state.begin if began is None else began[:, -1], state.step + steps
+        )
         for i in range(self.layers):
             y = y + self.merge[i](self._attention(i, self.attend[i](self.norms[2 * i](y)), state, after, mask))
             y = y + self.think[i](self.norms[2 * i + 1](y))
@@ -156,7 +158,9 @@ class Transformer(nn.Module):
             seen = seen & (query - key < self.widths.view(-1, 1, 1, 1))
         if began is not None:
             seen = seen & (key >= began.transpose(1, 2).unsqueeze(-1))
-        mask = torch.zeros(seen.shape, dtype=self.enter.weight.dtype, device=time.device).masked_fill_(~seen, float("-inf"))
+        mask = torch.zeros(seen.shape, dtype=self.enter.weight.dtype, device=time.device).masked_fill_(
+            ~seen, float("-inf")
+        )
         mask = mask.unsqueeze(2)
         if self.positions == "relative":
             mask = mask - self.slopes.view(1, 1, -1, 1, 1) * (query - key).unsqueeze(2)
@@ -179,13 +183,16 @@ class Transformer(nn.Module):
             values[:, :, :, slot] = v[:, :, :, 0]
             filled = min(state.step + 1, self.context)
             if mask is not None:
-                order = torch.cat([self._kept(state), torch.tensor([state.step], device=qkv.device)])[-filled:] % self.context
+                order = (
+                    torch.cat([self._kept(state), torch.tensor([state.step], device=qkv.device)])[-filled:]
+                    % self.context
+                )
                 spread = mask[..., -filled:]
                 mask = torch.full((*spread.shape[:-1], filled), float("-inf"), dtype=mask.dtype, device=mask.device)
                 mask[..., order] = spread
             keys, values = keys[:, :, :, :filled], values[:, :, :, :filled]
             score = (keys @ q.transpose(-1, -2)).transpose(-1, -2) * q.shape[-1] ** -0.5
-            seen = (score if mask is None else score + mask).softmax(dim=-1)
+            seen: Tensor = (score if mask is None else score + mask).softmax(dim=-1)
             return (seen @ values).permute(0, 3, 1, 2, 4).reshape(rows, 1, copies, -1)
         kept = self._kept(state)
         if len(kept):
@@ -196,7 +203,11 @@ class Transformer(nn.Module):
         if mask is not None:
             mask = mask.expand(rows, copies, self.heads, steps, k.shape[3]).reshape(*flat, steps, -1)
         out = scaled_dot_product_attention(
-            q.reshape(*flat, steps, -1), k.reshape(*flat, k.shape[3], -1), v.reshape(*flat, k.shape[3], -1), attn_mask=mask, is_causal=causal
+            q.reshape(*flat, steps, -1),
+            k.reshape(*flat, k.shape[3], -1),
+            v.reshape(*flat, k.shape[3], -1),
+            attn_mask=mask,
+            is_causal=causal,
         )
         after.keys[layer] = self._stored(state.keys[layer], k, after.step)
         after.values[layer] = self._stored(state.values[layer], v, after.step)

@@ -1,8 +1,8 @@
 """Windows re-cut: an exact memory of X decisions at any depth, for any memory network.
 
-A network with L layers of banded attention sees further back than its band, and a recurrent one forgets nothing by itself. Here every
-decision t is answered by an empty network that reads the tokens t - X + 1 .. t alone: what is older cannot matter. It costs X times the
-tokens.
+A network with L layers of banded attention sees further back than its band, and a recurrent one forgets nothing by
+itself. Here every decision t is answered by an empty network that reads the tokens t - X + 1 .. t alone: what is older
+cannot matter. It costs X times the tokens.
 """
 
 from __future__ import annotations
