@@ -94,7 +94,7 @@ class TextValueLearner:
             q = self.values.read(rows, "online") if whole is None else whole
             chosen = q[here].gather(1, action[low:high][here, None])[:, 0]
             part = (chosen - target[low:high][here]).square().sum() / taken.sum()
-            part.backward()  # type: ignore[no-untyped-call]
+            part.backward()
             loss += float(part.detach())
             mean += float(chosen.detach().sum() / taken.sum())
             largest = max(largest, float(q.detach().abs().max()))
