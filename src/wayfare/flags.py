@@ -70,7 +70,7 @@ def value_of(words: Sequence[str], name: str) -> str | None:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """' (did you mean X?)', or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -94,6 +94,9 @@ def explain(words: Sequence[str], program: str, flags: Mapping[str, Any], positi
             return BadValue("option", word.partition("=")[0], listed)
         hint = flags.get(name)
         if hint is bool or hint is None:
+            if equals:
+                bare = name if hint is bool else name.removeprefix("no_")
+                return BadValue(bare, value, f"given as --{bare} or --no-{bare}".replace("_", "-"))
             continue
         if equals:
             values = [value]

@@ -40,6 +40,7 @@ def find(slug: str) -> Study:
 
     Raises: UnknownStudy with the nearest slugs; BadValue for a module whose attribute is no Study.
     """
+    _search_here()
     if slug in built_in():
         return _study(f"wayfare.studies.{slug}", "STUDY", slug)
     module, _, attribute = slug.partition(":")
@@ -117,14 +118,19 @@ def _total(seconds: Any) -> float | None:
     return None if seconds is None else float(seconds)
 
 
+def _search_here() -> None:
+    """A user's modules lie in the working directory; they come last, so that none takes an installed one's place."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+
+
 def _importable(module: str) -> bool:
     parts = module.split(".")
     if parts[0] in sys.stdlib_module_names or not all(part.isidentifier() for part in parts):
         return False
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        return importlib.util.find_spec(module) is not None
+        spec = importlib.util.find_spec(module)
+        return spec is not None and spec.origin is not None  # a directory without a module has none
     except (ImportError, ValueError):
         return False
 

@@ -34,18 +34,19 @@ class Ray:
     def __init__(self, workers: int | None, threads: int = 1, gpu: bool = False) -> None:
         self._ray = _import()
         self.workers, self.threads, self.gpu = workers, threads, gpu
+        self._started = False
 
     def messages(self, cells: Sequence[Cell], scratch: Callable[[str], Path]) -> Iterator[Message]:
-        """Carry the cells out; each ends with Ended or Failed. Closing it cancels them and stops what was started."""
-        ray = self._ray
-        started = not ray.is_initialized()
-        if started:
+        """Carry the cells out; each ends with Ended or Failed. Closing it cancels them."""
+        if not self._ray.is_initialized():
             self._start()
-        try:
-            yield from self._messages(cells, scratch)
-        finally:
-            if started:
-                ray.shutdown()
+        yield from self._messages(cells, scratch)
+
+    def close(self) -> None:
+        """Stop the cluster that was started here, or leave the one that was joined."""
+        if self._started:
+            self._ray.shutdown()
+            self._started = False
 
     def _start(self) -> None:
         variables = {**dict.fromkeys(THREAD_VARIABLES, str(self.threads)), "PYTHONPATH": _search_path()}
@@ -59,6 +60,7 @@ class Ray:
             options["num_cpus"] = self.workers * self.threads
         with _environment_for_start():
             self._ray.init(**options)
+        self._started = True
 
     def _messages(self, cells: Sequence[Cell], scratch: Callable[[str], Path]) -> Iterator[Message]:
         ray = self._ray

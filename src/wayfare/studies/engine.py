@@ -29,6 +29,10 @@ class Pool(Protocol):
         """What the cells say, each ending with Ended or Failed; closing the iterator ends the work."""
         ...
 
+    def close(self) -> None:
+        """End what was started for the cells of all calls."""
+        ...
+
 
 class InProcess:
     """Cells one after another in this process."""

@@ -102,15 +102,18 @@ def perform(study: Study, run: RunDirectory, how: How, show: Callable[[Tally], D
     tally = Tally()
     shown = Quiet() if show is None else show(tally)
     writer = _events(run) if how.tensorboard else None
+    pool = _pool(how, config, run)
     try:
-        findings = function(config, Engine(run, _pool(how, config, run), tally, shown, writer and writer.add))
+        findings = function(config, Engine(run, pool, tally, shown, writer and writer.add))
         shown.close()
         _write(study, run, findings)
         return findings
     except ImportError as error:
-        raise _missing(study, error) from error
+        _say_missing(study, error)
+        raise
     finally:
         shown.close()
+        pool.close()
         if writer is not None:
             writer.close()
         run.release()
@@ -205,15 +208,15 @@ def _load(study: Study) -> Run:
     try:
         return study.load()
     except ImportError as error:
-        raise _missing(study, error) from error
+        _say_missing(study, error)
+        raise
 
 
-def _missing(study: Study, error: ImportError) -> ImportError:
-    """The import error as a MissingExtra, where an extra brings what was missing."""
+def _say_missing(study: Study, error: ImportError) -> None:
+    """Raises: MissingExtra where an extra brings what was missing."""
     module = (error.name or "").partition(".")[0]
-    if isinstance(error, MissingExtra) or module not in EXTRA_OF or importlib.util.find_spec(module) is not None:
-        return error
-    return MissingExtra(f"study {study.slug}", EXTRA_OF[module])
+    if module in EXTRA_OF and importlib.util.find_spec(module) is None:
+        raise MissingExtra(f"study {study.slug}", EXTRA_OF[module]) from error
 
 
 def _device(asked: str) -> Literal["cpu", "cuda"]:

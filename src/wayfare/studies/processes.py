@@ -67,6 +67,9 @@ class Processes:
             for worker in workers.values():
                 worker.end()
 
+    def close(self) -> None:
+        """Nothing is left to end."""
+
 
 class _Worker:
     def __init__(self, threads: int) -> None:
