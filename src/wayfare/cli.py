@@ -7,6 +7,7 @@ is written. Parsing imports no torch: a study's knobs come from its torch-free `
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -152,12 +153,14 @@ def _studies(words: list[str]) -> int:
         console.print("No study is built in.")
         return 0
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("study", "claim", "paper", "verdict", "scale", "cost"):
+    for column in ("study", "claim", "verdict", "scale", "cost"):
         table.add_column(column, no_wrap=column in ("study", "scale", "cost"))
     for each in listed:
         cost = "" if each["seconds"] is None else duration(each["seconds"])
         said = Text(str(each["verdict"]), style=_style(str(each["verdict"])))
-        table.add_row(each["slug"], Text(each["claim"]), Text(each["paper"]), said, each["scale"], cost)
+        about = Text.assemble((each["title"], "bold"), "\n", each["claim"], "\n", (each["paper"], "dim"))
+        table.add_row(each["slug"], about, said, each["scale"], cost)
+        table.add_section()
     console.print(table)
     return 0
 
@@ -298,21 +301,33 @@ def _config_of_scale(study: Study, scale: str | None) -> Config:
 
 
 def _show(console: Console, study: Study, findings: Findings) -> None:
-    """The checks with their verdicts, and the study's."""
+    """The checks with their verdicts, by kind, and the study's verdict."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    from wayfare.report.verdict import STATES, claimed, interval_text
+    from wayfare.report.verdict import KINDS, STATES, claimed, interval_text
 
-    table = Table(box=box.SIMPLE_HEAD, title=Text(study.claim), title_justify="left", title_style="")
-    for column in ("verdict", "check", "kind", "estimate [95 %]", "claimed", "unit"):
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("verdict", "check", "estimate [95 %]", "claimed", "unit"):
         numbers = column in ("estimate [95 %]", "claimed")
-        table.add_column(column, justify="right" if numbers else "left", no_wrap=numbers)
-    for check in findings.checks:
-        said = Text(check.reason if check.reason else STATES[check.state], style=_style(check.state))
-        table.add_row(said, Text(check.name), check.kind, interval_text(check), claimed(check), Text(check.unit))
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=numbers or column == "verdict")
+    for kind, title in KINDS.items():
+        mine = [check for check in findings.checks if check.kind == kind]
+        if mine:
+            table.add_row("", Text(title, style="bold"))
+        for check in mine:
+            said = Text(STATES[check.state], style=_style(check.state))
+            table.add_row(said, Text(check.name), interval_text(check), claimed(check), Text(check.unit))
+        table.add_section()
+    console.print()
     console.print(table)
+    console.print()
+    reasons = [check.reason for check in findings.checks if check.reason]
+    for reason in dict.fromkeys(reasons):
+        count = reasons.count(reason)
+        console.print(f"{count} check{'s' * (count != 1)} not tested: {reason}", style="dim", markup=False)
+    console.print(Text(study.claim, style="italic"))
     console.print(Text.assemble("Verdict: ", (findings.verdict, _style(findings.verdict))))
 
 
@@ -321,6 +336,8 @@ def _style(verdict: str) -> str:
 
 
 def _console() -> Console:
+    """Lines of 110 characters where no terminal says otherwise."""
     from rich.console import Console
 
-    return Console()
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if told else 110)
