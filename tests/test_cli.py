@@ -99,8 +99,9 @@ def test_a_run_killed_at_three_random_moments_and_resumed_finds_the_same(here: P
     moments = random.Random(os.getpid())
     resume: list[str] = []
     for _ in range(3):
+        began = time.time_ns()
         process = start(*SLOW, "--out", "killed", *resume)
-        wait_for(lambda: list((here / "killed").glob("tiny/[0-9]*/metrics.jsonl")), process)
+        wait_for(lambda: newest(here / "killed") > began, process)  # noqa: B023
         time.sleep(moments.uniform(0.0, 0.5))
         children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
         process.kill()
@@ -132,6 +133,11 @@ def test_ctrl_c_leaves_a_run_that_the_printed_command_resumes(here: Path) -> Non
     assert before.stat().st_mtime_ns == made
     assert main([*SLOW, "--out", "straight"]) == 0
     assert findings(here / "stopped") == findings(here / "straight")
+
+
+def newest(folder: Path) -> int:
+    """When metrics were last written there."""
+    return max((path.stat().st_mtime_ns for path in folder.glob("tiny/[0-9]*/metrics.jsonl")), default=0)
 
 
 def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 20.0) -> None:

@@ -113,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error, 1)
     except WayfareError as error:
         return _refuse(error, 2)
+    except KeyboardInterrupt:
+        print("\nwayfare: stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 141

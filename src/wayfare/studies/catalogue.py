@@ -31,8 +31,8 @@ NOT_YET_RUN = "not yet run"
 
 
 def built_in() -> list[str]:
-    """Slugs of the packages of `wayfare.studies`, sorted; imports none of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(studies.__path__) if module.ispkg)
+    """Slugs of the packages of `wayfare.studies`, sorted: their names with - for _; imports none of them."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(studies.__path__) if module.ispkg)
 
 
 def find(slug: str) -> Study:
@@ -42,7 +42,7 @@ def find(slug: str) -> Study:
     """
     _search_here()
     if slug in built_in():
-        return _study(f"wayfare.studies.{slug}", "STUDY", slug)
+        return _study(f"wayfare.studies.{slug.replace('-', '_')}", "STUDY", slug)
     module, _, attribute = slug.partition(":")
     if _importable(module):
         return _study(module, attribute or "STUDY", slug)
