@@ -94,8 +94,17 @@ def test_tensorboard_gets_each_metric_once(here: Path) -> None:
 SLOW = [*SMOKE, "--pause", "0.006", "--seeds", "4", "--workers", "2"]
 
 
-def test_a_run_killed_at_three_random_moments_and_resumed_finds_the_same(here: Path) -> None:
-    assert main([*SLOW, "--pause", "0.006", "--out", "straight"]) == 0
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What SLOW finds in one go."""
+    folder = tmp_path_factory.mktemp("straight")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(STUDIES))
+        assert main([*SLOW, "--out", str(folder)]) == 0
+    return findings(folder)
+
+
+def test_a_run_killed_at_three_random_moments_and_resumed_finds_the_same(here: Path, straight: dict[str, Any]) -> None:
     moments = random.Random(os.getpid())
     resume: list[str] = []
     for _ in range(3):
@@ -113,13 +122,13 @@ def test_a_run_killed_at_three_random_moments_and_resumed_finds_the_same(here: P
     (run,) = (here / "killed" / "tiny").glob("[0-9]*")
     if not json.loads((run / "run.json").read_text()).get("finished"):
         assert main([*SLOW, "--out", "killed", "--resume"]) == 0
-    assert findings(here / "killed") == findings(here / "straight")
+    assert findings(here / "killed") == straight
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for cell in ("seed-0", "seed-1", "seed-2", "seed-3"):
         assert [line["done"] for line in lines if line["cell"] == cell] == list(range(1, 101))
 
 
-def test_ctrl_c_leaves_a_run_that_the_printed_command_resumes(here: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_the_printed_command_resumes(here: Path, straight: dict[str, Any]) -> None:
     process = start(*SLOW, "--out", "stopped")
     wait_for(lambda: list((here / "stopped").glob("tiny/[0-9]*/cells/*.npz")), process)
     os.killpg(process.pid, signal.SIGINT)
@@ -131,8 +140,7 @@ def test_ctrl_c_leaves_a_run_that_the_printed_command_resumes(here: Path) -> Non
     made = before.stat().st_mtime_ns
     assert main(command.split()) == 0
     assert before.stat().st_mtime_ns == made
-    assert main([*SLOW, "--out", "straight"]) == 0
-    assert findings(here / "stopped") == findings(here / "straight")
+    assert findings(here / "stopped") == straight
 
 
 def newest(folder: Path) -> int:
