@@ -9,7 +9,8 @@
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
     check        `check_world`: does a world keep the contract?
 
-Importing this package registers `wayfare/RecurringBandit-v0` and `wayfare/HiddenGoal-v0` with gymnasium, and loads no torch.
+Importing this package registers `wayfare/RecurringBandit-v0` and `wayfare/HiddenGoal-v0` with gymnasium, and loads no
+torch.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from torch import Tensor
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.worlds.boundary import Boundary
+from wayfare.worlds.ceilings import Ceiling, bandit_ceiling
 from wayfare.worlds.world import Law, Shown, World, number, whole
 
 __all__ = ["RecurringBandit"]
@@ -119,7 +120,10 @@ class RecurringBandit(World):
         return first
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
-        """Pull arm actions[i] of each copy i. Raises: BadValue for an arm that is not there (on a GPU, torch's own error)."""
+        """Pull arm actions[i] of each copy i.
+
+        Raises: BadValue for an arm that is not there (on a GPU, torch's own error).
+        """
         actions = self._checked(actions)
         try:
             mean = self._arms.gather(0, actions.unsqueeze(0)).squeeze(0)
@@ -156,10 +160,8 @@ class RecurringBandit(World):
             self._begin(rows)
         return obs, reward, terminated, torch.zeros_like(terminated), info
 
-    def bayes_return(self, horizon: int | None = None) -> Any:
+    def bayes_return(self, horizon: int | None = None) -> Ceiling:
         """The best that one can do without being told the task: `wayfare.worlds.ceilings.bandit_ceiling`."""
-        from wayfare.worlds.ceilings import bandit_ceiling
-
         return bandit_ceiling(self, horizon)
 
     def frame(self, copy: int = 0) -> NDArray[np.uint8]:
@@ -172,7 +174,7 @@ class RecurringBandit(World):
         means = (self._shown_arms if self._seen else self._arms)[:, copy].tolist()
         return bandit_frame(means, pulls, int(self._length[copy]), self.reward_bound)
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """A frame of each copy."""
         return None if self.render_mode is None else tuple(self.frame(copy) for copy in range(self.num_envs))
 

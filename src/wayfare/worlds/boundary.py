@@ -1,7 +1,8 @@
 """The five boundary codes: what ended with a step.
 
-One gymnasium episode is one *block*: the same task replayed for several inner episodes. `terminated` and `truncated` speak
-of the block; the code in `info["boundary"]` speaks of the inner episode too. Learners read the code and never infer it.
+One gymnasium episode is one *block*: the same task replayed for several inner episodes. `terminated` and `truncated`
+speak of the block; the code in `info["boundary"]` speaks of the inner episode too. Learners read the code and never
+infer it.
 """
 
 from __future__ import annotations

@@ -1,93 +1,180 @@
-"""Frames of the worlds as RGB arrays, drawn with filled rectangles: no plotting library is needed to watch an agent."""
+"""Frames of the worlds, drawn into NumPy arrays without a plotting library.
+
+A shape is a signed distance: negative inside, in pixels. It is blended in with opacity clip(1/2 - distance), which
+smooths its edge.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bandit_frame", "gridworld_frame"]
+__all__ = ["Canvas", "bandit_frame", "gridworld_frame"]
 
-Frame = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
 Colour = tuple[int, int, int]
 
-PAPER, INK, LINE, FAINT = (250, 250, 247), (40, 44, 52), (214, 216, 222), (232, 234, 240)
-TRAIL, AGENT, GOAL, EXIT, WALL = (176, 199, 238), (11, 61, 163), (18, 129, 124), (214, 150, 60), (70, 74, 84)
-GOOD, BAD = (18, 129, 124), (179, 84, 30)
+PAPER, GROUND, LINE, INK, FAINT = (250, 248, 244), (255, 255, 255), (222, 217, 208), (47, 52, 64), (176, 178, 184)
+WALL, GOAL, EXIT, AGENT = (84, 90, 104), (230, 159, 0), (0, 136, 106), (0, 98, 168)
+ARMS = ((0, 98, 168), (200, 90, 10), (0, 136, 106), (168, 62, 132), (110, 110, 40), (70, 140, 200))
 
-CELL = 40
-BAR, HALF, TICK = 44, 72, 6
+
+class Canvas:
+    """height x width pixels; x runs right and y down, both in pixels."""
+
+    def __init__(self, height: int, width: int, colour: Colour = PAPER) -> None:
+        self._y, self._x = np.mgrid[0:height, 0:width] + 0.5
+        self._image = np.empty((height, width, 3))
+        self._image[:] = colour
+
+    def pixels(self) -> Pixels:
+        """[H, W, 3], a copy."""
+        return np.asarray(np.rint(self._image), dtype=np.uint8)
+
+    def box(
+        self, x: float, y: float, width: float, height: float, colour: Colour, corner: float = 0.0, opacity: float = 1.0
+    ) -> None:
+        """A rectangle with its upper left corner at (x, y), rounded by `corner`."""
+        across = np.abs(self._x - x - width / 2) - width / 2 + corner
+        down = np.abs(self._y - y - height / 2) - height / 2 + corner
+        outside = np.hypot(np.maximum(across, 0), np.maximum(down, 0))
+        self._blend(outside + np.minimum(np.maximum(across, down), 0) - corner, colour, opacity)
+
+    def disc(self, x: float, y: float, radius: float, colour: Colour, opacity: float = 1.0) -> None:
+        """A filled circle."""
+        self._blend(np.hypot(self._x - x, self._y - y) - radius, colour, opacity)
+
+    def ring(self, x: float, y: float, radius: float, width: float, colour: Colour, opacity: float = 1.0) -> None:
+        """A circle's line."""
+        self._blend(np.abs(np.hypot(self._x - x, self._y - y) - radius) - width / 2, colour, opacity)
+
+    def line(
+        self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour, opacity: float = 1.0
+    ) -> None:
+        """A straight line with round ends."""
+        dx, dy = x1 - x0, y1 - y0
+        along = ((self._x - x0) * dx + (self._y - y0) * dy) / max(dx * dx + dy * dy, 1e-9)
+        along = np.clip(along, 0.0, 1.0)
+        self._blend(np.hypot(self._x - x0 - along * dx, self._y - y0 - along * dy) - width / 2, colour, opacity)
+
+    def star(self, x: float, y: float, radius: float, colour: Colour) -> None:
+        """A star of five points: the distance to the line between a tip and a notch, folded five times."""
+        angle = np.arctan2(self._x - x, y - self._y)
+        folded = np.abs((angle + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5)
+        reach = np.hypot(self._x - x, self._y - y)
+        px, py = reach * np.sin(folded), reach * np.cos(folded)
+        notch = 0.45 * radius
+        nx, ny = notch * np.sin(np.pi / 5), notch * np.cos(np.pi / 5)
+        ex, ey = nx, ny - radius
+        self._blend((px * -ey + (py - radius) * ex) / np.hypot(ex, ey), colour, 1.0)
+
+    def _blend(self, distance: Floats, colour: Colour, opacity: float) -> None:
+        cover = (np.clip(0.5 - distance, 0.0, 1.0) * opacity)[..., None]
+        self._image = self._image * (1.0 - cover) + np.asarray(colour, dtype=np.float64) * cover
 
 
 def gridworld_frame(
-    walls: NDArray[np.bool_], start: int, goal: int, way_out: int | None, walk: Sequence[int], episode: int, length: int
-) -> Frame:
-    """The grid with its walls, exit and goal, the walk so far from pale to full colour, and the block's episodes as a strip below.
+    walls: NDArray[np.bool_],
+    start: int,
+    goal: int,
+    exit_cell: int | None,
+    walk: Sequence[int],
+    episode: int,
+    episodes: int,
+    cell: int = 48,
+) -> Pixels:
+    """A grid and a walk in it: a star is the goal, a door the exit, a ring the start, dark cells are walls.
 
-    walls: [size, size]    cells are numbered by rows    walk: cells from the start on    returns: [H, W, 3]
+    walls: [size, size]    start, goal, exit_cell: cells    walk: cells, the agent is at the last of them
+    episode, episodes: marks above the grid tell which of the block's episodes this is    cell: pixels of a cell's side
     """
-    size = len(walls)
-    frame = np.full((size * CELL + 1 + 14, size * CELL + 1, 3), PAPER, dtype=np.uint8)
+    size, margin, head = len(walls), cell // 4, cell // 2
+    canvas = Canvas(size * cell + 2 * margin + head, size * cell + 2 * margin)
 
-    def fill(cell: int, colour: Colour, inset: int = 1) -> None:
-        row, column = divmod(cell, size)
-        top, left = row * CELL, column * CELL
-        frame[top + inset : top + CELL + 1 - inset, left + inset : left + CELL + 1 - inset] = colour
+    def middle(at: int) -> tuple[float, float]:
+        return margin + (at % size + 0.5) * cell, head + margin + (at // size + 0.5) * cell
 
-    for cell in np.flatnonzero(walls.ravel()):
-        fill(int(cell), WALL)
-    fill(start, FAINT)
-    for cell in walk:
-        fill(cell, TRAIL)
-    if way_out is not None:
-        fill(way_out, EXIT, 6)
-    fill(goal, GOAL, 6)
-    for before, after in zip(walk, walk[1:], strict=False):
-        _path(frame, size, before, after)
-    fill(walk[-1], AGENT, 13)
-    frame[: size * CELL + 1 : CELL] = LINE
-    frame[: size * CELL + 1, ::CELL] = LINE
-    _strip(frame, size * CELL + 6, episode + 1, length)
-    return frame
-
-
-def _path(frame: Frame, size: int, before: int, after: int) -> None:
-    """A thick line from the middle of one cell to that of its neighbour."""
-    (row, column), (down, right) = divmod(before, size), divmod(after, size)
-    top, bottom = sorted((row * CELL + CELL // 2, down * CELL + CELL // 2))
-    left, end = sorted((column * CELL + CELL // 2, right * CELL + CELL // 2))
-    frame[top - 2 : bottom + 3, left - 2 : end + 3] = AGENT
+    _marks(canvas, margin, margin + head / 4, size * cell, episode, episodes)
+    canvas.box(margin - 2, head + margin - 2, size * cell + 4, size * cell + 4, LINE, 6)
+    for at in range(size * size):
+        x, y = middle(at)
+        colour = WALL if walls.reshape(-1)[at] else GROUND
+        canvas.box(x - cell / 2 + 1, y - cell / 2 + 1, cell - 2, cell - 2, colour, 4)
+    x, y = middle(start)
+    canvas.ring(x, y, cell * 0.3, 2.0, FAINT)
+    if exit_cell is not None:
+        x, y = middle(exit_cell)
+        canvas.box(x - cell * 0.2, y - cell * 0.3, cell * 0.4, cell * 0.6, EXIT, 3)
+        canvas.disc(x + cell * 0.11, y + cell * 0.02, cell * 0.045, GROUND)
+    canvas.star(*middle(goal), cell * 0.38, GOAL)
+    for t, (a, b) in enumerate(itertools.pairwise(walk)):
+        canvas.line(*middle(a), *middle(b), cell * 0.1, AGENT, 0.25 + 0.45 * (t + 1) / (len(walk) - 1))
+    x, y = middle(walk[-1])
+    canvas.disc(x, y, cell * 0.2, GROUND)
+    canvas.disc(x, y, cell * 0.17, AGENT)
+    return canvas.pixels()
 
 
-def _strip(frame: Frame, top: int, done: int, whole: int) -> None:
-    """A segment an episode of the block, those begun in colour."""
-    width = frame.shape[1]
-    edges = np.linspace(0, width, whole + 1).astype(int)
-    for i in range(whole):
-        frame[top : top + TICK, edges[i] + 1 : max(edges[i + 1] - 1, edges[i] + 2)] = AGENT if i < done else FAINT
+def bandit_frame(
+    means: Sequence[float],
+    pulls: Sequence[tuple[int, float]],
+    episodes: int,
+    bound: float,
+    height: int = 260,
+    arm: int = 72,
+) -> Pixels:
+    """Arms side by side: a bar is the true mean, a dot a reward drawn (the last one ringed), a dash the mean of what
+    was drawn.
 
-
-def bandit_frame(means: Sequence[float], pulls: Sequence[tuple[int, float]], length: int, bound: float) -> Frame:
-    """True means as bars around a zero line, the mean of what each arm paid as a tick, and the block's pulls as a strip below.
-
-    pulls: (arm, reward) of the block so far    bound: the largest value that fits    returns: [H, W, 3]
+    means: of the arms    pulls: (arm, reward) of the block so far    episodes: of the block; marks above count the
+        pulls
+    bound: of rewards, for the scale    height: pixels    arm: pixels an arm
     """
-    frame = np.full((2 * HALF + 1 + 14, BAR * len(means), 3), PAPER, dtype=np.uint8)
+    margin, head, foot = 16, 28, 22
+    width = max(arm * len(means), 3 * arm)
+    canvas = Canvas(height, width + 2 * margin)
+    _marks(canvas, margin, head / 2, width, len(pulls) - 1, episodes)
+    values = [*means, *(reward for _, reward in pulls), 0.0]
+    low, high = min(values), max(values)
+    high = max(high, low + 0.25 * bound)
+    scale = (height - head - foot - margin) / (high - low)
 
-    def height(value: float) -> int:
-        return HALF - round(float(np.clip(value / bound, -1, 1)) * (HALF - 4))
+    def level(value: float) -> float:
+        return height - foot - (value - low) * scale
 
-    for arm, mean in enumerate(means):
-        top, bottom = sorted((HALF, height(mean)))
-        frame[top : bottom + 1, arm * BAR + 8 : (arm + 1) * BAR - 8] = TRAIL
-        paid = [reward for pulled, reward in pulls if pulled == arm]
-        if paid:
-            level = height(sum(paid) / len(paid))
-            frame[max(level - 1, 0) : level + 2, arm * BAR + 4 : (arm + 1) * BAR - 4] = AGENT
-    frame[HALF] = INK
+    zero, step = level(0.0), width / len(means)
+    canvas.box(margin, head, width, height - head - foot + 8, GROUND, 6)
+    canvas.line(margin + 4, zero, margin + width - 4, zero, 1.2, LINE)
+    for k, mean in enumerate(means):
+        x, colour = margin + (k + 0.5) * step, ARMS[k % len(ARMS)]
+        top, bottom = sorted((level(mean), zero))
+        canvas.box(
+            x - 0.28 * step, top, 0.56 * step, max(bottom - top, 1.5), colour, min(3.0, (bottom - top) / 2), 0.28
+        )
+        drawn = [reward for a, reward in pulls if a == k]
+        for i, reward in enumerate(drawn):
+            spread = 0.18 * step * np.sin(2.4 * i)  # side by side, so that equal rewards can be counted
+            canvas.disc(x + spread, level(reward), 3.0, colour, 0.7)
+        if drawn:
+            y = level(sum(drawn) / len(drawn))
+            canvas.line(x - 0.3 * step, y, x + 0.3 * step, y, 2.2, INK)
+        canvas.disc(x, height - foot / 2, 4.0, colour, 1.0 if pulls and pulls[-1][0] == k else 0.25)
     if pulls:
-        arm, reward = pulls[-1]
-        frame[2 * HALF - 6 : 2 * HALF, arm * BAR + 8 : (arm + 1) * BAR - 8] = GOOD if reward > 0 else BAD
-    _strip(frame, 2 * HALF + 6, len(pulls), length)
-    return frame
+        k, reward = pulls[-1]
+        i = sum(a == k for a, _ in pulls) - 1
+        canvas.ring(margin + (k + 0.5) * step + 0.18 * step * np.sin(2.4 * i), level(reward), 5.5, 1.6, INK)
+    return canvas.pixels()
+
+
+def _marks(canvas: Canvas, x: float, y: float, width: float, now: int, of: int) -> None:
+    """`of` dots in a row, those up to `now` filled; many become a bar."""
+    if of * 9 > width:
+        canvas.box(x, y - 2, width, 4, LINE, 2)
+        canvas.box(x, y - 2, max(4.0, width * (now + 1) / of), 4, INK, 2)
+        return
+    for i in range(of):
+        canvas.disc(x + 4 + 9 * i, y, 3.0, INK if i <= now else LINE)

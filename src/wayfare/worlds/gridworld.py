@@ -1,15 +1,16 @@
-"""The hidden goal: an agent that starts in the centre of a grid looks for a goal on its border, which stays for a block of episodes.
+"""The hidden goal: an agent that starts in the centre of a grid looks for a goal on its border, which stays for a block
+of episodes.
 
-Reaching the goal pays 1 and ends the episode, and so does the cap on steps, without pay. What is seen is the cell, one-hot; where
-the goal is shows only when it is reached. With `exit_reward`, a known exit left of the start ends the episode and pays that: the
-safe arm made spatial. It must beat looking for the goal in any single episode, so that only who thinks of the episodes to come
-has a reason to look. The world computes the best single episode,
+Reaching the goal pays 1 and ends the episode, and so does the cap on steps, without pay. What is seen is the cell,
+one-hot; where the goal is shows only when it is reached. With `exit_reward`, a known exit left of the start ends the
+episode and pays that: the safe arm made spatial. It must beat looking for the goal in any single episode, so that only
+who thinks of the episodes to come has a reason to look. The world computes the best single episode,
 
     max over blind walks of P(goal met) + P(not met) * exit_reward [walk ends at the exit],
 
-exactly and refuses an exit that falls short. On the border every step meets a new cell, so a walk meets J = steps - d + 1 of P
-border cells, d the distance to the border; a walk that looks at the border and still takes the exit always beats the exit, so
-`steps` must not suffice for one: 4 in a grid of 5.
+exactly and refuses an exit that falls short. On the border every step meets a new cell, so that a walk meets
+steps - d + 1 of P border cells, d being the distance to the border. A walk that looks at the border and still takes the
+exit always beats the exit, so `steps` must not suffice for one: 4 is the most in a grid of 5.
 
 Source: the recurring gridworld of Rentschler & Roberts 2025 (arXiv 2508.01287), sizes ours; exit and obstacles ours.
 """
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.worlds.boundary import Boundary
+from wayfare.worlds.ceilings import Ceiling, gridworld_ceiling
 from wayfare.worlds.paths import MOVES, move_table, shortest_paths
 from wayfare.worlds.world import CODES, Law, Shown, World, number, uniform, whole
 
@@ -43,8 +44,8 @@ class HiddenGoal(World):
     episodes: of a block, n, or one n for each copy; law, most_episodes: see `World`
     steps: cap of an episode; None: what the farthest goal takes, and one more where there is no exit
     exit_reward: of the exit left of the start; None: there is no exit
-    obstacles: chance of each other cell to be a wall in a block. Where that puts the goal beyond `steps`, the walls on one of the
-        two paths with a single turn are taken away
+    obstacles: chance of each other cell to be a wall in a block. Where that puts the goal beyond `steps`, the walls on
+        one of the two paths with a single turn are taken away
 
     Observation: [cells] one-hot of the cell. `info["expected_reward"]` [N] is the reward: it is sure.
 
@@ -52,7 +53,7 @@ class HiddenGoal(World):
     goal: [N] int64 cell of the current block's goal
     walls: [N, size, size] bool
     start, exit: cells; exit is None where there is none
-    best_single_episode: what the best blind walk earns in the first episode of a block; with obstacles, what it would without
+    best_single_episode: what the best blind walk earns in the first episode of a block, walls left out of account
 
     Raises: BadValue for the first argument out of range, or an exit that looking for the goal beats within one episode.
     """
@@ -96,7 +97,7 @@ class HiddenGoal(World):
         whole("steps", steps, 1)
         if steps < away.max():
             raise BadValue("steps", steps, f"at least {away.max()}: the farthest goal takes as many")
-        self.steps = steps
+        self.steps, self._exit_pays = steps, exit_reward or 0.0
         self.best_single_episode = self._best_single_episode(away)
         super().__init__(
             num_envs,
@@ -136,7 +137,10 @@ class HiddenGoal(World):
         return away.gather(1, self.goal.unsqueeze(1)).squeeze(1)
 
     def oracle_return(self) -> Tensor:
-        """[N] reward of an episode of who knows the goal: 1 where the shortest path fits into `steps`, and it always does."""
+        """[N] reward of an episode of who knows the goal.
+
+        1 where the shortest path fits into `steps`, and it always does.
+        """
         reached = (self.shortest_path() <= self.steps).float()
         return reached.clamp(min=self.exit_reward or 0.0)
 
@@ -163,7 +167,7 @@ class HiddenGoal(World):
         reward = met.int().float()
         if self.exit is not None:
             left = cell == self.exit
-            reward += left * self.exit_reward
+            reward += left * self._exit_pays
             terminated = met | left
         over = terminated | self._late.index_select(0, move)
         place = self._next.index_select(0, move).mul_(~met)
@@ -178,26 +182,29 @@ class HiddenGoal(World):
             self._scene = (self.goal, self.walls.clone(), info["inner_episode"].clone())
 
         self._place = place
-        if self.boundary_shown:  # a place where the code is not RUNNING is the start; there are four rows of it behind all others
+        if (
+            self.boundary_shown
+        ):  # a place where the code is not RUNNING is the start; there are four rows of it behind all others
             code *= ~ended
             place = place + (len(self._late) // (len(MOVES) + 1) - 1) * over.int() * ~ended + code
         obs = self._sights.index_select(0, place)
         rows = ended.nonzero().squeeze(1)
         if len(rows):
-            final = torch.zeros_like(obs)
+            final = obs.clone()
             final[rows] = self._last_sight(cell[rows], boundary[rows])
             info["final_obs"], info["_final_obs"] = final, ended.clone()
             self._begin(rows)
         return obs, reward, terminated, ended ^ terminated, info
 
-    def bayes_return(self, horizon: int | None = None) -> Any:
+    def bayes_return(self, horizon: int | None = None) -> Ceiling:
         """The best that one can do without being told the goal: `wayfare.worlds.ceilings.gridworld_ceiling`."""
-        from wayfare.worlds.ceilings import gridworld_ceiling
-
         return gridworld_ceiling(self, horizon)
 
     def frame(self, copy: int = 0) -> NDArray[np.uint8]:
-        """[H, W, 3] the grid and the walk of the current episode (of the last, where none has begun). Needs render_mode='rgb_array'."""
+        """[H, W, 3] the grid and the walk of the current episode (of the last, where none has begun).
+
+        Needs render_mode='rgb_array'.
+        """
         from wayfare.worlds.drawing import gridworld_frame
 
         if self.render_mode is None:
@@ -208,10 +215,16 @@ class HiddenGoal(World):
             first -= 1
         walk = [self.start] + [int(cell[copy]) for cell, _ in self._walk[max(first, 0) :]]
         return gridworld_frame(
-            walls[copy].cpu().numpy(), self.start, int(goal[copy]), self.exit, walk, int(episode[copy]), int(self._length[copy])
+            walls[copy].cpu().numpy(),
+            self.start,
+            int(goal[copy]),
+            self.exit,
+            walk,
+            int(episode[copy]),
+            int(self._length[copy]),
         )
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """A frame of each copy."""
         return None if self.render_mode is None else tuple(self.frame(copy) for copy in range(self.num_envs))
 
@@ -225,10 +238,14 @@ class HiddenGoal(World):
         detour = int((away + back).min())
         if self.steps >= detour:
             raise BadValue(
-                "steps", self.steps, f"below {detour} with an exit: a walk could look at the border and take the exit all the same"
+                "steps",
+                self.steps,
+                f"below {detour} with an exit: a walk could look at the border and take the exit all the same",
             )
         if found > self.exit_reward:
-            raise BadValue("exit_reward", self.exit_reward, f"at least {found:g}, what looking for the goal earns in one episode")
+            raise BadValue(
+                "exit_reward", self.exit_reward, f"at least {found:g}, what looking for the goal earns in one episode"
+            )
         return self.exit_reward
 
     def _shut(self, walls: Tensor) -> Tensor:
@@ -280,7 +297,8 @@ class HiddenGoal(World):
         turn_row, turn_column = torch.where(rows_first, row, centre), torch.where(rows_first, centre, column)
         path = on(turn_row).unsqueeze(2) & between(column).unsqueeze(1)
         path |= between(row).unsqueeze(2) & on(turn_column).unsqueeze(1)
-        return (walls & ~(path & (away > self.steps).view(-1, 1, 1))).contiguous()
+        passable: Tensor = walls & ~(path & (away > self.steps).view(-1, 1, 1))
+        return passable.contiguous()
 
     @property
     def _cells(self) -> torch.dtype:
@@ -288,12 +306,16 @@ class HiddenGoal(World):
         return torch.int8 if self.size**2 < 128 else torch.int32
 
     def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What a move leads to, for 5 * place + action, action 4 being to stay: the cell, the next place, whether steps are used up.
+        """What a move leads to, for 5 * place + action, action 4 being to stay: the cell, the next place, whether steps
+        are used up.
 
-        A place is a cell and the steps made: cells * steps + (cell - start) modulo cells, so that an episode starts at place 0.
+        A place is a cell and the steps made: cells * steps + (cell - start) modulo cells, so that an episode starts at
+        place 0.
         """
         cells = self.size**2
-        moves = torch.cat([move_table(self.size), torch.arange(cells).unsqueeze(1)], dim=1).roll(-self.start, 0)  # from the start on
+        moves = torch.cat([move_table(self.size), torch.arange(cells).unsqueeze(1)], dim=1).roll(
+            -self.start, 0
+        )  # from the start on
         reached = moves.expand(self.steps, cells, -1)
         late = (torch.arange(self.steps) == self.steps - 1).view(-1, 1, 1).expand_as(reached)
         after = cells * torch.arange(1, self.steps + 1).view(-1, 1, 1) + (reached - self.start) % cells
@@ -301,7 +323,10 @@ class HiddenGoal(World):
         return reached.to(self._cells).reshape(-1), after.int().reshape(-1), late.reshape(-1)
 
     def _sight_table(self) -> Tensor:
-        """[places, O] what is seen at a place; where codes are shown, four rows more: the start after each of the other codes."""
+        """[places, O] what is seen at a place; where codes are shown, four rows more.
+
+        The start after each of the other codes.
+        """
         cells = torch.eye(self.size**2).roll(-self.start, 0).repeat(self.steps, 1)
         if not self.boundary_shown:
             return cells

@@ -2,10 +2,10 @@
 
     RepeatTask(lambda: gym.make("FrozenLake-v1"), episodes=8, num_envs=16)
 
-The task is what the seed decides: initial state, layout, and the environment's own chance, so that the same actions meet the same
-fate. After an inner episode its last observation is shown; the next step is a *reset frame*: it ignores its action, pays 0, and
-shows the next episode's first observation. A block of n episodes of L steps thus takes n * L + n - 1 steps. The last episode of a
-block needs no such frame: the next block begins within the same step.
+The task is what the seed decides: initial state, layout, and the environment's own chance, so that the same actions
+meet the same fate. After an inner episode its last observation is shown; the next step is a *reset frame*: it ignores
+its action, pays 0, and shows the next episode's first observation. A block of n episodes of L steps thus takes n * L +
+n - 1 steps. The last episode of a block needs no such frame: the next block begins within the same step.
 
 The copies are stepped one after another: that is the price of an environment that someone else wrote.
 """
@@ -19,7 +19,6 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, flatten, flatten_space
-from numpy.typing import NDArray
 from torch import Tensor
 
 from wayfare.draws import Stream
@@ -35,7 +34,8 @@ TASKS = 2**31 - 1  # seeds that environments take
 class RepeatTask(World):
     """N copies of an environment.
 
-    make_env: makes one; an id that `gymnasium.make` knows will do as well, and so will an environment where num_envs is 1
+    make_env: makes one; an id that `gymnasium.make` knows will do as well, and so will an environment where num_envs is
+        1
     episodes: of a block, n, or one n for each copy; law, most_episodes: see `World`
     steps: inner episodes are truncated here; None: left to the environment (whose own time limit is read from its spec)
     reward_bound: the largest |reward| there is, for the learner's guard against divergence
@@ -68,7 +68,9 @@ class RepeatTask(World):
         try:
             seen = flatten_space(first.observation_space)
         except NotImplementedError as error:
-            raise BadValue("observation_space", first.observation_space, "one that gymnasium flattens to a box") from error
+            raise BadValue(
+                "observation_space", first.observation_space, "one that gymnasium flattens to a box"
+            ) from error
         if not isinstance(seen, Box):
             raise BadValue("observation_space", first.observation_space, "one that gymnasium flattens to a box")
         actions = first.action_space
@@ -108,7 +110,10 @@ class RepeatTask(World):
         return torch.from_numpy(self._tasks.copy()).to(self.device)
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
-        """Step every copy, or reset it where its last episode has ended. Raises: BadValue for an action that is not there."""
+        """Step every copy, or reset it where its last episode has ended.
+
+        Raises: BadValue for an action that is not there.
+        """
         chosen = self._chosen(actions)
         reward = np.zeros(self.num_envs, dtype=np.float32)
         boundary = np.zeros(self.num_envs, dtype=np.int8)
@@ -123,7 +128,7 @@ class RepeatTask(World):
             obs, paid, terminated, truncated, _ = env.step(chosen[i])
             self._gone[i] += 1
             reward[i] = float(paid)
-            self._seen[i] = flatten(env.observation_space, obs)
+            self._seen[i] = np.asarray(flatten(env.observation_space, obs))
             if terminated or truncated or self._gone[i] == self._cut:
                 boundary[i] = Boundary.EPISODE_TERMINATED if terminated else Boundary.EPISODE_TRUNCATED
                 if episode[i] + 1 == length[i]:
@@ -132,16 +137,16 @@ class RepeatTask(World):
                     self._waiting[i] = True
         self._episode = torch.from_numpy(episode).to(self.device)
         code = torch.from_numpy(boundary).to(self.device)
-        terminated, truncated = code == Boundary.TASK_TERMINATED, code == Boundary.TASK_TRUNCATED
-        ended = terminated | truncated
+        terminated_block, truncated_block = code == Boundary.TASK_TERMINATED, code == Boundary.TASK_TRUNCATED
+        ended = terminated_block | truncated_block
         info: dict[str, Any] = {"inner_episode": self._episode.clone(), "boundary": code}
-        obs = self._observation(code)
+        seen = self._observation(code)
         rows = ended.nonzero().squeeze(1)
         if len(rows):
-            info["final_obs"], info["_final_obs"] = obs, ended
+            info["final_obs"], info["_final_obs"] = seen, ended.clone()
             self._begin(rows)
-            obs = self._observation(code.masked_fill(ended, Boundary.RUNNING))
-        return obs, torch.from_numpy(reward).to(self.device), terminated, truncated, info
+            seen = self._observation(code.masked_fill(ended, Boundary.RUNNING))
+        return seen, torch.from_numpy(reward).to(self.device), terminated_block, truncated_block, info
 
     def render(self) -> Any:
         """A frame of each copy, as the environment draws it."""
@@ -175,7 +180,7 @@ class RepeatTask(World):
 
     def _restart(self, i: int) -> None:
         obs, _ = self._envs[i].reset(seed=int(self._tasks[i]))
-        self._seen[i] = flatten(self._envs[i].observation_space, obs)
+        self._seen[i] = np.asarray(flatten(self._envs[i].observation_space, obs))
         self._gone[i], self._waiting[i] = 0, False
 
     def _first(self) -> Tensor:
@@ -210,5 +215,3 @@ def _made(make_env: Any, copies: int) -> list[gymnasium.Env[Any, Any]]:
     if len({id(env) for env in made}) < copies:
         raise BadValue("make_env", make_env, "a function that makes a new environment at each call")
     return made
-
-

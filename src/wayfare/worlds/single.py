@@ -19,7 +19,8 @@ __all__ = ["SingleCopy", "hidden_goal", "recurring_bandit"]
 
 
 class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
-    """world: of one copy. What it says in `info` comes as plain numbers; the block's last observation comes as the observation.
+    """world: of one copy. What it says in `info` comes as plain numbers; the block's last observation comes as the
+    observation.
 
     Raises: BadValue for a world of more copies.
     """
@@ -33,7 +34,9 @@ class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
         self.action_space: Space[Any] = world.single_action_space
         self.render_mode = world.render_mode
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin the first block of a seed, or the next block not yet seen."""
         super().reset(seed=seed)
         obs, info = self.world.reset(seed=seed, options=options)

@@ -1,19 +1,21 @@
-"""The contract of a world: N copies stepped at once, each in a block of episodes of one task, then in a block of another.
+"""The contract of a world: N copies stepped at once, each in a block of episodes of one task, then in a block of
+another.
 
-One gymnasium episode is one *block*: `terminated` and `truncated` mark its end only, and the next block begins within the same
-step (`AutoresetMode.SAME_STEP`, the block's last observation in `info["final_obs"]`). Ends of the inner episodes are the codes
-in `info["boundary"]`.
+One gymnasium episode is one *block*: `terminated` and `truncated` mark its end only, and the next block begins within
+the same step (`AutoresetMode.SAME_STEP`, the block's last observation in `info["final_obs"]`). Ends of the inner
+episodes are the codes in `info["boundary"]`.
 
-All copies step together, so one integer, the *clock*, counts the steps since the world was seeded. Copy b of seed s draws the
-task of a block that begins at clock t from the address (s, "task", b, t), the length of the block from (s, "law", b, t) and the
-noise of the step at clock t from (s, "reward noise", b, t): from nothing else, so that it plays the same in any batch, and worlds
-that differ only in their block length share noise, and share tasks wherever their blocks begin together.
+All copies step together, so one integer, the *clock*, counts the steps since the world was seeded. Copy b of seed s
+draws the task of a block that begins at clock t from the address (s, "task", b, t), the length of the block from (s,
+"law", b, t) and the noise of the step at clock t from (s, "reward noise", b, t): from nothing else, so that it plays
+the same in any batch, and worlds that differ only in their block length share noise, and share tasks wherever their
+blocks begin together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +28,9 @@ from torch import Tensor
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.worlds.boundary import Boundary
+
+if TYPE_CHECKING:
+    from wayfare.worlds.ceilings import Ceiling
 
 __all__ = ["Law", "Shown", "World"]
 
@@ -62,7 +67,7 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
     Raises: BadValue for the first argument out of range.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],
         "render_fps": 4,
@@ -146,8 +151,9 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
     ) -> tuple[Tensor, dict[str, Any]]:
         """Begin a new block in every copy: obs [N, O], info.
 
-        seed: s: copy i becomes copy i of seed s. A list [N]: copy i becomes a copy of seed[i], numbered by how often that seed
-            stood before it. None: go on to blocks not yet seen (a world never seeded takes a seed from the system).
+        seed: s: copy i becomes copy i of seed s. A list [N]: copy i becomes a copy of seed[i], numbered by how often
+            that seed stood before it. None: go on to blocks not yet seen (a world never seeded takes a seed from the
+            system).
         options: `copy` [N]: the numbers of the copies, where the rule above is not what you want
 
         Raises: BadValue for another option, or a seed or copy that does not fit; the world is then as it was.
@@ -168,11 +174,20 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         return self._first(), {"boundary": start, "inner_episode": self._episode.clone()}
 
     def oracle_return(self) -> Tensor:
-        """[N] mean reward an episode, in expectation, of a player who knows the current task. Regret is measured from it.
+        """[N] mean reward an episode, in expectation, of a player who knows the current task. Regret is measured from
+        it.
 
         Raises: BadValue where it is not known.
         """
         raise BadValue("world", type(self).__name__, "one whose tasks' optimum is known")
+
+    def bayes_return(self, horizon: int | None = None) -> Ceiling:
+        """The best that one can do in a block of `horizon` episodes (None: the world's own) without being told the
+        task.
+
+        Raises: BadValue where it is not known.
+        """
+        raise BadValue("world", type(self).__name__, "one whose tasks' prior is known")
 
     # What a subclass gives.
 
@@ -197,9 +212,11 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         self._task(rows)
 
     def _drawn(self, name: str, draw: Draw, rows: Tensor | None, lanes: int = 1) -> Tensor:
-        """[lanes, n] draws of a stream at the clock, for the copies `rows` or all (None); the same ones whichever way they are made.
+        """[lanes, n] draws of a stream at the clock, for the copies `rows` or all (None); the same ones whichever way
+        they are made.
 
-        Few copies: for all of them and many clocks at once, kept until the clock has passed. Many: for the asked at the clock.
+        Few copies: for all of them and many clocks at once, kept until the clock has passed. Many: for the asked at the
+        clock.
         """
         assert self._seed is not None
         size = lanes * self.num_envs
@@ -215,7 +232,8 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
             clocks = torch.arange(self._clock, self._clock + reach, device=self.device).view(-1, 1, 1)
             kept = draw(self._streams[name], self._copy, clocks, self._lanes[:lanes])
             self._kept[name], ahead = (self._clock, kept), 0
-        return kept[ahead] if rows is None else kept[ahead].index_select(1, rows)
+        now: Tensor = kept[ahead]
+        return now if rows is None else now.index_select(1, rows)
 
     def _checked(self, actions: Any) -> Tensor:
         """[N] discrete actions as int64 on the device. Their range is for the subclass to see to."""
@@ -231,7 +249,9 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
 
     def _plant(self, seed: int | Sequence[int], copy: Any) -> None:
         seeds = _seeds(seed, self.num_envs)
-        copies = _occurrences(seeds) if copy is None else _per_copy("options['copy']", copy, self.num_envs, least=0).numpy()
+        copies = (
+            _occurrences(seeds) if copy is None else _per_copy("options['copy']", copy, self.num_envs, least=0).numpy()
+        )
         if isinstance(seed, int):
             super().reset(seed=seed)
         self._seed = torch.from_numpy(seeds).to(self.device)
@@ -255,7 +275,7 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         low, high = (np.broadcast_to(bound, (self._columns,)).astype(np.float32) for bound in (low, high))
         tail = CODES * self.boundary_shown + self._blank
         low = np.concatenate([low, np.zeros(tail, np.float32)])
-        high = np.concatenate([high, np.full(tail, not self._blank, np.float32)])
+        high = np.concatenate([high, np.ones(tail, np.float32)])
         return Box(low, high, dtype=np.float32)
 
 
@@ -300,7 +320,11 @@ def _seeds(seed: int | Sequence[int], copies: int) -> NDArray[np.int64]:
         return np.full(copies, seed, dtype=np.int64)
     given = np.asarray(seed)
     if given.shape != (copies,) or given.dtype.kind not in "iu" or not np.all((given >= 0) & (given < SEEDS)):
-        raise BadValue("seed", seed if given.size < 8 else f"{list(given.shape)}", f"an integer, or integers [{copies}], at least 0")
+        raise BadValue(
+            "seed",
+            seed if given.size < 8 else f"{list(given.shape)}",
+            f"an integer, or integers [{copies}], at least 0",
+        )
     return given.astype(np.int64)
 
 
