@@ -35,7 +35,7 @@ __all__ = ["PPO", "PPOConfig"]
 class PPOConfig:
     """How a rollout is learned from.
 
-    learning_rate: at the start; anneal: it falls linearly to zero over the run
+    learning_rate: at the start; anneal: it and the entropy's weight fall linearly to zero over the run
     epochs, minibatches: passes over a rollout, and the pieces that its copies fall into in each
     range: eps of (2)    trace: lambda of the advantages
     value_weight, entropy_weight: c_1 and c_2 of (4)
@@ -167,7 +167,7 @@ class PPO:
             error = torch.maximum(error, (near - goal).square())
         worth = _mean(error, counted) / 2.0  # (3)
         entropy = -_mean((logs.exp() * logs).sum(dim=-1), counted)
-        loss = policy + config.value_weight * worth - config.entropy_weight * entropy  # (4)
+        loss = policy + config.value_weight * worth - config.entropy_weight * factor * entropy  # (4)
         gradient = self._flat.gradient(loss.sum())
         norms = gradient.norm(dim=1)
         fails = ~(norms.isfinite() & loss.detach().isfinite()) & (self._failed_at < 0)
