@@ -25,9 +25,25 @@ def test_sticky_players_repeat_and_uniform_ones_do_not(kind, repeats):
 
 
 def test_myopic_players_follow_the_mean_reward_and_forget_it_with_the_task():
-    script = Script(torch.full((2,), 0.9), torch.zeros(2), actions=3)
+    script = Script(torch.full((2,), 0.6), torch.zeros(2), actions=3)
     never = torch.zeros(2, dtype=torch.bool)
     script.observe(torch.tensor([2, 2]), torch.tensor([1.0, 1.0]), never)
     assert script.act(torch.tensor([2, 2]), *draws(2, 3)).tolist() == [2, 2]
     script.observe(torch.tensor([1, 1]), torch.tensor([4.0, 4.0]), torch.tensor([False, True]))
     assert script.act(torch.tensor([1, 1]), *draws(2, 3)).tolist() == [1, 0]
+
+
+def test_repeating_players_do_again_what_paid_best_and_forget_it_with_the_task():
+    script = Script(torch.tensor([0.9]), torch.ones(1), actions=4, longest=3)
+    no, yes = torch.tensor([False]), torch.tensor([True])
+    last = torch.tensor([0])
+    for episode, paid in (([3, 1, 2], 1.0), ([0, 0, 0], 0.0), ([2, 2], 0.5)):
+        for place, action in enumerate(episode):
+            ends = place == len(episode) - 1
+            script.observe(torch.tensor([action]), torch.tensor([paid * ends]), no, yes if ends else no)
+    for action in (3, 1, 2):
+        assert script.act(last, *draws(1, 4)).item() == action
+        script.observe(torch.tensor([action]), torch.tensor([0.0]), no, no)
+    assert script.act(last, *draws(1, 4)).item() == 0  # the walk is over and nothing is known from here: sticky
+    script.observe(last, torch.tensor([0.0]), yes, yes)
+    assert script.act(last, *draws(1, 4)).item() == 0

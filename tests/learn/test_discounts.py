@@ -3,7 +3,7 @@ import torch
 
 from wayfare.errors import BadValue
 from wayfare.learn.discounts import DiscountTable
-from wayfare.learn.sequences import TASK_ENDED, TASK_TRUNCATED
+from wayfare.learn.sequences import RUNNING, TASK_ENDED, TASK_TRUNCATED
 from wayfare.worlds.boundary import Boundary
 
 TABLE = DiscountTable(0.1, 0.2, 0.3, 0.4, 0.5)
@@ -38,6 +38,7 @@ def test_rows_may_differ():
 
 
 def test_learners_and_worlds_agree_on_which_codes_end_a_task():
+    assert Boundary.RUNNING == RUNNING
     assert Boundary.TASK_TERMINATED == TASK_ENDED == min(code for code in Boundary if code.name.startswith("TASK"))
     assert Boundary.TASK_TRUNCATED == TASK_TRUNCATED == max(Boundary)
 

@@ -17,8 +17,9 @@ def batch(rows=2, steps=4, copies=3, observations=6, actions=3, seed=0):
     )
 
 
-def test_a_token_is_previous_action_previous_reward_observation():
-    tokens = Tokens(observations=2, actions=3, blank=(False,))
+@pytest.mark.parametrize("transitions", [True, False])
+def test_a_token_is_the_last_step_and_what_is_seen_now(transitions):
+    tokens = Tokens(observations=2, actions=3, blank=(False,), transitions=transitions)
     sequence = Sequences(
         obs=torch.tensor([0.5, 0.25, 0.75, 1.0]).view(1, 2, 1, 2),
         action=torch.tensor(2).view(1, 1, 1),
@@ -26,32 +27,35 @@ def test_a_token_is_previous_action_previous_reward_observation():
         boundary=torch.zeros(1, 1, 1, dtype=torch.int8),
         start=torch.tensor([True, False]).view(1, 2, 1),
     )
-    assert tokens.sequence(sequence)[0, :, 0].tolist() == [[0, 0, 0, 0, 0.5, 0.25], [0, 0, 1, 7, 0.75, 1.0]]
+    first, second = tokens.sequence(sequence)[0, :, 0].tolist()
+    assert first == [0, 0, 0, 0, 0, 0] + [0, 0] * transitions + [0.5, 0.25]
+    assert second == [0, 0, 1, 0, 0, 7] + [0.5, 0.25] * transitions + [0.75, 1.0]
 
 
 def test_where_memory_starts_there_is_no_previous_step():
     data = batch()
     token = Tokens(6, 3, (False, False)).sequence(data)
-    assert token[..., :4][data.start].eq(0).all()
+    assert token[..., :6][data.start].eq(0).all()
     assert token[:, 1:, :, :3][~data.start[:, 1:]].sum(-1).eq(1).all()
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_acting_reads_the_same_tokens_as_learning(shown):
+@pytest.mark.parametrize("transitions", [True, False])
+def test_acting_reads_the_same_tokens_as_learning(shown, transitions):
     data = batch()
-    tokens = Tokens(6, 3, (False, True), boundary_shown=shown, reward_scale=0.5)
+    tokens = Tokens(6, 3, (False, True), boundary_shown=shown, reward_scale=0.5, transitions=transitions)
     whole = tokens.sequence(data)
     for t in range(data.steps + 1):
         last = max(t - 1, 0)
         start = data.start[:, t] if t else torch.ones_like(data.start[:, 0])
         if t == 0:
-            whole[:, 0, :, :4] = 0
-        step = tokens.step(data.obs[:, t], data.action[:, last], data.reward[:, last], start)
+            assert whole[:, 0, :, : tokens.width - 6].eq(0).all()
+        step = tokens.step(data.obs[:, t], data.action[:, last], data.reward[:, last], start, data.obs[:, last])
         assert torch.equal(step[:, 0], whole[:, t])
 
 
 def test_a_row_without_memory_sees_nothing_of_the_previous_step():
-    tokens = Tokens(6, 3, (False, True), boundary_shown=True)
+    tokens = Tokens(6, 3, (False, True), boundary_shown=True, transitions=True)
     one, other = batch(seed=1), batch(seed=2)
     mixed = Sequences(
         torch.cat([one.obs[..., :1], other.obs[..., 1:]], dim=-1), other.action, other.reward, one.boundary, one.start

@@ -1,12 +1,14 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from wayfare.errors import BadValue, Diverged
 from wayfare.learn.discounts import DiscountTable
 from wayfare.learn.sequences import Sequences
 from wayfare.learn.tokens import Tokens
-from wayfare.learn.values import ValueLearner
+from wayfare.learn.values import ValueLearner, traced
 from wayfare.worlds.boundary import Boundary
 
 
@@ -160,3 +162,24 @@ def test_a_state_of_another_run_is_refused():
 def test_impossible_numbers_are_refused_by_name(name, value):
     with pytest.raises(BadValue, match=f"^{name} must be"):
         learner(Table(ONLINE), DiscountTable(0.9, 0.5, 0.5), **{name: value})
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 1.0]))
+def test_the_trace_follows_greedy_actions_and_stops_at_the_first_other(seed, trace):
+    g = torch.Generator().manual_seed(seed)
+    reward, discount, ahead = (torch.rand(1, 5, 2, generator=g) for _ in range(3))
+    follows = torch.rand(1, 4, 2, generator=g) < 0.6
+    goal = traced(reward, discount, ahead, follows * trace)
+    for b in range(2):
+        for t in range(5):
+            expected = reward[0, t, b] + discount[0, t, b] * ahead[0, t, b]
+            weight, k = discount[0, t, b], t + 1
+            while k < 5 and follows[0, k - 1, b]:
+                # the k-th step's own error, carried back by all discounts and traces between
+                weight = weight * trace
+                expected = expected + weight * (
+                    reward[0, k, b] + discount[0, k, b] * ahead[0, k, b] - ahead[0, k - 1, b]
+                )
+                weight, k = weight * discount[0, k, b], k + 1
+            torch.testing.assert_close(goal[0, t, b], expected)

@@ -62,6 +62,8 @@ class AgentConfig:
     """Largest gradient norm of a row."""
     tau: float = 0.15
     """Share of the online network that enters the target at each update."""
+    trace: float = 0.0
+    """Lambda of Watkins' trace in the learner's target; 0: one step, right where rewards are noisy."""
     blocks: int | None = None
     """Sequences of each row in a gradient step; None: 2000 decisions' worth, at least 8 and at most 64."""
     learns: float = 4.0
@@ -71,7 +73,7 @@ class AgentConfig:
     scripted: float = 0.5
     """Share of the copies that follow a script in training."""
     steps: int | None = None
-    """Decisions in a sequence: T; None: a whole block of the world."""
+    """Decisions in a sequence: T; None: a whole block of the world, at most 256."""
     reward_scale: float = 1.0
     """Rewards are multiplied by it; make them about one."""
 
@@ -83,7 +85,7 @@ class AgentConfig:
         for name in ("learning_rate", "clip", "tau", "learns", "reward_scale"):
             if not getattr(self, name) > 0:
                 raise BadValue(name, getattr(self, name), "above 0")
-        for name in ("step_discount", "scripted"):
+        for name in ("step_discount", "scripted", "trace"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
         for name in ("blocks", "steps"):

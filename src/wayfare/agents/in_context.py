@@ -43,6 +43,7 @@ from wayfare.worlds import World
 __all__ = ["Agent", "State", "Trajectory"]
 
 FORMAT, VERSION = "wayfare.agents.in_context", 1
+LONGEST = 256  # decisions in a sequence, where the world's blocks are longer or unbounded
 TEST_SEED = 1_000_003  # added to a row's seed where it is tested, so that no test block was trained on
 
 
@@ -69,12 +70,14 @@ class State:
     """What an agent remembers of the task at hand, S rows of B copies.
 
     memory: the network's
+    obs: [S, B, O] the last one
     action: [S, B] the last one
     start: [S, B] True where memory begins with the next decision
     step: decisions so far
     """
 
     memory: Any
+    obs: Tensor
     action: Tensor
     start: Tensor
     step: int = 0
@@ -120,7 +123,7 @@ class Agent:
             raise BadValue("updates", updates, "at least 1")
         if not rows:
             raise BadValue("rows", rows, "at least one row")
-        steps = config.steps or world.block_steps
+        steps = config.steps or _steps(world)
         agent = cls(config, rows, Face.of(world, steps))
         agent.network.to(world.device)
         seeds = [row.seed for row in rows]
@@ -133,6 +136,7 @@ class Agent:
             learning_rate=config.learning_rate,
             clip=config.clip,
             tau=config.tau,
+            trace=config.trace,
             weight_decay=config.weight_decay,
         )
         collector = Collector(world, agent.network, seeds, [row.spans_tasks for row in rows], steps, config.scripted)
@@ -165,7 +169,7 @@ class Agent:
         steps: T; none given: a whole block
         seeds: [S] of the tasks; none given: each row's own, moved away from those of training
         """
-        rows, steps = len(self.rows), steps or world.block_steps
+        rows, steps = len(self.rows), steps or _steps(world)
         if world.num_envs % rows:
             raise BadValue("world.num_envs", world.num_envs, f"a multiple of the {rows} rows")
         copies = world.num_envs // rows
@@ -284,13 +288,14 @@ class Agent:
         shape = (len(self.rows), copies)
         return State(
             memory=self.network.initial_state(copies),
+            obs=torch.zeros(*shape, self.face.observations, device=device),
             action=torch.zeros(shape, dtype=torch.int64, device=device),
             start=torch.ones(shape, dtype=torch.bool, device=device),
         )
 
     def _decide(self, obs: Tensor, state: State, reward: Tensor) -> State:
         """obs: [S, B, O], reward: [S, B] of the last action -> the state after, its `action` to be done now."""
-        token = self.network.tokens.step(obs, state.action, reward, state.start)
+        token = self.network.tokens.step(obs, state.action, reward, state.start, state.obs)
         values, memory = self.network(token, state.memory, state.start.unsqueeze(1))
         values = values[:, 0]
         best = values == values.amax(dim=-1, keepdim=True)
@@ -300,7 +305,7 @@ class Agent:
             lanes = torch.arange(values.shape[-1], device=obs.device)
             best = best * Stream(seeds, "ties").uniform(copy, state.step, lane=lanes)
         action = best.to(values.dtype).argmax(dim=-1)
-        return State(memory, action, torch.zeros_like(state.start), state.step + 1)
+        return State(memory, obs, action, torch.zeros_like(state.start), state.step + 1)
 
 
 _FIELDS = ("obs", "action", "reward", "boundary", "start")
@@ -309,7 +314,7 @@ _FIELDS = ("obs", "action", "reward", "boundary", "start")
 def _network(config: AgentConfig, rows: Sequence[Row], face: Face) -> ValueNetwork:
     seeds = [row.seed for row in rows]
     blank = tuple(row.memory == 0 for row in rows)
-    tokens = Tokens(face.observations, face.actions, blank, face.boundary_shown, config.reward_scale)
+    tokens = Tokens(face.observations, face.actions, blank, face.boundary_shown, config.reward_scale, transitions=True)
     memory = memory_network(
         config.network,
         tokens.width,
@@ -330,6 +335,11 @@ def _longest(world: World) -> float:
         return world.block_steps
     except BadValue:
         return math.inf
+
+
+def _steps(world: World) -> int:
+    """Decisions in a sequence where nobody says: a whole block, unless that is long."""
+    return int(min(_longest(world), LONGEST))
 
 
 def _reset(world: World, seeds: Sequence[int]) -> Tensor:

@@ -15,10 +15,12 @@ from torch import Tensor
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.learn.behaviour import Script, epsilon
-from wayfare.learn.sequences import TASK_ENDED, TASK_TRUNCATED, Sequences
+from wayfare.learn.sequences import RUNNING, TASK_ENDED, TASK_TRUNCATED, Sequences
 from wayfare.learn.value_network import ValueNetwork
 
 __all__ = ["Collector", "VectorWorld"]
+
+LONGEST = 64  # actions of an episode that a scripted player can repeat
 
 
 class VectorWorld(Protocol):
@@ -77,7 +79,7 @@ class Collector:
         draws = _RolloutDraws(self._seeds.to(device), copies, followers, self.steps, actions, self.rollouts)
         spans = self._spans.to(device)
         share = epsilon(draws.share, progress)
-        script = Script(draws.kind, draws.strength, actions)
+        script = Script(draws.kind, draws.strength, actions, longest=min(self.steps, LONGEST))
         batch = Sequences(
             obs=obs.new_zeros(rows, self.steps + 1, copies, obs.shape[-1]),
             action=torch.zeros(rows, self.steps, copies, dtype=torch.int64, device=device),
@@ -89,21 +91,28 @@ class Collector:
         action = batch.action.new_zeros(rows, copies)
         reward = batch.reward.new_zeros(rows, copies)
         start = torch.ones_like(action, dtype=torch.bool)
+        last = torch.zeros_like(obs)
         for t in range(self.steps):
             batch.obs[:, t], batch.start[:, t] = obs, start
             token = self.network.tokens.step(
-                obs[:, :followers], action[:, :followers], reward[:, :followers], start[:, :followers]
+                obs[:, :followers],
+                action[:, :followers],
+                reward[:, :followers],
+                start[:, :followers],
+                last[:, :followers],
             )
             values, state = self.network(token, state, start[:, None, :followers])
             greedy = values[:, 0].argmax(dim=-1)
             followed = torch.where(draws.explore[:, t] < share, draws.random[:, t], greedy)
             scripted = script.act(action[:, followers:], draws.script[:, t], draws.noise[:, t])
             action = torch.cat([followed, scripted], dim=1)
+            last = obs
             obs, reward, _, _, info = self.world.step(action.view(-1))
             obs, reward = obs.view(rows, copies, -1), reward.view(rows, copies)
             boundary = info["boundary"].view(rows, copies)
             start = (boundary >= TASK_ENDED) & ~spans
-            script.observe(action[:, followers:], reward[:, followers:], start[:, followers:])
+            ended = boundary != RUNNING
+            script.observe(action[:, followers:], reward[:, followers:], start[:, followers:], ended[:, followers:])
             batch.action[:, t], batch.reward[:, t], batch.boundary[:, t] = action, reward, boundary
         batch.obs[:, -1], batch.start[:, -1] = obs, start
         if "final_obs" in info:

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from wayfare.errors import BadValue
 
-__all__ = ["TASK_ENDED", "TASK_TRUNCATED", "Replay", "Sequences"]
+__all__ = ["RUNNING", "TASK_ENDED", "TASK_TRUNCATED", "Replay", "Sequences"]
 
-TASK_ENDED = 3
-"""Codes from here on end the task; learners import no world, a test holds this equal to `wayfare.worlds.boundary`."""
+# Learners import no world; a test holds these equal to `wayfare.worlds.boundary`.
+RUNNING = 0
+TASK_ENDED = 3  # codes from here on end the task
 TASK_TRUNCATED = 4
 
 

@@ -4,12 +4,15 @@
     loss = mean over t and b of (Q(h_t, a_t) - stopgrad y_t)^2, summed over rows            (2)
     target <- (1 - tau) target + tau online                                                 (3)
     stop the row when |Q| > r_max / (1 - max g)                                             (4)
+    y_t  = r_t + g(code_t) ((1 - c_{t+1}) Q_target(h_{t+1}, argmax_a Q(h_{t+1}, a)) + c_{t+1} y_{t+1}),
+           c_t = lambda where a_t = argmax_a Q(h_t, a), else 0                              (5)
 
 h_t is the history that the network remembers at decision t and g the discount table over boundary codes. One online
 pass over the T + 1 tokens serves both Q(h_t, .) and the argmax of (1); one target pass serves the values.
+Where rewards are rare but sure, (5) may stand for (1): it carries them back along what greedy play would have done.
 
 Source: van Hasselt, Guez & Silver 2016, eq. 4 (1); Rentschler & Roberts 2025 (one discount for each boundary code);
-the rest is ours.
+Watkins 1989 (5), with the delayed network as in (1); the rest is ours.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ class ValueLearner:
     learning_rate: peak; one for all rows or [S]
     clip: largest gradient norm of a row
     tau: share of the online network in (3)
+    trace: lambda of (5); 0 is (1)
 
     Raises: BadValue for a value out of range.
     """
@@ -55,6 +59,7 @@ class ValueLearner:
         learning_rate: float | Tensor = 2e-3,
         clip: float = 1.0,
         tau: float = 0.02,
+        trace: float = 0.0,
         weight_decay: float = 0.01,
     ) -> None:
         for name, number in {"total": total, "horizon": horizon}.items():
@@ -65,7 +70,9 @@ class ValueLearner:
                 raise BadValue(name, value, "above 0")
         if not 0 < tau <= 1:
             raise BadValue("tau", tau, "above 0 and at most 1")
-        self.network, self.discounts, self.total, self.tau = network, discounts, total, tau
+        if not 0 <= trace <= 1:
+            raise BadValue("trace", trace, "between 0 and 1")
+        self.network, self.discounts, self.total, self.tau, self.trace = network, discounts, total, tau, trace
         self.target = copy.deepcopy(network)
         self._online = FlatParameters(network)
         self._delayed = FlatParameters(self.target).values
@@ -85,7 +92,7 @@ class ValueLearner:
 
         returns: loss, largest |Q| and gradient norm, each [S] and detached; those of a stopped row mean nothing
         """
-        # Where the last token begins a new memory its value is never read (see `_bootstrap_is_seen`, or g is 0): unmarked,
+        # Where the last token begins a new memory its value is never read: g is 0 or the step does not count. Unmarked,
         # all copies attend alike, which is the fast path of a transformer.
         start = torch.cat([batch.start[:, :-1], torch.zeros_like(batch.start[:, -1:])], dim=1)
         token = self.network.tokens.sequence(batch)
@@ -96,7 +103,12 @@ class ValueLearner:
         discount = self.discounts.of(batch.boundary)
         with torch.no_grad():
             best = values[:, 1:].argmax(dim=-1, keepdim=True)
-            goal = reward + discount * delayed.gather(-1, best).squeeze(-1)  # (1)
+            ahead = delayed.gather(-1, best).squeeze(-1)
+            if self.trace:
+                follows = batch.action[:, 1:] == best[:, :-1].squeeze(-1)
+                goal = traced(reward, discount, ahead, follows * self.trace)  # (5)
+            else:
+                goal = reward + discount * ahead  # (1)
             counted = _bootstrap_is_seen(batch, discount)
         chosen = values[:, :-1].gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)
         error = (chosen - goal).square() * counted
@@ -163,6 +175,19 @@ class ValueLearner:
         assert isinstance(optimiser, Mapping) and isinstance(done, int)
         self._optimiser.load_state_dict(optimiser)
         self.done = done
+
+
+def traced(reward: Tensor, discount: Tensor, ahead: Tensor, weight: Tensor) -> Tensor:
+    """(5), from the last step to the first.
+
+    reward, discount: [S, T, B]
+    ahead: [S, T, B] target value of h_{t+1}
+    weight: [S, T-1, B] c_{t+1}
+    """
+    goal = reward + discount * ahead
+    for t in range(weight.shape[1] - 1, -1, -1):
+        goal[:, t] += discount[:, t] * weight[:, t] * (goal[:, t + 1] - ahead[:, t])
+    return goal
 
 
 def _bootstrap_is_seen(batch: Sequences, discount: Tensor) -> Tensor:
