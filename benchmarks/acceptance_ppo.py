@@ -28,13 +28,13 @@ from wayfare.worlds import RecurringBandit
 
 SEEDS = (0, 1, 2)
 ROWS = [Row(seed=seed) for seed in SEEDS]
-BANDIT_DECISIONS, BANDIT_PASS = 1_500_000, 0.60
+BANDIT_DECISIONS, BANDIT_PASS = 1_152_000, 0.60
 CARTPOLE_STEPS, CARTPOLE_PASS, CHECKS = 500_000, 475.0, 10
 
 BANDIT = PPOAgentConfig(
     network="gru",
     width=32,
-    ppo=PPOConfig(learning_rate=5e-3, epochs=4, minibatches=4, trace=0.9, entropy_weight=0.02),
+    ppo=PPOConfig(learning_rate=5e-3, epochs=2, minibatches=2, trace=0.9, value_weight=0.05, entropy_weight=0.12),
 )
 CARTPOLE = PPOAgentConfig(
     network="none",
