@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -56,9 +54,3 @@ def test_what_cannot_be_kept_is_refused():
         replay.add(numbered(0, 2, steps=4))
     with pytest.raises(BadValue, match="capacity must be at least 1"):
         Replay(0)
-
-
-def test_one_row_of_a_batch_keeps_all_fields():
-    whole = numbered(0, 3)
-    for field in fields(whole):
-        assert torch.equal(getattr(whole.row(1), field.name), getattr(whole, field.name)[1:])

@@ -6,7 +6,7 @@ block. Networks are rerun over all of it, so no recurrent state is stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -53,10 +53,6 @@ class Sequences:
     def copies(self) -> int:
         """B"""
         return self.action.shape[2]
-
-    def row(self, row: int) -> Sequences:
-        """One row alone, S = 1."""
-        return replace(self, **{field.name: getattr(self, field.name)[row : row + 1] for field in fields(self)})
 
 
 class Replay:

@@ -64,17 +64,6 @@ class Tokens:
         """Columns of o_{t-1}."""
         return (self.observations - BOUNDARY_COLUMNS * self.boundary_shown) * self.transitions
 
-    def row(self, row: int) -> Tokens:
-        """The layout of one row alone."""
-        return Tokens(
-            self.observations,
-            self.actions,
-            (self.blank[row],),
-            self.boundary_shown,
-            self.reward_scale,
-            self.transitions,
-        )
-
     def sequence(self, batch: Sequences) -> Tensor:
         """All T + 1 tokens of a batch: [S, T+1, B, D]."""
         token = batch.obs.new_zeros(*batch.start.shape, self.width)

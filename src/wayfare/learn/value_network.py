@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from wayfare.learn.tokens import Tokens
@@ -22,23 +21,13 @@ class ValueNetwork(nn.Module):
     memory: a memory network of `tokens.width` inputs and `width` outputs
     width: W
     seeds: [S], initial weights of the head
-    scale: [S] outputs are multiplied by it, so that the network itself works in numbers near one
     """
 
-    def __init__(
-        self,
-        tokens: Tokens,
-        memory: MemoryNetwork,
-        width: int,
-        seeds: Sequence[int],
-        scale: Sequence[float] | None = None,
-    ) -> None:
+    def __init__(self, tokens: Tokens, memory: MemoryNetwork, width: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.tokens = tokens
         self.memory = memory
         self.head = Linear(width, tokens.actions, seeds=seeds)
-        self.scale: Tensor
-        self.register_buffer("scale", torch.tensor(scale or [1.0] * len(seeds)).view(-1, 1, 1, 1), persistent=False)
 
     def initial_state(self, batch: int) -> Any:
         """State of an empty memory for `batch` copies of each row."""
@@ -47,7 +36,7 @@ class ValueNetwork(nn.Module):
     def forward(self, token: Tensor, state: Any, start: Tensor) -> tuple[Tensor, Any]:
         """token: [S, T, B, D]    start: [S, T, B] bool    returns: q [S, T, B, A] and the state after."""
         hidden, state = self.memory(token, state, start)
-        return self.head(hidden) * self.scale, state
+        return self.head(hidden), state
 
     def sequence(self, token: Tensor, start: Tensor) -> Tensor:
         """q [S, T, B, A] of whole sequences that begin with an empty memory."""
