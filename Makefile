@@ -38,9 +38,9 @@ format: $(READY)/dev ## put the code into the house style
 bench: $(READY)/bench ## speed beside named peers, each in an environment of its own
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-docs: $(READY)/docs ## the manual, into site/
+docs: $(READY)/docs ## the manual, into site/manual/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/manual/index.html"
 
 clean: ## forget environments, caches and built things; runs/ and results/ stay
 	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

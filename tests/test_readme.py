@@ -112,8 +112,11 @@ def test_what_a_page_links_to_exists(page: Path) -> None:
     assert not missing
 
 
-def test_the_figure_on_the_first_screen_is_of_the_recorded_run() -> None:
-    shown = re.search(r"!\[[^\]]*\]\((results/(\w+)/[^)]+)\)", (ROOT / "README.md").read_text())
+def test_the_figure_on_the_first_screen_is_of_the_recorded_run_and_its_command_stands_beside_it() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = re.search(r"!\[[^\]]*\]\(results/(\w+)/figures/([^)]+)\.png\)", readme)
     assert shown
-    findings = json.loads((ROOT / "results" / shown.group(2) / "findings.json").read_text())
-    assert Path(shown.group(1)).stem in json.dumps(findings)
+    findings = json.loads((ROOT / "results" / shown.group(1) / "findings.json").read_text())
+    assert findings["scale"] in {"laptop", "full"}
+    assert shown.group(2) in json.dumps(findings["figures"])
+    assert f"`{findings['command']}`" in readme.partition("\n## ")[0]
