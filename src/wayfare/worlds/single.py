@@ -49,7 +49,7 @@ class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
         info.pop("_final_obs", None)
         return _array(obs), float(reward), bool(terminated), bool(truncated), _plain(info)
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The frame [H, W, 3] of what the last step did."""
         frames = self.world.render()
         return None if frames is None else np.asarray(frames[0])

@@ -39,6 +39,7 @@ Shown = Literal["hidden", "shown"]
 CODES = len(Boundary)
 SEEDS = 2**63
 KEPT = 1 << 12  # draws at one clock up to which they are made ahead
+FEW = 4  # lanes up to which they are
 FARTHEST = 512  # clocks that they reach ahead at most
 Draw = Callable[[Stream, Tensor, Any, Tensor], Tensor]
 """(stream, copies [n], clock or clocks [M, 1, 1], lanes [L, 1]) -> [L, n] or [M, L, n]."""
@@ -220,7 +221,8 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         """
         assert self._seed is not None
         size = lanes * self.num_envs
-        if size > KEPT and rows is not None:
+        few = size <= KEPT and lanes <= FEW
+        if not few and rows is not None:
             seed = self._one_seed if self._one_seed is not None else self._seed[rows]
             return draw(Stream(seed, name), self._copy[rows], self._clock, self._lanes[:lanes])
         begun, kept = self._kept.get(name, (0, self._code_rows[:0]))
@@ -228,7 +230,7 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         if not 0 <= ahead < len(kept):
             if name not in self._streams:
                 self._streams[name] = Stream(self._seed if self._one_seed is None else self._one_seed, name)
-            reach = max(1, min(FARTHEST, 8 * KEPT // size))
+            reach = max(1, min(FARTHEST, 8 * KEPT // size)) if lanes <= FEW else 1
             clocks = torch.arange(self._clock, self._clock + reach, device=self.device).view(-1, 1, 1)
             kept = draw(self._streams[name], self._copy, clocks, self._lanes[:lanes])
             self._kept[name], ahead = (self._clock, kept), 0
