@@ -1,5 +1,7 @@
 """The recurring bandit."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -166,7 +168,7 @@ def test_a_frame_shows_each_pull_and_stays_with_the_block_just_ended():
         pull(world, t % 3)
         frames.append(world.frame(0))
     assert all(f.dtype == np.uint8 and f.ndim == 3 and f.shape[2] == 3 for f in frames)
-    assert all(not np.array_equal(a, b) for a, b in zip(frames, frames[1:], strict=False))
+    assert all(not np.array_equal(a, b) for a, b in pairwise(frames))
     assert len(world._block(0)) == 1
     with pytest.raises(BadValue, match="render_mode"):
         RecurringBandit(1).frame()

@@ -269,7 +269,8 @@ class HiddenGoal(World):
                 self.walls[rows] = walls
 
     def _draw_goal(self, stream: Stream, copy: Tensor, clock: Any, lane: Tensor) -> Tensor:
-        return (stream.uniform(copy, clock, lane) * len(self.border)).int()
+        drawn: Tensor = stream.uniform(copy, clock, lane)
+        return (drawn * len(self.border)).int()
 
     def _draw_walls(self, goal: Tensor, rows: Tensor | None) -> Tensor:
         draws = self._drawn("walls", uniform, rows, lanes=self.size**2 + 1)

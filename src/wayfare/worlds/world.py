@@ -245,7 +245,8 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
             actions = torch.as_tensor(np.asarray(actions), device=self.device)
         if actions.shape != (self.num_envs,) or actions.dtype.is_floating_point:
             raise BadValue("actions", f"{actions.dtype} {list(actions.shape)}", f"integers [{self.num_envs}]")
-        return actions.long()
+        numbers: Tensor = actions.long()
+        return numbers
 
     # Its own.
 
