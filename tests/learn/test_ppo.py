@@ -314,6 +314,17 @@ def test_the_clipped_objective_by_hand():
     assert metrics["gradient_norm"].item() > 0.1
 
 
+@pytest.mark.parametrize("form", ["sync", "vector_entry_point"])
+def test_gymnasiums_own_vector_environments_train_by_array_conversion(form):
+    environments = ArrayConversion(gymnasium.make_vec("CartPole-v1", 8, vectorization_mode=form), numpy, torch)
+    training = Training(environments, PPOAgentConfig(steps=16), [Row(seed=0), Row(seed=1)], decisions=128)
+    training.run()
+    assert training.decisions == 128
+    assert training.learner.errors == (None, None)
+    counted = training.evaluate(environments, steps=40).counted
+    assert counted.any(dim=1).all() and not counted.all()
+
+
 def test_a_recurrent_policy_recalls_the_cue_and_one_without_memory_cannot():
     def success(kind):
         config = PPOAgentConfig(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
@@ -106,7 +107,7 @@ class Training:
         if decisions < each:
             raise BadValue("decisions", decisions, f"at least one rollout, {each}")
         self.learner = PPO(self.network, table, self._seeds, total=decisions // each, config=config.ppo)
-        self.player.begin(**_seeding(world, self._seeds))
+        _begin(self.player, world, self._seeds)
 
     @property
     def decisions(self) -> int:
@@ -139,7 +140,7 @@ class Training:
         greedy: the likeliest action rather than a drawn one
         """
         player = self._player(world, steps or world.block_steps, greedy)
-        player.begin(**_seeding(world, list(seeds or [seed + TEST_SEED for seed in self._seeds])))
+        _begin(player, world, list(seeds or [seed + TEST_SEED for seed in self._seeds]))
         return player.rollout()
 
     def _player(self, world: Any, steps: int, greedy: bool) -> Player:
@@ -169,10 +170,18 @@ def _network(world: Any, config: PPOAgentConfig, rows: Sequence[Row]) -> PolicyN
     return PolicyNetwork(tokens, memory, config.width, seeds)
 
 
-def _seeding(world: Any, seeds: Sequence[int]) -> dict[str, Any]:
-    """How to reset so that copy b of row s is copy b of seeds[s], whatever the other rows are."""
+def _begin(player: Player, world: Any, seeds: Sequence[int]) -> None:
+    """Reset so that copy b of row s is copy b of seeds[s], whatever the other rows are.
+
+    An environment whose copies share one generator (CartPole's own vector form) takes the first seed alone.
+    """
     copies = world.num_envs // len(seeds)
     if isinstance(world, World):
         repeated = [seed for seed in seeds for _ in range(copies)]
-        return {"seed": repeated, "options": {"copy": torch.arange(copies).repeat(len(seeds))}}
-    return {"seed": [(seed * 1_000_003 + copy) % 2**31 for seed in seeds for copy in range(copies)]}
+        player.begin(seed=repeated, options={"copy": torch.arange(copies).repeat(len(seeds))})
+        return
+    apart = [(seed * 1_000_003 + copy) % 2**31 for seed in seeds for copy in range(copies)]
+    try:
+        player.begin(seed=apart)
+    except gymnasium.error.Error:
+        player.begin(seed=apart[0])
