@@ -49,10 +49,10 @@ def test_the_python_of_the_readme_runs_as_it_stands_and_its_agent_has_learned_to
     assert float(done.stdout.splitlines()[-1]) > 5
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES[1:] if _blocks(page, "python")], ids=lambda page: page.name)
-def test_the_python_of_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
-    done = _run([sys.executable, "-c", "\n".join(_blocks(page, "python"))], tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_the_python_of_the_other_pages_runs_as_it_stands(tmp_path: Path) -> None:
+    for page in PAGES[1:]:
+        done = _run([sys.executable, "-c", "\n".join(_blocks(page, "python"))], tmp_path)
+        assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
 def _shortened(command: list[str]) -> tuple[str, ...]:
