@@ -115,6 +115,13 @@ def test_sure_bernoulli_arms_stay_sure():
         world._arms = torch.full((2, 1000), sure)
         assert all((pull(world, 1)[1] == sure).all() for _ in range(20))
 
+    class Extreme:
+        def uniform(self, *address):
+            return torch.tensor([2.0**-53, 1 - 2.0**-53], dtype=torch.float64)
+
+    noise = world._draw_noise(Extreme(), None, 0, None)
+    assert noise[0] > 0 and noise[1] < 1, "also where float32 rounds up"
+
 
 def test_one_arm_is_allowed_and_has_no_regret():
     world = RecurringBandit(3, arms=1, episodes=2)

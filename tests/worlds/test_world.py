@@ -126,6 +126,14 @@ def test_reset_without_a_seed_goes_on_to_blocks_not_yet_seen():
     assert torch.equal(world.means, second)
 
 
+@pytest.mark.parametrize("make", [RecurringBandit, HiddenGoal])
+def test_a_world_seeded_anew_forgets_the_old_seed(make):
+    again, fresh = make(4), make(4)
+    play(again, 7, seed=1)
+    for seen, expected in zip(play(again, 60, seed=2), play(fresh, 60, seed=2), strict=True):
+        assert torch.equal(seen, expected)
+
+
 def test_a_world_never_seeded_takes_a_seed_from_the_system():
     worlds = [RecurringBandit(2), RecurringBandit(2)]
     for world in worlds:
