@@ -38,6 +38,7 @@ def play(world: World, steps: int, **reset):
         RecurringBandit(5, family="bernoulli", alpha=2.0, law="geometric", episodes=3, most_episodes=8),
         RecurringBandit(5, arms=FEW + 2, episodes=2),
         HiddenGoal(7, episodes=2),
+        HiddenGoal(7, episodes=2, copy=False),
         HiddenGoal(7, episodes=2, boundary="shown", exit_reward=0.4),
         HiddenGoal(7, episodes=2, boundary="shown", obstacles=0.3),
         HiddenGoal(5, size=13, episodes=3, boundary="shown", law="geometric", most_episodes=4),
@@ -314,3 +315,30 @@ def test_a_single_copy_shows_the_last_observation_of_its_block():
 def test_importing_the_package_loads_no_torch():
     code = "import sys, wayfare.worlds; wayfare.worlds.Boundary; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("shown", ["shown", "hidden"])
+@pytest.mark.parametrize("make", [RecurringBandit, HiddenGoal])
+@pytest.mark.parametrize("law", ["fixed", "geometric"])
+def test_observations_in_two_buffers_are_those_of_their_own_tensors(make, shown, law):
+    whole, reused = (make(6, episodes=2, boundary=shown, law=law, copy=copy) for copy in (True, False))
+    (before, _), (first, _) = whole.reset(seed=1), reused.reset(seed=1)
+    for action in torch.randint(whole.num_actions, (40, 6), generator=torch.Generator().manual_seed(0)):
+        expected, seen = whole.step(action), reused.step(action)
+        assert torch.equal(first, before), "an observation holds until the step after next"
+        first, before = seen[0], expected[0]
+        for mine, theirs in zip(seen[:4], expected[:4], strict=True):
+            assert torch.equal(mine, theirs)
+        assert seen[4].keys() == expected[4].keys()
+        for name in seen[4]:
+            rows = expected[4]["_final_obs"] if name == "final_obs" else slice(None)
+            assert torch.equal(seen[4][name][rows], expected[4][name][rows])
+
+
+def test_only_worlds_that_do_not_copy_reuse_memory():
+    for copy in (True, False):
+        world = HiddenGoal(4, copy=copy)
+        obs, _ = world.reset(seed=0)
+        world.step(torch.zeros(4, dtype=torch.int64))
+        again = world.step(torch.zeros(4, dtype=torch.int64))[0]
+        assert (again.data_ptr() == obs.data_ptr()) == (not copy)

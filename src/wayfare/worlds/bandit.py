@@ -23,7 +23,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.worlds.boundary import Boundary
 from wayfare.worlds.ceilings import Ceiling, bandit_ceiling
-from wayfare.worlds.world import Law, Shown, World, number, whole
+from wayfare.worlds.world import Law, Shown, World, number, places, whole
 
 __all__ = ["RecurringBandit"]
 
@@ -34,7 +34,7 @@ class RecurringBandit(World):
     """N bandits of K arms.
 
     arms: K, the safe one included
-    episodes: pulls in a block, n, or one n for each copy; law, most_episodes: see `World`
+    episodes: pulls in a block, n, or one n for each copy; law, most_episodes, boundary, copy: see `World`
     family: of the rewards
     prior_mean, prior_sd, noise_sd: of Gaussian arms
     alpha, beta: of Bernoulli arms
@@ -63,6 +63,7 @@ class RecurringBandit(World):
         boundary: Shown = "hidden",
         device: str | torch.device = "cpu",
         render_mode: str | None = None,
+        copy: bool = True,
     ) -> None:
         whole("arms", arms, 1)
         if family not in ("gaussian", "bernoulli"):
@@ -88,6 +89,7 @@ class RecurringBandit(World):
             boundary=boundary,
             device=device,
             render_mode=render_mode,
+            copy=copy,
             lanes=arms,
         )
         self.family, self.safe = family, safe
@@ -153,9 +155,10 @@ class RecurringBandit(World):
         if self.render_mode is not None:
             self._seen.append((actions.clone(), reward.clone(), terminated.clone()))
             self._shown_arms = self._arms.clone() if ending else self._arms
-        obs = self._observation(boundary, terminated if ending else None)
+        going = boundary.masked_fill(terminated, Boundary.RUNNING) if ending and self.boundary_shown else boundary
+        obs = self._sight(self._code_rows, going.int()) if self.boundary_shown else self._codes(boundary)
         if ending:
-            info["final_obs"] = self._observation(boundary, None)
+            info["final_obs"] = self._codes(boundary)
             info["_final_obs"] = terminated.clone()
             self._begin(rows)
         return obs, reward, terminated, torch.zeros_like(terminated), info
@@ -215,14 +218,12 @@ class RecurringBandit(World):
         return noise.float().clamp_(max=1.0 - 2.0**-24)
 
     def _first(self) -> Tensor:
-        return self._observation(torch.zeros(self.num_envs, dtype=torch.int8, device=self.device), None)
+        return self._codes(torch.zeros(self.num_envs, dtype=torch.int8, device=self.device))
 
-    def _observation(self, boundary: Tensor, restarted: Tensor | None) -> Tensor:
-        """[N, 5] the code, RUNNING where a block has just begun; [N, 1] zeros where codes are hidden."""
+    def _codes(self, boundary: Tensor) -> Tensor:
+        """[N, 5] the codes one-hot, in a tensor of its own; [N, 1] zeros where they are hidden."""
         if not self.boundary_shown:
             return torch.zeros(self.num_envs, 1, device=self.device)
-        if restarted is not None:
-            boundary = boundary.masked_fill(restarted, Boundary.RUNNING)
         return self._code_rows.index_select(0, boundary.int())
 
     def _ends(self) -> tuple[bool, Tensor | None]:
@@ -231,7 +232,7 @@ class RecurringBandit(World):
         Under the fixed law that follows from the clock, so that no device is asked and nothing is counted.
         """
         if self.law == "geometric":
-            rows = (self._episode == self._length).nonzero().squeeze(1)
+            rows = places(self._episode == self._length)
             return len(rows) > 0, rows
         gone = self._clock - self._origin
         if len(self._lengths) == 1:

@@ -29,7 +29,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.worlds.ceilings import Ceiling, gridworld_ceiling
 from wayfare.worlds.paths import MOVES, move_table, shortest_paths
-from wayfare.worlds.world import CODES, Law, Shown, World, number, uniform, whole
+from wayfare.worlds.world import CODES, Law, Shown, World, number, places, uniform, whole
 
 __all__ = ["HiddenGoal"]
 
@@ -41,7 +41,7 @@ class HiddenGoal(World):
     """N grids; actions 0 up, 1 right, 2 down, 3 left; against a wall one stays.
 
     size: of the square grid, at least 3 (with an exit odd and at least 5)
-    episodes: of a block, n, or one n for each copy; law, most_episodes: see `World`
+    episodes: of a block, n, or one n for each copy; law, most_episodes, boundary, copy: see `World`
     steps: cap of an episode; None: what the farthest goal takes, and one more where there is no exit
     exit_reward: of the exit left of the start; None: there is no exit
     obstacles: chance of each other cell to be a wall in a block. Where that puts the goal beyond `steps`, the walls on
@@ -74,6 +74,7 @@ class HiddenGoal(World):
         boundary: Shown = "hidden",
         device: str | torch.device = "cpu",
         render_mode: str | None = None,
+        copy: bool = True,
     ) -> None:
         whole("size", size, 3)
         number("obstacles", obstacles, 0.0, 1.0)
@@ -110,6 +111,7 @@ class HiddenGoal(World):
             boundary=boundary,
             device=device,
             render_mode=render_mode,
+            copy=copy,
             lanes=size**2 + 1,
         )
         if steps * size**2 > LARGEST:
@@ -118,6 +120,7 @@ class HiddenGoal(World):
         tables = self._tables()
         self._reached, self._next, self._late = (table.to(self.device) for table in tables)
         self._sights = self._sight_table().to(self.device)
+        self._cell_rows = torch.eye(size**2, device=self.device)
         self._place = torch.zeros(num_envs, dtype=torch.int32, device=self.device)
         self._goal_cell = torch.zeros(num_envs, dtype=self._cells, device=self.device)
         self.walls = torch.zeros(num_envs, size, size, dtype=torch.bool, device=self.device)
@@ -154,7 +157,7 @@ class HiddenGoal(World):
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Move. Raises: BadValue for an action that is not there (on the CPU: a GPU is not waited for)."""
         actions = self._checked(actions).int()
-        if not actions.is_cuda and bool((actions & ~3).any()):
+        if not actions.is_cuda and any(bool(end < 0 or end >= STAY) for end in torch.aminmax(actions)):
             raise BadValue("actions", actions.unique().tolist(), "between 0 and 3")
         move = torch.add(actions, self._place, alpha=len(MOVES) + 1)
         cell = self._reached.index_select(0, move)
@@ -187,12 +190,11 @@ class HiddenGoal(World):
         ):  # a place where the code is not RUNNING is the start; there are four rows of it behind all others
             code *= ~ended
             place = place + (len(self._late) // (len(MOVES) + 1) - 1) * over.int() * ~ended + code
-        obs = self._sights.index_select(0, place)
-        rows = ended.nonzero().squeeze(1)
+        obs = self._sight(self._sights, place)
+        rows = places(ended)
         if len(rows):
-            final = obs.clone()
-            final[rows] = self._last_sight(cell[rows], boundary[rows])
-            info["final_obs"], info["_final_obs"] = final, ended.clone()
+            final = self._last_sight(cell[rows], boundary[rows])
+            info["final_obs"], info["_final_obs"] = self._final_rows(obs, rows, final), ended.clone()
             self._begin(rows)
         return obs, reward, terminated, ended ^ terminated, info
 
@@ -337,8 +339,8 @@ class HiddenGoal(World):
 
     def _last_sight(self, cell: Tensor, code: Tensor) -> Tensor:
         """[n, O] a block's last observation."""
-        sight = torch.eye(self.size**2, device=self.device).index_select(0, cell.int())
+        sight = self._cell_rows.index_select(0, cell.int())
         return torch.cat([sight, self._code_rows.index_select(0, code.int())], dim=1) if self.boundary_shown else sight
 
     def _first(self) -> Tensor:
-        return self._sights.index_select(0, self._place)
+        return self._sight(self._sights, self._place)

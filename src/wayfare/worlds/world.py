@@ -57,10 +57,13 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
     law: `fixed`: every block has n episodes; `geometric`: after each episode the block ends with probability 1/n
     most_episodes: geometric blocks end here at the latest
     boundary: `shown`: the last five columns of an observation are the one-hot code of the previous step
+    copy: False: `reset` and `step` write observations into two buffers by turns, so that one holds until the step after
+        next; faster with thousands of copies. As in gymnasium's own vector environments
     low, high: bounds of the observation's columns
     lanes: most numbers that one copy draws from a stream at once
 
     Attributes
+    copy: as given
     boundary_shown: whether the code is part of the observation
     reward_bound: no expected |reward| is larger, and hardly any drawn one
     episodes: [N] int64, as given
@@ -89,6 +92,7 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         boundary: Shown = "hidden",
         device: str | torch.device = "cpu",
         render_mode: str | None = None,
+        copy: bool = True,
         low: ArrayLike = 0.0,
         high: ArrayLike = 1.0,
         lanes: int = 1,
@@ -110,7 +114,7 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         except (RuntimeError, AssertionError) as error:
             raise BadValue("device", str(device), f"a device that torch can use ({error})") from error
         self.law, self.most_episodes, self.render_mode = law, most_episodes, render_mode
-        self.boundary_shown = boundary == "shown"
+        self.copy, self.boundary_shown = copy, boundary == "shown"
         self._columns, self._steps, self._pause = columns, steps, pause
         self._blank = columns == 0 and not self.boundary_shown  # an observation needs a column
         self.single_observation_space: Space[Any] = self._space(np.asarray(low), np.asarray(high))
@@ -129,6 +133,8 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         self._length = self.episodes.to(torch.int32)  # [N] episodes of the current block
         self._episode = torch.zeros(num_envs, dtype=torch.int32, device=self.device)  # [N] index of the current one
         self._code_rows = torch.eye(CODES, device=self.device)
+        shape = (num_envs, columns + CODES * self.boundary_shown + self._blank)
+        self._buffers = [] if copy else [torch.zeros(shape, device=self.device) for _ in range(3)]
 
     @property
     def num_actions(self) -> int:
@@ -222,20 +228,32 @@ class World(VectorEnv[Tensor, Tensor, Tensor]):
         assert self._seed is not None
         size = lanes * self.num_envs
         few = size <= KEPT and lanes <= FEW
+        if name not in self._streams:
+            self._streams[name] = Stream(self._seed if self._one_seed is None else self._one_seed, name)
         if not few and rows is not None:
-            seed = self._one_seed if self._one_seed is not None else self._seed[rows]
-            return draw(Stream(seed, name), self._copy[rows], self._clock, self._lanes[:lanes])
+            stream = self._streams[name] if self._one_seed is not None else Stream(self._seed[rows], name)
+            return draw(stream, self._copy.index_select(0, rows), self._clock, self._lanes[:lanes])
         begun, kept = self._kept.get(name, (0, self._code_rows[:0]))
         ahead = self._clock - begun
         if not 0 <= ahead < len(kept):
-            if name not in self._streams:
-                self._streams[name] = Stream(self._seed if self._one_seed is None else self._one_seed, name)
             reach = max(1, min(FARTHEST, 8 * KEPT // size)) if lanes <= FEW else 1
             clocks = torch.arange(self._clock, self._clock + reach, device=self.device).view(-1, 1, 1)
             kept = draw(self._streams[name], self._copy, clocks, self._lanes[:lanes])
             self._kept[name], ahead = (self._clock, kept), 0
         now: Tensor = kept[ahead]
         return now if rows is None else now.index_select(1, rows)
+
+    def _sight(self, table: Tensor, rows: Tensor) -> Tensor:
+        """[N, O] the observation: rows of a table [any, O]."""
+        if not self._buffers:
+            return table.index_select(0, rows)
+        shown, self._buffers[:2] = self._buffers[1], self._buffers[1::-1]
+        return torch.index_select(table, 0, rows, out=shown)
+
+    def _final_rows(self, obs: Tensor, rows: Tensor, final: Tensor) -> Tensor:
+        """[N, O] `info["final_obs"]`: `final` [n, O] in `rows` [n]; what is in the others means nothing."""
+        whole = self._buffers[2] if self._buffers else obs.clone()
+        return whole.index_copy_(0, rows, final)
 
     def _checked(self, actions: Any) -> Tensor:
         """[N] discrete actions as int64 on the device. Their range is for the subclass to see to."""
@@ -286,6 +304,11 @@ def uniform(stream: Stream, copy: Tensor, clock: Any, lane: Tensor) -> Tensor:
     """A `Draw`."""
     u: Tensor = stream.uniform(copy, clock, lane)
     return u
+
+
+def places(mask: Tensor) -> Tensor:
+    """int64 [n] where mask [N] is true; on the CPU NumPy's search is five times torch's."""
+    return mask.nonzero().squeeze(1) if mask.is_cuda else torch.from_numpy(np.flatnonzero(mask.numpy()))
 
 
 def whole(field: str, value: Any, least: int) -> int:
