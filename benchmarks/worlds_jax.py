@@ -1,4 +1,9 @@
-"""The same dynamics in the style of gymnax: WORLD COPIES SECONDS THREADS MODE (python | scan) -> one JSON line."""
+"""The same dynamics in the style of gymnax: WORLD COPIES SECONDS THREADS MODE -> one JSON line.
+
+MODE: python, a jitted step called from Python; scan, 16 steps in one lax.scan that keeps observations, rewards and
+codes as a rollout does; scan-blind, the same that keeps sums of rewards and codes alone, so that XLA never makes an
+observation; trace, one block a copy, for `same_transitions.py`.
+"""
 
 from __future__ import annotations
 
@@ -64,23 +69,30 @@ def main() -> None:
     @jax.jit
     def many(key: Any, state: Any) -> Any:
         def body(carry: Any, action: Any) -> Any:
-            key, state, _, reward, code = step(*carry, action)
-            return (key, state), (reward.sum(), code.sum())
+            key, state, obs, reward, code = step(*carry, action)
+            return (key, state), (reward.sum(), code.sum()) if mode == "scan-blind" else (obs, reward, code)
 
-        return jax.lax.scan(body, (key, state), actions)
+        return jax.lax.scan(body, (key, state), actions[:16])
 
     key, state = jax.random.key(1), jax.vmap(task)(jax.random.split(jax.random.key(2), copies))
-    if mode == "scan":
+    if mode == "trace":
+        told: dict[str, Any] = {"task": state["goal" if world == "grid" else "means"], "steps": []}
+        for t in range(40):
+            key, state, obs, reward, code = step(key, state, actions[t])
+            told["steps"].append({"action": actions[t], "obs": obs, "reward": reward, "code": code})
+        print(json.dumps(jax.tree.map(lambda leaf: leaf.tolist(), told)))
+        return
+    if mode != "python":
         (key, state), out = many(key, state)
     else:
         key, state, *out = step(key, state, actions[0])
     jax.block_until_ready(state)
     steps, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
-        if mode == "scan":
+        if mode != "python":
             (key, state), out = many(key, state)
             jax.block_until_ready(out)
-            steps += 64
+            steps += 16
         else:
             key, state, *out = step(key, state, actions[steps % 64])
             jax.block_until_ready(out)

@@ -12,7 +12,7 @@ from wayfare.worlds import HiddenGoal, RecurringBandit
 
 world_name, copies, seconds, threads = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(threads)
-world = RecurringBandit(copies) if world_name == "bandit" else HiddenGoal(copies)
+world = RecurringBandit(copies) if world_name == "bandit" else HiddenGoal(copies, copy=False)
 actions = torch.randint(world.num_actions, (64, copies), generator=torch.Generator().manual_seed(0))
 world.reset(seed=0)
 for t in range(64):

@@ -1,4 +1,7 @@
-"""The same dynamics as plain gymnasium environments, in a SyncVectorEnv: WORLD COPIES SECONDS THREADS -> JSON."""
+"""The same dynamics as plain gymnasium environments, in a SyncVectorEnv: WORLD COPIES SECONDS THREADS MODE -> JSON.
+
+MODE: time, or trace, one block a copy, for `same_transitions.py`.
+"""
 
 from __future__ import annotations
 
@@ -62,9 +65,22 @@ class Grid(gym.Env[Any, Any]):
 def main() -> None:
     world, copies, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     kind = Bandit if world == "bandit" else Grid
-    envs = gym.vector.SyncVectorEnv([kind] * copies, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
+    envs = gym.vector.SyncVectorEnv([kind] * copies, copy=False, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
     envs.reset(seed=0)
     actions = np.random.default_rng(0).integers(3 if world == "bandit" else 4, size=(64, copies))
+    if sys.argv[5] == "trace":
+        task = [env.means.tolist() if world == "bandit" else env.goal for env in envs.envs]
+        told: dict[str, Any] = {"task": task, "steps": []}
+        for t in range(40):
+            obs, reward, _, _, info = envs.step(actions[t])
+            code = np.where(info["_boundary"], info["boundary"], 0) if "boundary" in info else 0
+            if "final_info" in info:
+                final = info["final_info"]
+                code = np.where(final["_boundary"], final["boundary"], code)
+            step = {"action": actions[t], "obs": obs, "reward": reward, "code": code}
+            told["steps"].append({name: np.asarray(array).tolist() for name, array in step.items()})
+        print(json.dumps(told))
+        return
     envs.step(actions[0])
     steps, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
