@@ -34,9 +34,10 @@ def check_world(world: World, steps: int | None = None) -> None:
 
     steps: how many; None: enough to end two blocks in each copy
 
-    Checked: spaces; shapes, types and device of what is returned, and that it is new at each call where the world copies; that `terminated`
-    and `truncated` agree with the codes, the autoreset with both, and the shown code with the code; that inner episodes
-    are counted; that a seed replays, that copies depend on their seed and number and on nothing else.
+    Checked: spaces; shapes, types and device of what is returned, and that it is new at each call where the world
+    copies; that `terminated` and `truncated` agree with the codes, the autoreset with both, and the shown code with the
+    code; that inner episodes are counted; that a seed replays, that copies depend on their seed and number and on
+    nothing else.
 
     Raises: BadValue that names what is wrong.
     """
