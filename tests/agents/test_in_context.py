@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -152,6 +154,15 @@ class Lock(gym.Env):
     def step(self, action):
         opened = action == self.key
         return np.array([opened], np.float32), float(opened), True, False, {}
+
+
+def test_sequences_that_nothing_bounds_are_warned_of_and_bounded_ones_are_not(recwarn):
+    Agent.train(RepeatTask("MountainCar-v0", episodes=1, num_envs=2), replace(SMALL, steps=3), updates=1)
+    Agent.train(bandit(), SMALL, updates=1)
+    assert not recwarn
+    endless = RepeatTask(lambda: gym.make("CartPole-v1").unwrapped, episodes=2, num_envs=2)
+    with pytest.warns(UserWarning, match="sequences of 256 decisions"):
+        Agent.train(endless, replace(SMALL, blocks=2), updates=1)
 
 
 def test_an_agent_learns_to_find_out_and_remember_in_an_environment_of_ones_own():

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.agents.conditions import AgentConfig, Row
     from wayfare.agents.in_context import Agent, State, Trajectory
+    from wayfare.agents.text_in_context import TextAgent, TextConfig
 
-__all__ = ["Agent", "AgentConfig", "Row", "State", "Trajectory"]
+__all__ = ["Agent", "AgentConfig", "Row", "State", "TextAgent", "TextConfig", "Trajectory"]
 
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
     "Row": "wayfare.agents.conditions",
     "State": "wayfare.agents.in_context",
+    "TextAgent": "wayfare.agents.text_in_context",
+    "TextConfig": "wayfare.agents.text_in_context",
     "Trajectory": "wayfare.agents.in_context",
 }
 

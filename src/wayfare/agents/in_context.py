@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -116,6 +117,7 @@ class Agent:
         progress: called now and then as progress(done, updates, loss=, reward=), means over rows
 
         Raises: BadValue where the world does not fit the rows.
+        Warns: where an inner episode has no longest, so that sequences are cut at 256 decisions.
         """
         config = config or AgentConfig()
         rows = tuple(rows) if rows is not None else (Row(seed=seed),)
@@ -124,6 +126,13 @@ class Agent:
         if not rows:
             raise BadValue("rows", rows, "at least one row")
         steps = config.steps or _steps(world)
+        if config.steps is None and math.isinf(_longest(world)):
+            warnings.warn(
+                f"the blocks of this world have no longest: training on sequences of {LONGEST} decisions, which is "
+                "slow and may end within an episode; bound its episodes (`RepeatTask(..., steps=)`) or set "
+                "`AgentConfig(steps=)`",
+                stacklevel=2,
+            )
         agent = cls(config, rows, Face.of(world, steps))
         agent.network.to(world.device)
         seeds = [row.seed for row in rows]

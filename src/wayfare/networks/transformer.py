@@ -6,6 +6,8 @@
 One layer makes (2) an exact memory of `width` tokens; two layers would see 2 width - 1 steps back, so a bounded memory
 of a deeper network is cut by `window.Windowed` instead. A cache keeps the last `context` tokens; a slot's place is the
 global step modulo its size, so all copies write at one index, and marks of where each memory began decide what is seen.
+A network of L layers and no bound that acts beyond `context` tokens sees up to L (context - 1) back: more than it
+keeps.
 
 Source: Vaswani et al. 2017; (1) Xiong et al. 2020; relative positions are ALiBi's linear biases, Press et al. 2022.
 """
