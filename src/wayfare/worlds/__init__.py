@@ -3,14 +3,19 @@
     world        the contract: blocks, boundary codes, seeds by copies
     boundary     the five codes
     bandit       `RecurringBandit`: Gaussian or Bernoulli arms, one of them safe if you like
+    varied       `VariedBandit`: arms of a set gap, arms that change or drift; `evolve_bandit`: EVOLvE's easy and hard
+    contextual   `LinearBandit`: rewards linear, or logistic, in features of the actions or of the context
+    tables       `TableBandit`: contexts and means from a table; `labelled_bandit`, `bundled_bandit`: classification
+    ratings      films and who rates them: `read_ratings`, `synthetic_ratings`, `ratings_bandit`
+    wrappers     `ActionSets`, `DelayedFeedback`: around any of these
     gridworld    `HiddenGoal`: find the goal once, walk straight to it from then on
     repeat       `RepeatTask`: any gymnasium environment, replayed by seed
     ceilings     how well one could do at best
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
     check        `check_world`: does a world keep the contract?
 
-Importing this package registers `wayfare/RecurringBandit-v0` and `wayfare/HiddenGoal-v0` with gymnasium, and loads no
-torch.
+Importing this package registers `wayfare/RecurringBandit-v0`, `wayfare/VariedBandit-v0`, `wayfare/LinearBandit-v0` and
+`wayfare/HiddenGoal-v0` with gymnasium, and loads no torch.
 """
 
 from __future__ import annotations
@@ -26,31 +31,62 @@ if TYPE_CHECKING:
     from wayfare.worlds.boundary import Boundary
     from wayfare.worlds.ceilings import Ceiling
     from wayfare.worlds.check import check_world
+    from wayfare.worlds.contextual import ContextualBandit, LinearBandit
     from wayfare.worlds.gridworld import HiddenGoal
+    from wayfare.worlds.ratings import Ratings, ratings_bandit, read_ratings, synthetic_ratings
     from wayfare.worlds.repeat import RepeatTask
     from wayfare.worlds.single import SingleCopy
+    from wayfare.worlds.tables import TableBandit, bundled_bandit, labelled_bandit
+    from wayfare.worlds.varied import VariedBandit, evolve_bandit
     from wayfare.worlds.world import World
+    from wayfare.worlds.wrappers import ActionSets, DelayedFeedback
 
 __all__ = [
+    "ActionSets",
     "Boundary",
     "Ceiling",
+    "ContextualBandit",
+    "DelayedFeedback",
     "HiddenGoal",
+    "LinearBandit",
+    "Ratings",
     "RecurringBandit",
     "RepeatTask",
     "SingleCopy",
+    "TableBandit",
+    "VariedBandit",
     "World",
+    "bundled_bandit",
     "check_world",
+    "evolve_bandit",
+    "labelled_bandit",
+    "ratings_bandit",
+    "read_ratings",
+    "synthetic_ratings",
 ]
 
 _HOMES = {
+    "ActionSets": "wrappers",
     "Boundary": "boundary",
     "Ceiling": "ceilings",
+    "ContextualBandit": "contextual",
+    "DelayedFeedback": "wrappers",
     "HiddenGoal": "gridworld",
+    "LinearBandit": "contextual",
+    "Ratings": "ratings",
     "RecurringBandit": "bandit",
     "RepeatTask": "repeat",
     "SingleCopy": "single",
+    "TableBandit": "tables",
+    "VariedBandit": "varied",
     "World": "world",
+    "bundled_bandit": "tables",
     "check_world": "check",
+    "evolve_bandit": "varied",
+    "labelled_bandit": "tables",
+    "ratings_bandit": "ratings",
+    "read_ratings": "ratings",
+    "synthetic_ratings": "ratings",
 }
 
 
@@ -72,6 +108,8 @@ def _register() -> None:
 
     for name, home, single in (
         ("RecurringBandit", "bandit", "recurring_bandit"),
+        ("VariedBandit", "varied", "varied_bandit"),
+        ("LinearBandit", "contextual", "linear_bandit"),
         ("HiddenGoal", "gridworld", "hidden_goal"),
     ):
         if f"wayfare/{name}-v0" not in registry:

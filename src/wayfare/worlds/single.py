@@ -12,15 +12,17 @@ from torch import Tensor
 
 from wayfare.errors import BadValue
 from wayfare.worlds.bandit import RecurringBandit
+from wayfare.worlds.contextual import LinearBandit
 from wayfare.worlds.gridworld import HiddenGoal
+from wayfare.worlds.varied import VariedBandit
 from wayfare.worlds.world import World
 
-__all__ = ["SingleCopy", "hidden_goal", "recurring_bandit"]
+__all__ = ["SingleCopy", "hidden_goal", "linear_bandit", "recurring_bandit", "varied_bandit"]
 
 
 class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
-    """world: of one copy. What it says in `info` comes as plain numbers; the block's last observation comes as the
-    observation.
+    """world: of one copy. What it says in `info` comes as plain numbers, or arrays of them; the block's last
+    observation comes as the observation.
 
     Raises: BadValue for a world of more copies.
     """
@@ -64,6 +66,16 @@ def recurring_bandit(**arguments: Any) -> SingleCopy:
     return SingleCopy(RecurringBandit(1, **arguments))
 
 
+def varied_bandit(**arguments: Any) -> SingleCopy:
+    """`wayfare/VariedBandit-v0` for `gymnasium.make`."""
+    return SingleCopy(VariedBandit(1, **arguments))
+
+
+def linear_bandit(**arguments: Any) -> SingleCopy:
+    """`wayfare/LinearBandit-v0` for `gymnasium.make`."""
+    return SingleCopy(LinearBandit(1, **arguments))
+
+
 def hidden_goal(**arguments: Any) -> SingleCopy:
     """`wayfare/HiddenGoal-v0` for `gymnasium.make`."""
     return SingleCopy(HiddenGoal(1, **arguments))
@@ -74,4 +86,4 @@ def _array(obs: Tensor) -> NDArray[np.float32]:
 
 
 def _plain(info: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.item() for key, value in info.items()}
+    return {key: value.item() if value.dim() == 1 else value[0].cpu().numpy() for key, value in info.items()}
