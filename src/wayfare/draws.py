@@ -27,9 +27,9 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
+from wayfare.arrays import array_namespace
 from wayfare.errors import BadValue
 
 __all__ = ["Draws", "Stream"]

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from wayfare.arrays import array_namespace
 from wayfare.explore.rules.choice import as_float
 from wayfare.explore.rules.evidence import Array
 

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
+from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, PropensityMethod, Scores

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 

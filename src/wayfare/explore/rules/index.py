@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 from numpy.typing import NDArray
 
+from wayfare.arrays import array_namespace
 from wayfare.errors import BadValue
 from wayfare.explore.rules.choice import BestScore, require_table
 from wayfare.explore.rules.evidence import ArmTable, Array, Evidence

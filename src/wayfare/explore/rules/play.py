@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from wayfare.arrays import array_namespace
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ActionRule, ArmTable, Array

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules.choice import allowed, checked, pick

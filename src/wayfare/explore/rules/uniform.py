@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from wayfare.arrays import array_namespace
 from wayfare.explore.rules.choice import BestScore, look
 from wayfare.explore.rules.evidence import Array, Evidence
 
