@@ -61,6 +61,8 @@ class ContextualBandit(World):
     Raises: BadValue for the first argument out of range.
     """
 
+    stationary = False
+    """The means of arms change with the context."""
     _values: Tensor
     """[N, K] what the arms pay on average in the contexts shown."""
 
@@ -99,6 +101,7 @@ class ContextualBandit(World):
             high=high,
             lanes=lanes,
         )
+        self._values = torch.zeros(num_envs, arms, device=self.device)
         lengths = set(self.episodes.tolist())
         self._together = lengths.pop() if law == "fixed" and len(lengths) == 1 else None  # all blocks end at once
         self._origin = 0  # clock of the last reset
