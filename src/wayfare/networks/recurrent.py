@@ -65,14 +65,14 @@ class Recurrent(nn.Module):
         hidden, cell = [], []
         y = x
         for layer in range(self.layers):
-            brought = self.bring[layer](y)
+            brought = self.bring[layer](y).unbind(1)  # indexing would make each step's gradient as large as all steps'
             h = state.hidden[layer]
             c = state.cell[layer] if self.kind == "lstm" else h
             out = []
             for t in range(x.shape[1]):
                 if kept is not None:
                     h, c = h * kept[:, t], c * kept[:, t]
-                h, c = self._step(brought[:, t], self.keep[layer](h), h, c)
+                h, c = self._step(brought[t], self.keep[layer](h), h, c)
                 out.append(h)
             y = torch.stack(out, dim=1)
             hidden.append(h)
@@ -82,8 +82,9 @@ class Recurrent(nn.Module):
     def _step(self, brought: Tensor, kept: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         w = self.width
         if self.kind == "gru":
-            r, z = (brought[..., : 2 * w] + kept[..., : 2 * w]).sigmoid().split(w, dim=-1)  # (1)
-            n = (brought[..., 2 * w :] + r * kept[..., 2 * w :]).tanh()
+            (early, late), (before, after) = (each.split((2 * w, w), dim=-1) for each in (brought, kept))
+            r, z = (early + before).sigmoid().split(w, dim=-1)  # (1)
+            n = (late + r * after).tanh()
             h = torch.lerp(n, h, z)
             return h, h
         i, f, g, o = (brought + kept).split(w, dim=-1)  # (2)
