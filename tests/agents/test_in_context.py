@@ -49,6 +49,20 @@ def test_progress_is_told_to_the_end():
     assert told == [(10, 12, {"loss", "reward"}), (12, 12, {"loss", "reward"})]
 
 
+def test_training_ends_when_it_is_told_to_and_asking_changes_nothing():
+    asked = []
+
+    def until(agent, done):
+        agent.evaluate(bandit(8))
+        asked.append(done)
+        return done >= 4
+
+    stopped = Agent.train(bandit(), SMALL, updates=20, until=until)
+    assert asked == [0, 4]
+    unasked = Agent.train(bandit(), SMALL, updates=20, until=lambda agent, done: done >= 4)
+    assert torch.equal(parameters(stopped), parameters(unasked))
+
+
 def test_a_trajectory_speaks_of_every_step():
     agent = Agent.train(bandit(), SMALL, updates=2)
     played = agent.evaluate(bandit(6), steps=10)

@@ -107,6 +107,7 @@ class Agent:
         updates: int = 1500,
         seed: int = 0,
         progress: Callable[..., None] | None = None,
+        until: Callable[[Agent, int], bool] | None = None,
     ) -> Agent:
         """Train all rows side by side.
 
@@ -115,6 +116,7 @@ class Agent:
         rows: none given: one, of `seed`
         updates: gradient steps
         progress: called now and then as progress(done, updates, loss=, reward=), means over rows
+        until: asked between rollouts as until(agent, done), with the agent as it is by then; training ends at True
 
         Raises: BadValue where the world does not fit the rows.
         Warns: where an inner episode has no longest, so that sequences are cut at 256 decisions.
@@ -155,7 +157,7 @@ class Agent:
         lane = torch.arange(blocks, device=world.device).unsqueeze(0)
         _reset(world, seeds)
         fresh = 0.0  # sequences played and not yet paid for by gradient steps
-        while learner.done < updates:
+        while learner.done < updates and not (until is not None and until(agent, learner.done)):
             batch = collector.rollout(learner.done / updates)
             replay.add(batch)
             fresh += collector.copies
