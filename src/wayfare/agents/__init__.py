@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.agents.conditions import AgentConfig, Row
     from wayfare.agents.in_context import Agent, State, Trajectory
+    from wayfare.agents.safe_tabular import SafePlan, SafeTabular
     from wayfare.agents.text_in_context import TextAgent, TextConfig
 
-__all__ = ["Agent", "AgentConfig", "Row", "State", "TextAgent", "TextConfig", "Trajectory"]
+__all__ = ["Agent", "AgentConfig", "Row", "SafePlan", "SafeTabular", "State", "TextAgent", "TextConfig", "Trajectory"]
 
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
     "Row": "wayfare.agents.conditions",
+    "SafePlan": "wayfare.agents.safe_tabular",
+    "SafeTabular": "wayfare.agents.safe_tabular",
     "State": "wayfare.agents.in_context",
     "TextAgent": "wayfare.agents.text_in_context",
     "TextConfig": "wayfare.agents.text_in_context",

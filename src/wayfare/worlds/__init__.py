@@ -9,13 +9,15 @@
     ratings      films and who rates them: `read_ratings`, `synthetic_ratings`, `ratings_bandit`
     wrappers     `ActionSets`, `DelayedFeedback`: around any of these
     gridworld    `HiddenGoal`: find the goal once, walk straight to it from then on
+    tabular      `TabularMDP`: any tables of a fixed horizon; `RandomMDP`: random ones
+    planning     exact values of tables, by dynamic programming
     repeat       `RepeatTask`: any gymnasium environment, replayed by seed
     ceilings     how well one could do at best
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
     check        `check_world`: does a world keep the contract?
 
-Importing this package registers `wayfare/RecurringBandit-v0`, `wayfare/VariedBandit-v0`, `wayfare/LinearBandit-v0` and
-`wayfare/HiddenGoal-v0` with gymnasium, and loads no torch.
+Importing this package registers `wayfare/RecurringBandit-v0`, `wayfare/VariedBandit-v0`, `wayfare/LinearBandit-v0`,
+`wayfare/HiddenGoal-v0` and `wayfare/RandomMDP-v0` with gymnasium, and loads no torch.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from wayfare.worlds.repeat import RepeatTask
     from wayfare.worlds.single import SingleCopy
     from wayfare.worlds.tables import TableBandit, bundled_bandit, labelled_bandit
+    from wayfare.worlds.tabular import RandomMDP, TabularMDP
     from wayfare.worlds.varied import VariedBandit, evolve_bandit
     from wayfare.worlds.world import World
     from wayfare.worlds.wrappers import ActionSets, DelayedFeedback
@@ -49,11 +52,13 @@ __all__ = [
     "DelayedFeedback",
     "HiddenGoal",
     "LinearBandit",
+    "RandomMDP",
     "Ratings",
     "RecurringBandit",
     "RepeatTask",
     "SingleCopy",
     "TableBandit",
+    "TabularMDP",
     "VariedBandit",
     "World",
     "bundled_bandit",
@@ -73,11 +78,13 @@ _HOMES = {
     "DelayedFeedback": "wrappers",
     "HiddenGoal": "gridworld",
     "LinearBandit": "contextual",
+    "RandomMDP": "tabular",
     "Ratings": "ratings",
     "RecurringBandit": "bandit",
     "RepeatTask": "repeat",
     "SingleCopy": "single",
     "TableBandit": "tables",
+    "TabularMDP": "tabular",
     "VariedBandit": "varied",
     "World": "world",
     "bundled_bandit": "tables",
@@ -111,6 +118,7 @@ def _register() -> None:
         ("VariedBandit", "varied", "varied_bandit"),
         ("LinearBandit", "contextual", "linear_bandit"),
         ("HiddenGoal", "gridworld", "hidden_goal"),
+        ("RandomMDP", "tabular", "random_mdp"),
     ):
         if f"wayfare/{name}-v0" not in registry:
             register(

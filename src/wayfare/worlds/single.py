@@ -14,10 +14,11 @@ from wayfare.errors import BadValue
 from wayfare.worlds.bandit import RecurringBandit
 from wayfare.worlds.contextual import LinearBandit
 from wayfare.worlds.gridworld import HiddenGoal
+from wayfare.worlds.tabular import RandomMDP
 from wayfare.worlds.varied import VariedBandit
 from wayfare.worlds.world import World
 
-__all__ = ["SingleCopy", "hidden_goal", "linear_bandit", "recurring_bandit", "varied_bandit"]
+__all__ = ["SingleCopy", "hidden_goal", "linear_bandit", "random_mdp", "recurring_bandit", "varied_bandit"]
 
 
 class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
@@ -79,6 +80,11 @@ def linear_bandit(**arguments: Any) -> SingleCopy:
 def hidden_goal(**arguments: Any) -> SingleCopy:
     """`wayfare/HiddenGoal-v0` for `gymnasium.make`."""
     return SingleCopy(HiddenGoal(1, **arguments))
+
+
+def random_mdp(**arguments: Any) -> SingleCopy:
+    """`wayfare/RandomMDP-v0` for `gymnasium.make`."""
+    return SingleCopy(RandomMDP(1, **arguments))
 
 
 def _array(obs: Tensor) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from wayfare.explore.rules.index import FiniteHorizonIndex, Gittins
 from wayfare.explore.rules.myopic_bayes import MyopicBayes
 from wayfare.explore.rules.play import Play, play
 from wayfare.explore.rules.priors import BernoulliArms, GaussianArms, Prior
+from wayfare.explore.rules.safe_mix import Mixture, SafeMix
 from wayfare.explore.rules.softmax import Softmax
 from wayfare.explore.rules.thompson import BetaThompson, GaussianThompson
 from wayfare.explore.rules.ucb import UCB1
@@ -35,10 +36,12 @@ __all__ = [
     "GaussianThompson",
     "Gittins",
     "Greedy",
+    "Mixture",
     "MyopicBayes",
     "Play",
     "Prior",
     "PropensityMethod",
+    "SafeMix",
     "Scores",
     "Softmax",
     "Uniform",
