@@ -188,15 +188,105 @@ def test_an_agent_learns_to_find_out_and_remember_in_an_environment_of_ones_own(
     assert min(pays[4:]) > 0.9
 
 
+@pytest.mark.parametrize("network", ["transformer", "gru"])
+def test_one_state_can_be_gone_on_from_twice(network):
+    agent = Agent.train(bandit(boundary="shown"), replace(SMALL, network=network), updates=2)
+    obs = np.eye(5)
+    state = agent.initial_state()
+    for t in range(3):
+        _, state = agent.act(obs[t], state, 0.5 * t)
+    alone = agent.act(obs[4], agent.act(obs[3], state, 1.0)[1], 2.0)[1]
+    branch = agent.act(obs[3], state, 1.0)[1]
+    agent.act(obs[0], state, -1.0)  # another future of the same past
+    after = agent.act(obs[4], branch, 2.0)[1]
+
+    def values(end):
+        token = agent.network.tokens.step(end.obs, end.action, torch.ones(1, 1), end.start, end.obs)
+        return agent.network(token, end.memory, end.start.unsqueeze(1))[0]
+
+    assert torch.equal(values(after), values(alone))
+
+
+def test_a_world_that_does_not_fit_is_refused_by_name():
+    agent = Agent.train(bandit(boundary="shown"), SMALL, updates=1)
+    for world in (bandit(boundary="hidden"), bandit(arms=2, boundary="shown"), HiddenGoal(4)):
+        with pytest.raises(BadValue, match="world must be one like that of training"):
+            agent.evaluate(world)
+    for steps in (0, -4):
+        with pytest.raises(BadValue, match="steps must be at least 1"):
+            agent.evaluate(bandit(boundary="shown"), steps=steps)
+    for raw in (Lock(), Lock, gym.make_vec("CartPole-v1")):
+        with pytest.raises(BadValue, match=r"world must be a wayfare World: RepeatTask\(make_env, episodes=...\)"):
+            Agent.train(raw, SMALL, updates=1)
+
+
+def test_rewards_that_are_no_numbers_are_warned_of():
+    class Broken(Lock):
+        def step(self, action):
+            return np.zeros(1, np.float32), float("nan"), True, False, {}
+
+    with pytest.warns(UserWarning, match="1 of 1 rows stopped learning"):
+        agent = Agent.train(RepeatTask(Broken, episodes=4, steps=1, num_envs=4), SMALL, updates=2)
+    assert agent.errors[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("obs", "state", "reward", "message"),
+    [
+        ([0.0, 1.0], True, 0.0, "obs must be 5 numbers"),
+        ("abc", True, 0.0, "obs and reward must be numbers"),
+        ([0.0, 1.0, 0.0, 0.0, np.nan], True, 0.0, "obs and reward must be finite"),
+        ([0.0] * 5, True, None, "obs and reward must be numbers"),
+        ([0.0] * 5, False, 0.0, "state must be from initial_state"),
+    ],
+)
+def test_what_cannot_be_acted_on_is_refused_by_name(obs, state, reward, message):
+    agent = Agent.train(bandit(boundary="shown"), SMALL, updates=1)
+    with pytest.raises(BadValue, match=message):
+        agent.act(obs, agent.initial_state() if state else None, reward)
+
+
+def test_a_file_cut_short_or_saved_nowhere_is_refused(tmp_path):
+    agent = Agent.train(bandit(), SMALL, updates=1)
+    agent.save(tmp_path / "whole")
+    content = (tmp_path / "whole").read_bytes()
+    for size in (len(content) // 2, 10, 0):
+        (tmp_path / "cut").write_bytes(content[:size])
+        with pytest.raises(BadValue, match=r"path must be a file that Agent\.save wrote"):
+            Agent.load(tmp_path / "cut")
+    kept = torch.load(tmp_path / "whole", weights_only=True)
+    for name in ("rows", "parameters", "config"):
+        torch.save({each: value for each, value in kept.items() if each != name}, tmp_path / "less")
+        with pytest.raises(BadValue, match="path must be a whole file"):
+            Agent.load(tmp_path / "less")
+    for path in (tmp_path / "none" / "agent", ""):
+        with pytest.raises(FileNotFoundError, match="no folder to write the agent to"):
+            agent.save(path)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: Row(episode_discount=1.5), "episode_discount must be between 0 and 1, got 1.5"),
-        (lambda: Row(memory=-1), "memory must be at least 0, or None for all, got -1"),
-        (lambda: AgentConfig(width=0), "width must be at least 1, got 0"),
-        (lambda: AgentConfig(learning_rate=0), "learning_rate must be above 0, got 0"),
+        (lambda: Row(memory=-1), "memory must be an integer of at least 0, or None for all, got -1"),
+        (lambda: Row(memory=1.5), "memory must be an integer of at least 0, or None for all, got 1.5"),
+        (lambda: Row(seed=-1), "seed must be an integer from 0"),
+        (lambda: AgentConfig(width=0), "width must be an integer of at least 1, got 0"),
+        (lambda: AgentConfig(width=8.5), "width must be an integer"),
+        (lambda: AgentConfig(width=33), "heads must be a divisor of the width 33, got 2"),
+        (lambda: AgentConfig(network="rnn"), "network must be one of none, gru, lstm, transformer"),
+        (lambda: AgentConfig(positions="foo"), "positions must be one of"),
+        (lambda: AgentConfig(tau=2), "tau must be above 0 and at most 1"),
+        (lambda: AgentConfig(weight_decay=-1), "weight_decay must be at least 0"),
+        (lambda: AgentConfig(learning_rate=float("inf")), "learning_rate must be above 0 and finite"),
+        (
+            lambda: Agent.train(bandit(), SMALL, [Row()], seed=3, updates=1),
+            "seed must be left out where rows are given",
+        ),
+        (lambda: Agent.train(bandit(), SMALL, updates=2.5), "updates must be an integer"),
+        (lambda: AgentConfig(learning_rate=0), "learning_rate must be above 0 and finite, got 0"),
         (lambda: AgentConfig(scripted=2), "scripted must be between 0 and 1, got 2"),
-        (lambda: Agent.train(bandit(), SMALL, updates=0), "updates must be at least 1, got 0"),
+        (lambda: Agent.train(bandit(), SMALL, updates=0), "updates must be an integer of at least 1, got 0"),
         (lambda: Agent.train(bandit(), SMALL, [], updates=1), r"rows must be at least one row, got \(\)"),
         (lambda: Agent.train(bandit(5), SMALL, [Row(), Row()], updates=1), "num_envs must be a multiple of the 2 rows"),
     ],

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentConfig", "Face", "Row"]
 
+NETWORKS = ("none", "gru", "lstm", "transformer")
+POSITIONS = ("absolute", "none", "relative")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -34,8 +37,10 @@ class Row:
         """Raises: BadValue for an impossible condition."""
         if not 0 <= self.episode_discount <= 1:
             raise BadValue("episode_discount", self.episode_discount, "between 0 and 1")
-        if self.memory is not None and self.memory < 0:
-            raise BadValue("memory", self.memory, "at least 0, or None for all")
+        if self.memory is not None and (not _whole(self.memory) or self.memory < 0):
+            raise BadValue("memory", self.memory, "an integer of at least 0, or None for all")
+        if not _whole(self.seed) or not 0 <= self.seed < 2**62:
+            raise BadValue("seed", self.seed, "an integer from 0 to 2^62 - 1")
 
 
 @dataclass(frozen=True)
@@ -79,18 +84,29 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
+        if self.network not in NETWORKS:
+            raise BadValue("network", self.network, f"one of {', '.join(NETWORKS)}")
+        if self.positions not in POSITIONS:
+            raise BadValue("positions", self.positions, f"one of {', '.join(POSITIONS)}")
         for name in ("width", "layers", "heads", "replay"):
-            if getattr(self, name) < 1:
-                raise BadValue(name, getattr(self, name), "at least 1")
-        for name in ("learning_rate", "clip", "tau", "learns", "reward_scale"):
-            if not getattr(self, name) > 0:
-                raise BadValue(name, getattr(self, name), "above 0")
+            if not _whole(getattr(self, name)) or getattr(self, name) < 1:
+                raise BadValue(name, getattr(self, name), "an integer of at least 1")
+        if self.network == "transformer" and self.width % self.heads:
+            raise BadValue("heads", self.heads, f"a divisor of the width {self.width}")
+        for name in ("learning_rate", "clip", "learns", "reward_scale"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise BadValue(name, getattr(self, name), "above 0 and finite")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise BadValue("weight_decay", self.weight_decay, "at least 0 and finite")
+        if not 0 < self.tau <= 1:
+            raise BadValue("tau", self.tau, "above 0 and at most 1")
         for name in ("step_discount", "scripted", "trace"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
         for name in ("blocks", "steps"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise BadValue(name, getattr(self, name), "at least 1, or None")
+            value = getattr(self, name)
+            if value is not None and (not _whole(value) or value < 1):
+                raise BadValue(name, value, "an integer of at least 1, or None")
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,16 @@ class Face:
 
     @classmethod
     def of(cls, world: World, steps: int) -> Face:
-        """The face of a world."""
+        """The face of a world. Raises: BadValue for what is no World, or has actions that are not discrete."""
+        if not all(hasattr(world, name) for name in ("single_observation_space", "num_actions", "boundary_shown")):
+            raise BadValue(
+                "world",
+                type(world).__name__,
+                "a wayfare World: RepeatTask(make_env, episodes=...) makes one of your own",
+            )
         observations = int(np.prod(world.single_observation_space.shape or (1,)))
         return cls(observations, world.num_actions, world.boundary_shown, steps)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

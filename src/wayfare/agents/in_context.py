@@ -16,6 +16,7 @@ Source: Rentschler & Roberts 2025 (arXiv 2508.01287); value function and trainin
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -105,7 +106,7 @@ class Agent:
         rows: Sequence[Row] | None = None,
         *,
         updates: int = 1500,
-        seed: int = 0,
+        seed: int | None = None,
         progress: Callable[..., None] | None = None,
         until: Callable[[Agent, int], bool] | None = None,
     ) -> Agent:
@@ -113,20 +114,24 @@ class Agent:
 
         world: of S * B copies, row after row; every rollout resets it
         config: defaults are those of the study `exploit` at one layer
-        rows: none given: one, of `seed`
+        rows: none given: one, of `seed` (of 0, where that is not given either)
         updates: gradient steps
         progress: called now and then as progress(done, updates, loss=, reward=), means over rows
         until: asked between rollouts as until(agent, done), with the agent as it is by then; training ends at True
 
         Raises: BadValue where the world does not fit the rows.
-        Warns: where an inner episode has no longest, so that sequences are cut at 256 decisions.
+        Warns: where an inner episode has no longest, so that sequences are cut at 256 decisions; where a row stopped
+        learning (see `errors`).
         """
         config = config or AgentConfig()
-        rows = tuple(rows) if rows is not None else (Row(seed=seed),)
-        if updates < 1:
-            raise BadValue("updates", updates, "at least 1")
+        if rows is not None and seed is not None:
+            raise BadValue("seed", seed, "left out where rows are given: each has its own")
+        rows = tuple(rows) if rows is not None else (Row(seed=seed or 0),)
+        if not isinstance(updates, int) or updates < 1:
+            raise BadValue("updates", updates, "an integer of at least 1")
         if not rows:
             raise BadValue("rows", rows, "at least one row")
+        face = Face.of(world, 1)
         steps = config.steps or _steps(world)
         if config.steps is None and math.isinf(_longest(world)):
             warnings.warn(
@@ -135,7 +140,7 @@ class Agent:
                 "`AgentConfig(steps=)`",
                 stacklevel=2,
             )
-        agent = cls(config, rows, Face.of(world, steps))
+        agent = cls(config, rows, replace(face, steps=steps))
         agent.network.to(world.device)
         seeds = [row.seed for row in rows]
         learner = ValueLearner(
@@ -169,6 +174,9 @@ class Agent:
                         learner.done, updates, loss=float(metrics["loss"].mean()), reward=float(batch.reward.mean())
                     )
         agent.errors = tuple(None if error is None else str(error) for error in learner.errors)
+        stopped = [error for error in agent.errors if error is not None]
+        if stopped:
+            warnings.warn(f"{len(stopped)} of {len(rows)} rows stopped learning: {stopped[0]}", stacklevel=2)
         agent.network.requires_grad_(False)
         return agent
 
@@ -179,7 +187,12 @@ class Agent:
         world: of S * B copies, row after row
         steps: T; none given: a whole block
         seeds: [S] of the tasks; none given: each row's own, moved away from those of training
+
+        Raises: BadValue for a world that the agent does not fit, or steps below 1.
         """
+        self._refuse_other(world)
+        if steps is not None and steps < 1:
+            raise BadValue("steps", steps, "at least 1, or None for a whole block")
         rows, steps = len(self.rows), steps or _steps(world)
         if world.num_envs % rows:
             raise BadValue("world.num_envs", world.num_envs, f"a multiple of the {rows} rows")
@@ -230,19 +243,35 @@ class Agent:
     def act(self, obs: ArrayLike, state: State, reward: float = 0.0) -> tuple[int, State]:
         """The greedy action for one environment.
 
-        obs: [O] the observation, flat
-        state: from `initial_state()` when a task begins, and then what the last call returned, across episode ends too
+        obs: [O] the observation, or an array of another shape with as many numbers in the same order
+        state: from `initial_state()` when a task begins, and then what the last call returned, across episode ends too;
+            it is not changed, so that one can go on from it twice
         reward: what the last action paid
 
-        Raises: BadValue for an observation of another size, or when several rows are trained: pick one with `row`.
+        Raises: BadValue for an observation of another size or not finite, a reward that is no number, another state,
+        or when several rows are trained: pick one with `row`.
         """
         if len(self.rows) != 1:
             raise BadValue("rows", len(self.rows), "1 to act in one environment: pick a row with agent.row(s)")
-        flat = torch.as_tensor(np.asarray(obs, dtype=np.float32).ravel())
-        if flat.numel() != self.face.observations:
+        if not isinstance(state, State):
+            raise BadValue("state", state, "from initial_state() or the last call")
+        try:
+            seen, paid = np.asarray(obs, dtype=np.float32), float(np.asarray(reward).item())
+        except (TypeError, ValueError) as error:
+            raise BadValue("obs and reward", (obs, reward), "numbers") from error
+        if seen.size != self.face.observations:
             raise BadValue("obs", np.shape(obs), f"{self.face.observations} numbers")
-        state = self._decide(flat.view(1, 1, -1), state, torch.full((1, 1), float(reward)))
+        if not np.isfinite(seen).all() or not math.isfinite(paid):
+            raise BadValue("obs and reward", (obs, reward), "finite")
+        flat = torch.as_tensor(seen, device=state.obs.device).view(1, 1, -1)
+        state = replace(state, memory=copy.deepcopy(state.memory))  # a transformer acts by writing into its cache
+        state = self._decide(flat, state, torch.full((1, 1), paid, device=flat.device))
         return int(state.action), state
+
+    def _refuse_other(self, world: World) -> None:
+        face = replace(Face.of(world, 1), steps=self.face.steps)
+        if face != self.face:
+            raise BadValue("world", face, f"one like that of training, {self.face}")
 
     def row(self, row: int) -> Agent:
         """One row as an agent of its own.
@@ -257,8 +286,10 @@ class Agent:
         return agent
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the agent to one file; it is written aside and renamed."""
+        """Write the agent to one file; it is written aside and renamed. Raises: OSError where it cannot be."""
         path = Path(path)
+        if not path.name or not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder to write the agent to: {os.fspath(path)!r}")
         content = {
             "format": FORMAT,
             "version": VERSION,
@@ -278,19 +309,21 @@ class Agent:
 
         Raises: BadValue for a file of another format or version; OSError where it cannot be read.
         """
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
-            raise
-        except Exception as error:  # the reader of foreign bytes fails in any way it likes
-            raise BadValue("path", str(path), f"a file that Agent.save wrote ({type(error).__name__})") from error
+        with open(path, "rb") as file:
+            try:
+                content = torch.load(file, map_location="cpu", weights_only=True)
+            except Exception as error:  # the reader of foreign bytes fails in any way it likes
+                raise BadValue("path", str(path), f"a file that Agent.save wrote ({type(error).__name__})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise BadValue("path", str(path), "a file that Agent.save wrote")
-        if content["version"] != VERSION:
-            raise BadValue("version", content["version"], f"{VERSION}: the file is from another release of Wayfare")
-        rows = [Row(**row) for row in content["rows"]]
-        agent = cls(AgentConfig(**content["config"]), rows, Face(**content["face"]), content["errors"])
-        agent.network.load_state_dict(content["parameters"])
+        if content.get("version") != VERSION:
+            raise BadValue("version", content.get("version"), f"{VERSION}: the file is from another release of Wayfare")
+        try:
+            rows = [Row(**row) for row in content["rows"]]
+            agent = cls(AgentConfig(**content["config"]), rows, Face(**content["face"]), content["errors"])
+            agent.network.load_state_dict(content["parameters"])
+        except Exception as error:
+            raise BadValue("path", str(path), f"a whole file that Agent.save wrote ({error})") from error
         agent.network.requires_grad_(False)
         return agent
 

@@ -154,6 +154,7 @@ class Study:
 
     scales: the config of each scale      seconds: wall time of each scale on two cores
     run: 'module:function', called as function(config, progress) -> Findings; imported when it runs
+    ready: 'module:function', called as function(config) before anything is written: refuses what could not run
     """
 
     slug: str
@@ -163,6 +164,7 @@ class Study:
     scales: Mapping[str, Config]
     seconds: Mapping[str, float]
     run: str
+    ready: str = ""
 
     def __post_init__(self) -> None:
         """Raises: BadValue for a study that could not be run as it stands."""
@@ -181,11 +183,20 @@ class Study:
 
         Raises: BadValue where `run` names nothing that can be called.
         """
-        module, _, name = self.run.partition(":")
-        function = getattr(importlib.import_module(module), name, None)
-        if not callable(function):
-            raise BadValue("run", self.run, f"the name of a function in {module}")
-        return function  # type: ignore[no-any-return]
+        return _function("run", self.run)
+
+    def refuse(self, config: Any) -> None:
+        """Raises: whatever `ready` has against the config."""
+        if self.ready:
+            _function("ready", self.ready)(config)
+
+
+def _function(field: str, address: str) -> Callable[..., Any]:
+    module, _, name = address.partition(":")
+    function = getattr(importlib.import_module(module), name, None)
+    if not callable(function):
+        raise BadValue(field, address, f"the name of a function in {module}")
+    return function  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,7 @@ def _ready(study: Study, config: Config, how: How) -> None:
     _load(study)
     if config.device == "cuda":
         _device("cuda")
+    study.refuse(config)
 
 
 def _load(study: Study) -> Run:

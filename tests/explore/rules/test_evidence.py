@@ -38,6 +38,9 @@ def test_untried_arms_have_the_mean_they_are_given() -> None:
 
 
 def test_actions_that_are_no_arms_are_refused() -> None:
+    table = ArmTable.empty((2, 2), like=np.zeros(1))
     for action in (-1, 2):
-        with pytest.raises(BadValue, match="action"):
-            ArmTable.empty((1, 2), like=np.zeros(1)).updated(np.array([action]), np.array([0.0]))
+        with pytest.raises(BadValue, match=f"action must be from 0 to 1, got {action}"):
+            table.updated(np.array([0, action]), np.zeros(2))
+    with pytest.raises(BadValue, match="action must be of integers"):
+        table.updated(np.array([0.5, 1.0]), np.zeros(2))

@@ -71,8 +71,11 @@ class ArmTable:
         """
         xp = array_namespace(self.counts)
         arms = self.shape[-1]
-        if not bool(xp.all((action >= 0) & (action < arms))):
-            raise BadValue("action", int(xp.max(action)), f"from 0 to {arms - 1}")
+        if not xp.isdtype(action.dtype, "integral"):
+            raise BadValue("action", f"an array of {action.dtype}", "of integers")
+        wrong = (action < 0) | (action >= arms)
+        if bool(xp.any(wrong)):
+            raise BadValue("action", int(action[wrong][0]), f"from 0 to {arms - 1}")
         every = xp.arange(arms, dtype=xp.int64, device=device(self.counts))
         pulled = xp.astype(action[..., None] == every, xp.float64)
         paid = pulled * xp.astype(reward, xp.float64)[..., None]
