@@ -49,10 +49,11 @@ def test_regret_equals_that_of_a_textbook_loop():
     assert 0 <= diagnose(history.actions, history.rewards, history.means)["suffix_failure"] <= 1
 
 
-def test_runs_are_the_same_however_many_are_played_at_once():
+@pytest.mark.parametrize("around", [lambda world: world, lambda world: DelayedFeedback(world, (1, 4))])
+def test_runs_are_the_same_however_many_are_played_at_once(around):
     policies = {"thompson": BetaThompson(), "epsilon": EpsilonGreedy(0.1)}
-    whole = compare(policies, evolve_bandit(**HARD, num_envs=10), 10, 30, seed=1, history=True)
-    parts = compare(policies, evolve_bandit(**HARD, num_envs=4), 10, 30, seed=1, history=True)
+    whole = compare(policies, around(evolve_bandit(**HARD, num_envs=10, episodes=30)), 10, 30, seed=1, history=True)
+    parts = compare(policies, around(evolve_bandit(**HARD, num_envs=4, episodes=30)), 10, 30, seed=1, history=True)
     assert np.array_equal(whole.regret, parts.regret)
     assert np.array_equal(whole.lower_bound, parts.lower_bound)
     for name in policies:
