@@ -80,13 +80,13 @@ def test_a_floor_may_differ_by_row_and_an_unknown_bound_is_minus_infinity() -> N
 
 def test_propensities_are_the_mixture_and_the_coin_follows_rho() -> None:
     policies = np.array([[0.0, 1.0, 0.0], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]])
-    mix = SafeMix("eps").mix(np.array([0.2, 9.0, 1.0]), 0.6)
-    assert float(mix.rho) == pytest.approx(0.5)
-    assert mix.propensities(policies).tolist() == pytest.approx([0.5, 0.5, 0.0])
+    mix = SafeMix("eps").mix(np.array([0.2, 9.0, 1.0]), 0.4)
+    assert float(mix.rho) == pytest.approx(0.25)
+    assert mix.propensities(policies).tolist() == pytest.approx([0.25, 0.75, 0.0])
     draws = np.random.default_rng(1).random(20_000)
-    wide = SafeMix("eps").mix(np.tile([0.2, 9.0, 1.0], (20_000, 1)), 0.6)
+    wide = SafeMix("eps").mix(np.tile([0.2, 9.0, 1.0], (20_000, 1)), 0.4)
     picked = wide.picked(draws)
-    assert set(picked.tolist()) == {0, 2} and abs((picked == 2).mean() - 0.5) < 0.02
+    assert set(picked.tolist()) == {0, 2} and abs((picked == 2).mean() - 0.25) < 0.02
 
 
 def test_nonsense_is_refused() -> None:
