@@ -113,6 +113,6 @@ STUDY = Study(
         "learned from enough logged episodes."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 150, "laptop": 450, "full": 40000},
+    seconds={"smoke": 15, "quick": 90, "laptop": 300, "full": 40000},
     run="wayfare.studies.stepmix.experiment:run",
 )

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.report.plots import curve_with_band, label_ends, panels, reference_line
+from wayfare.report.plots import curve_with_band, label_ends, panels, theme
 from wayfare.studies.contract import Figure
 from wayfare.studies.stepmix import Config
 from wayfare.studies.stepmix.cells import curve_edges
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 __all__ = ["figures"]
 
 Measures = Mapping[tuple[str, str], NDArray[Any]]
-SHOWN = ("unconstrained", "budget", "StepMix", "EpsMix")
-REGRET = ("baseline", "unconstrained", "budget", "fixed mixture", "switched mixture", "StepMix", "EpsMix")
+SHOWN = ("StepMix", "EpsMix", "budget", "unconstrained")
+"""In this order everywhere: spare colours go by turns, and a player keeps its own."""
+REGRET = (*SHOWN, "baseline", "fixed mixture", "switched mixture")
 DASHED = ("baseline", "unconstrained", "budget", "fixed mixture", "switched mixture")
 
 
@@ -61,6 +63,13 @@ def _middles(config: Config) -> NDArray[np.float64]:
     return np.asarray((edges[:-1] + 1 + edges[1:]) / 2)
 
 
+def _line(ax: Axes, y: float, label: str) -> None:
+    """What is known beforehand, in ink: no player wears it."""
+    low, high = ax.get_xlim()
+    ax.plot([low, high], [y, y], color=theme().ink, linewidth=1.2, linestyle=(0, (6, 2)), label=label)
+    ax.set_xlim(low, high)
+
+
 def _values(config: Config, measures: Measures) -> Drawing:
     figure, axes = panels(columns=2, width=10.4, height=3.9)
     x = _middles(config)
@@ -70,9 +79,9 @@ def _values(config: Config, measures: Measures) -> Drawing:
         curve_with_band(axes[1], x, measures[player, "lowest curve"].min(axis=0)[None], player, dashed=dashed)
     for ax, title in zip(axes, ("mean over runs", "lowest of all runs"), strict=True):
         ax.set_xscale("log")
-        reference_line(ax, config.floor, "floor")
+        _line(ax, config.floor, "floor")
         ax.set(xlabel="episode", title=title)
-    reference_line(axes[0], float(measures["StepMix", "optimal by baseline"].mean()), "optimum")
+    _line(axes[0], float(measures["StepMix", "optimal by baseline"].mean()), "optimum")
     axes[0].set_ylabel("value / baseline's value")
     for ax in axes:
         label_ends(ax)
@@ -81,7 +90,7 @@ def _values(config: Config, measures: Measures) -> Drawing:
 
 def _hand_over(config: Config, measures: Measures) -> Drawing:
     figure, axes = panels(columns=2, width=10.4, height=3.9)
-    for player in ("StepMix", "EpsMix", "budget"):
+    for player in SHOWN[:-1]:
         curve_with_band(axes[0], _middles(config), measures[player, "share curve"], player, dashed=player in DASHED)
     for player in REGRET:
         curve_with_band(
