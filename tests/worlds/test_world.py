@@ -335,6 +335,15 @@ def test_observations_in_two_buffers_are_those_of_their_own_tensors(make, shown,
             assert torch.equal(seen[4][name][rows], expected[4][name][rows])
 
 
+def test_what_is_no_world_is_refused_with_the_way_to_make_one():
+    for refused in (check_world, SingleCopy):
+        for given in (gymnasium.make("CartPole-v1"), HiddenGoal):
+            with pytest.raises(BadValue, match=r"world must be a wayfare World: RepeatTask\(make_env, episodes=...\)"):
+                refused(given)
+    with pytest.raises(BadValue, match="steps must be at least 1"):
+        check_world(HiddenGoal(2), steps=0)
+
+
 def test_only_worlds_that_do_not_copy_reuse_memory():
     for copy in (True, False):
         world = HiddenGoal(4, copy=copy)

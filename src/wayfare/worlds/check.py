@@ -18,7 +18,7 @@ from torch import Tensor
 
 from wayfare.errors import BadValue
 from wayfare.worlds.boundary import Boundary
-from wayfare.worlds.world import World
+from wayfare.worlds.world import World, refuse_other
 
 __all__ = ["check_world"]
 
@@ -41,6 +41,9 @@ def check_world(world: World, steps: int | None = None) -> None:
 
     Raises: BadValue that names what is wrong.
     """
+    refuse_other(world)
+    if steps is not None and steps < 1:
+        raise BadValue("steps", steps, "at least 1, or None for two blocks")
     _spaces(world)
     steps = steps if steps is not None else 2 * world.block_steps + 1
     whole = _play(world, steps, 11)

@@ -16,7 +16,7 @@ from wayfare.worlds.contextual import LinearBandit
 from wayfare.worlds.gridworld import HiddenGoal
 from wayfare.worlds.tabular import RandomMDP
 from wayfare.worlds.varied import VariedBandit
-from wayfare.worlds.world import World
+from wayfare.worlds.world import World, refuse_other
 
 __all__ = ["SingleCopy", "hidden_goal", "linear_bandit", "random_mdp", "recurring_bandit", "varied_bandit"]
 
@@ -25,10 +25,11 @@ class SingleCopy(gymnasium.Env[NDArray[np.float32], Any]):
     """world: of one copy. What it says in `info` comes as plain numbers, or arrays of them; the block's last
     observation comes as the observation.
 
-    Raises: BadValue for a world of more copies.
+    Raises: BadValue for what is no World, or has more copies.
     """
 
     def __init__(self, world: World) -> None:
+        refuse_other(world)
         if world.num_envs != 1:
             raise BadValue("num_envs", world.num_envs, "1 for a single copy")
         self.world = world

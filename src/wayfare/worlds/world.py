@@ -311,6 +311,13 @@ def places(mask: Tensor) -> Tensor:
     return mask.nonzero().squeeze(1) if mask.is_cuda else torch.from_numpy(np.flatnonzero(mask.numpy()))
 
 
+def refuse_other(world: object) -> None:
+    """Raises: BadValue for what is no World."""
+    if not isinstance(world, World):
+        name = getattr(world, "__name__", type(world).__name__)
+        raise BadValue("world", name, "a wayfare World: RepeatTask(make_env, episodes=...) makes one of your own")
+
+
 def whole(field: str, value: Any, least: int) -> int:
     """value, an integer of at least `least`. Raises: BadValue."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
