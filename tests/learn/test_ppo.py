@@ -5,12 +5,9 @@ import gymnasium
 import numpy
 import pytest
 import torch
-from gymnasium.spaces import Box, Discrete
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import ArrayConversion
 
-from wayfare.agents.conditions import Row
-from wayfare.agents.in_context_ppo import PPOAgentConfig, Training
+from wayfare.draws import Stream
 from wayfare.errors import BadValue, Diverged
 from wayfare.learn.discounts import DiscountTable
 from wayfare.learn.play import Player, Rollout
@@ -18,74 +15,15 @@ from wayfare.learn.policy_network import PolicyNetwork
 from wayfare.learn.ppo import PPO, PPOConfig
 from wayfare.learn.tokens import Tokens
 from wayfare.networks import memory_network
-from wayfare.worlds import HiddenGoal, RecurringBandit
-from wayfare.worlds.boundary import Boundary
+from wayfare.networks.recurrent import RecurrentState
+from wayfare.worlds import RecurringBandit
 
 TABLE = DiscountTable(0.9, 0.8, 0.8, 0.0, 0.9)
 TENSORS = [name for name in Rollout.__dataclass_fields__ if name != "memory"]
 
 
-class Recall:
-    """A cue at the first of `length` steps; the last action earns 1 if it repeats the cue and all before it were 0.
-
-    So the previous action, which every policy reads, cannot carry the cue. Two cues, two actions: 1/2 by chance.
-    """
-
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
-
-    def __init__(self, num_envs, length=4):
-        self.num_envs, self.length = num_envs, length
-        self.single_observation_space, self.single_action_space = Box(-1, 1, (2,)), Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        self.generator = torch.Generator().manual_seed(seed[0] if seed else 0)
-        self.clock = 0
-        return self._begin(), {}
-
-    def _begin(self):
-        self.cue = torch.randint(0, 2, (self.num_envs,), generator=self.generator)
-        self.silent = torch.ones(self.num_envs, dtype=torch.bool)
-        return torch.stack([self.cue * 2.0 - 1.0, torch.ones(self.num_envs)], dim=1)
-
-    def step(self, actions):
-        self.clock += 1
-        ends = self.clock % self.length == 0
-        reward = ((actions == self.cue) & self.silent & ends).float()
-        self.silent &= actions == 0
-        obs = self._begin() if ends else torch.zeros(self.num_envs, 2)
-        ended = torch.full((self.num_envs,), ends)
-        return obs, reward, ended, torch.zeros_like(ended), {}
-
-
-class Counting(gymnasium.Env):
-    """Observes 100 * episode + step; episodes of `length` steps, the odd ones truncated, the even ones terminated."""
-
-    observation_space, action_space = Box(0, 1e6, (1,)), Discrete(2)
-
-    def __init__(self, length):
-        self.length, self.episode = length, -1
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.episode, self.clock = self.episode + 1, 0
-        return self._obs(), {}
-
-    def step(self, action):
-        self.clock += 1
-        ends, odd = self.clock == self.length, self.episode % 2 == 1
-        return self._obs(), 1.0, ends and not odd, ends and odd, {}
-
-    def _obs(self):
-        return numpy.array([100.0 * self.episode + self.clock], dtype=numpy.float32)
-
-
-def counting(lengths, mode=AutoresetMode.NEXT_STEP):
-    makers = [lambda length=length: Counting(length) for length in lengths]
-    return ArrayConversion(SyncVectorEnv(makers, autoreset_mode=mode), numpy, torch)
-
-
-def network(seeds, kind="gru", observations=1, actions=3, width=8):
-    tokens = Tokens(observations, actions, (False,) * len(seeds))
+def network(seeds, kind="gru", observations=1, actions=3, width=8, reward_scale=1.0):
+    tokens = Tokens(observations, actions, (False,) * len(seeds), reward_scale=reward_scale)
     memory = memory_network(kind, tokens.width, width, seeds, context=16)
     return PolicyNetwork(tokens, memory, width, seeds)
 
@@ -107,6 +45,94 @@ def bandit_player(net, seeds, copies=6, steps=5):
     repeated = [seed for seed in seeds for _ in range(copies)]
     player.begin(seed=repeated, options={"copy": torch.arange(copies).repeat(len(seeds))})
     return player
+
+
+def slow_advantages(batch, reward, table, trace):
+    """[T, B] by the recursion, one copy of the first row at a time."""
+    result = torch.zeros_like(reward[0])
+    for b in range(reward.shape[2]):
+        later = 0.0
+        for t in reversed(range(reward.shape[1])):
+            g = table[int(batch.boundary[0, t, b])]
+            error = reward[0, t, b] + g * batch.next_value[0, t, b] - batch.value[0, t, b]
+            later = error + (trace * g * later if batch.joined[0, t, b] else 0.0)
+            result[t, b] = later
+    return result
+
+
+@pytest.mark.parametrize("value_clip", [None, 0.05])
+@pytest.mark.parametrize("anneal", [True, False])
+def test_updates_equal_a_slow_textbook_loop(value_clip, anneal):
+    config = PPOConfig(
+        learning_rate=0.03,
+        anneal=anneal,
+        epochs=3,
+        minibatches=2,
+        range=0.1,
+        trace=0.7,
+        value_weight=0.3,
+        entropy_weight=0.05,
+        value_clip=value_clip,
+        clip=0.05,
+        weight_decay=0.01,
+    )
+    table = DiscountTable(0.9, 0.8, 0.7, 0.0, 0.6)
+    net, twin = network([7], reward_scale=3.0), network([7], reward_scale=3.0)
+    learns = PPO(net, table, [7], total=4, config=config)
+    peer = torch.optim.AdamW(twin.parameters(), lr=1.0, eps=1e-5, weight_decay=0.01)
+    player = bandit_player(net, [7], copies=5)
+    generator = torch.Generator().manual_seed(0)
+    for update in range(3):
+        batch = player.rollout()
+        # Any boundary, any join and any gap may stand anywhere as far as learning is concerned.
+        boundary = torch.randint(0, 5, batch.boundary.shape, generator=generator).to(torch.int8)
+        counted, joined = (torch.rand(boundary.shape, generator=generator) < 0.7 for _ in range(2))
+        batch = replace(batch, boundary=boundary, counted=counted, joined=joined)
+        metrics = learns.update(batch)
+        advantage = slow_advantages(batch, batch.reward * 3.0, table.rows[0].tolist(), 0.7)
+        factor = 1.0 - update / 4 if anneal else 1.0
+        want = dict.fromkeys(metrics, 0.0)
+        for epoch in range(3):
+            draws = Stream(7, "minibatches").uniform(torch.arange(5), 3 * update + epoch)
+            for pick in draws.argsort().tensor_split(2):
+                places = [(t, int(b)) for b in pick for t in range(5) if counted[0, t, b]]
+                gains = torch.stack([advantage[place] for place in places])
+                mean, deviation = gains.mean(), gains.std(correction=0)
+                found = {}
+                for b in pick.tolist():
+                    lane = slice(b, b + 1)
+                    memory = RecurrentState(batch.memory.hidden[:, :, lane], batch.memory.cell)
+                    found[b] = twin(batch.token[:, :, lane], memory, batch.start[:, :, lane])[:2]
+                sums = dict.fromkeys(metrics, torch.tensor(0.0))
+                for (t, b), gain in zip(places, gains, strict=True):
+                    logs, value = found[b][0][0, t, 0], found[b][1][0, t, 0]
+                    action, old = int(batch.action[0, t, b]), batch.value[0, t, b]
+                    ratio = (logs[action] - batch.log_probability[0, t, b]).exp()
+                    better = (gain - mean) / (deviation + 1e-8)
+                    if better > 0:
+                        surrogate = min(ratio, torch.tensor(1.1)) * better
+                    else:
+                        surrogate = max(ratio, torch.tensor(0.9)) * better
+                    error = (value - (gain + old)) ** 2
+                    if value_clip is not None:
+                        near = min(max(value, old - value_clip), old + value_clip)
+                        error = max(error, (near - (gain + old)) ** 2)
+                    sums["policy_loss"] = sums["policy_loss"] - surrogate / len(places)
+                    sums["value_loss"] = sums["value_loss"] + error / 2 / len(places)
+                    sums["entropy"] = sums["entropy"] - sum(p.exp() * p for p in logs) / len(places)
+                    sums["divergence"] = sums["divergence"] + (ratio - 1 - ratio.log()) / len(places)
+                    sums["clipped"] = sums["clipped"] + (not 0.9 <= ratio <= 1.1) / len(places)
+                peer.zero_grad()
+                (sums["policy_loss"] + 0.3 * sums["value_loss"] - 0.05 * factor * sums["entropy"]).backward()
+                sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(twin.parameters(), 0.05)
+                assert sums["gradient_norm"] > 0.05  # so that clipping is at work
+                peer.param_groups[0]["lr"] = 0.03 * factor
+                peer.step()
+                want = {name: total + float(sums[name].detach()) / 6 for name, total in want.items()}
+        assert 0.0 < want["clipped"] < 1.0
+        assert {name: float(value) for name, value in metrics.items()} == pytest.approx(want, rel=1e-3, abs=1e-5)
+        for name, parameter in net.named_parameters():
+            torch.testing.assert_close(parameter, twin.get_parameter(name), rtol=1e-3, atol=1e-4)
 
 
 def test_three_rows_equal_three_single_runs_though_one_of_them_diverges():
@@ -152,22 +178,26 @@ def test_a_stopped_row_stays_as_it_was():
 
 @pytest.mark.parametrize("kind", ["gru", "transformer"])
 def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(kind):
-    seeds = [0, 1]
+    seeds = [0, 1, 2]
     net = network(seeds, kind)
     learns, plays = learner(net, seeds), bandit_player(net, seeds, steps=4)
     for _ in range(3):
-        learns.update(plays.rollout())
+        batch = plays.rollout()
+        batch.reward[2] = float("nan")  # the third row has stopped by then
+        learns.update(batch)
     saved = copy.deepcopy(learns.state_dict())
     batches = []
     for _ in range(3):
         batches.append(plays.rollout())
         learns.update(batches[-1])
-    other = network([8, 9], kind)
+    other = network([8, 9, 10], kind)
     resumed = learner(other, seeds)
     resumed.load_state_dict(saved)
     for batch in batches:
         resumed.update(batch)
-    assert resumed.done == learns.done
+    assert resumed.done == learns.done == 6
+    assert [str(error) for error in resumed.errors] == [str(error) for error in learns.errors]
+    assert resumed.errors[2] is not None
     for name, parameter in net.named_parameters():
         assert torch.equal(parameter, other.get_parameter(name))
 
@@ -181,24 +211,9 @@ def test_a_state_of_another_run_is_refused():
         learner(network([0], width=4), [0]).load_state_dict(state)
 
 
-@pytest.mark.parametrize("kind", ["gru", "lstm", "transformer", "none"])
-def test_learning_reruns_what_was_played_from_the_stored_memory(kind):
-    net = network([0, 1], kind, observations=9, actions=4)
-    plays = Player(HiddenGoal(10, size=3, episodes=2, steps=3), net, [0, 1], 4)
-    plays.begin(seed=0)
-    for _ in range(3):
-        batch = plays.rollout()
-        logs, value, _ = net(batch.token, batch.memory, batch.start)
-        again = logs.gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)
-        torch.testing.assert_close(again, batch.log_probability, rtol=0, atol=1e-5)
-        torch.testing.assert_close(value, batch.value, rtol=0, atol=1e-5)
-        joined = batch.joined[:, :-1]
-        torch.testing.assert_close(batch.next_value[:, :-1][joined], batch.value[:, 1:][joined], rtol=0, atol=1e-5)
-
-
 def test_minibatches_hold_every_copy_once_with_its_own_memory():
     net = network([0, 1])
-    learns, plays = learner(net, [0, 1], minibatches=3), bandit_player(net, [0, 1], copies=7)
+    learns, plays = learner(net, [0, 1], minibatches=3), bandit_player(net, [0, 1], copies=7, steps=6)
     plays.rollout()
     batch = plays.rollout()
     pieces = learns._minibatches(batch, batch.reward, 0)
@@ -211,25 +226,21 @@ def test_minibatches_hold_every_copy_once_with_its_own_memory():
         torch.testing.assert_close(again, piece.value, rtol=0, atol=1e-5)
 
 
-def test_dummy_steps_of_a_late_reset_count_in_nothing_and_memory_begins_after_them():
-    net = network([0], actions=2)
-    plays = Player(counting([2, 3]), net, [0], 9)
-    plays.begin()
+def test_steps_that_were_no_decision_count_in_nothing():
+    plays = Player(
+        ArrayConversion(gymnasium.make_vec("CartPole-v1", 4, vectorization_mode="sync"), numpy, torch),
+        network([0], observations=4, actions=2),
+        [0],
+        60,
+    )
+    plays.begin(seed=0)
     batch = plays.rollout()
-    seen = batch.token[0, :, :, -1]
-    assert seen[:, 0].tolist() == [0, 1, 2, 100, 101, 102, 200, 201, 202]
-    assert batch.counted[0, :, 0].tolist() == [True, True, False] * 3
-    assert batch.start[0, :, 0].tolist() == [True, False, False] * 3
-    assert batch.counted[0, :, 1].tolist() == [True, True, True, False, True, True, True, False, True]
-    assert batch.boundary[0, :, 0].tolist()[1::3] == [3, 4, 3]
-    # The step before bootstraps from the final observation, which the dummy step shows.
-    assert batch.next_value[0, 4, 0] == batch.value[0, 5, 0]
-    assert not batch.joined[0, 4, 0]
+    assert not batch.counted.all()
 
     def garbled(batch):
         noise = torch.where(batch.counted, 0.0, 1e3)
         token = batch.token.clone()
-        token[..., 0] += noise
+        token += noise.unsqueeze(-1)
         return replace(
             batch,
             token=token,
@@ -240,37 +251,14 @@ def test_dummy_steps_of_a_late_reset_count_in_nothing_and_memory_begins_after_th
 
     results = []
     for each in (batch, garbled(batch)):
-        fresh = network([0], actions=2)
+        fresh = network([0], observations=4, actions=2)
         metrics = learner(fresh, [0], value_clip=0.2).update(each)
         results.append((torch.cat([p.detach().flatten() for p in fresh.parameters()]), metrics["policy_loss"]))
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
 
 
-def test_a_cut_task_is_valued_by_its_final_observation_where_the_reset_is_in_the_same_step():
-    class Cut(Recall):
-        def step(self, actions):
-            obs, reward, ended, _, info = super().step(actions)
-            if ended.all():
-                info["final_obs"] = torch.full((self.num_envs, 2), 0.5)
-            return obs, reward, torch.zeros_like(ended), ended, info
-
-    net = network([0], observations=2, actions=2)
-    plays = Player(Cut(3, length=2), net, [0], 4)
-    batch = plays.rollout()
-    assert batch.boundary[0, :, 0].tolist() == [0, Boundary.TASK_TRUNCATED, 0, Boundary.TASK_TRUNCATED]
-    token = net.tokens.step(torch.full((1, 3, 2), 0.5), batch.action[:, 1], batch.reward[:, 1], batch.start[:, 1])
-    whole = torch.cat([batch.token[:, :2], token], dim=1)
-    value = net(whole, net.initial_state(3), batch.start[:, :1].expand(1, 3, 3) & (torch.arange(3) == 0).view(1, 3, 1))
-    torch.testing.assert_close(batch.next_value[:, 1], value[1][:, 2], rtol=0, atol=1e-6)
-    assert not batch.joined[:, 1].any() and batch.start[:, 2].all()
-
-
-def test_a_late_reset_cannot_span_tasks_and_copies_must_fit():
-    with pytest.raises(BadValue, match="spans_tasks"):
-        Player(counting([2, 2]), network([0], actions=2), [0], 4, [True])
-    with pytest.raises(BadValue, match="num_envs"):
-        Player(counting([2, 2, 2]), network([0, 1], actions=2), [0, 1], 4)
+def test_minibatches_are_no_more_than_copies_and_epochs_at_least_one():
     net = network([0])
     with pytest.raises(BadValue, match="minibatches"):
         learner(net, [0], minibatches=8).update(bandit_player(net, [0]).rollout())
@@ -312,27 +300,3 @@ def test_the_clipped_objective_by_hand():
     assert metrics["clipped"].item() == 1.0
     metrics = learner(Fixed(), [0], epochs=1, minibatches=1, entropy_weight=0.0).update(batch([0.5, 0.5]))
     assert metrics["gradient_norm"].item() > 0.1
-
-
-@pytest.mark.parametrize("form", ["sync", "vector_entry_point"])
-def test_gymnasiums_own_vector_environments_train_by_array_conversion(form):
-    environments = ArrayConversion(gymnasium.make_vec("CartPole-v1", 8, vectorization_mode=form), numpy, torch)
-    training = Training(environments, PPOAgentConfig(steps=16), [Row(seed=0), Row(seed=1)], decisions=128)
-    training.run()
-    assert training.decisions == 128
-    assert training.learner.errors == (None, None)
-    counted = training.evaluate(environments, steps=40).counted
-    assert counted.any(dim=1).all() and not counted.all()
-
-
-def test_a_recurrent_policy_recalls_the_cue_and_one_without_memory_cannot():
-    def success(kind):
-        config = PPOAgentConfig(
-            network=kind, width=16, steps=8, step_discount=1.0, ppo=PPOConfig(learning_rate=1e-2, minibatches=2)
-        )
-        training = Training(Recall(64), config, [Row(seed=0)], decisions=64 * 8 * 60)
-        training.run()
-        return training.evaluate(Recall(256), steps=4).reward.sum(dim=1).mean().item()
-
-    assert success("gru") > 0.95
-    assert success("none") < 0.65

@@ -68,6 +68,8 @@ class PPOAgentConfig:
         for name in ("width", "layers", "heads", "context"):
             if getattr(self, name) < 1:
                 raise BadValue(name, getattr(self, name), "at least 1")
+        if self.steps is not None and self.steps < 1:
+            raise BadValue("steps", self.steps, "at least 1, or None for a whole block")
         if not self.reward_scale > 0:
             raise BadValue("reward_scale", self.reward_scale, "above 0")
 
@@ -138,8 +140,14 @@ class Training:
         steps: T; none given: a whole block
         seeds: [S] of the tasks; none given: each row's own, moved away from those of training
         greedy: the likeliest action rather than a drawn one
+
+        Raises: BadValue for seeds that are not one a row, or no steps where the world has no blocks to say them.
         """
-        player = self._player(world, steps or world.block_steps, greedy)
+        if steps is None and not isinstance(world, World):
+            raise BadValue("steps", steps, "given: this world has no blocks")
+        if seeds is not None and len(seeds) != len(self.rows):
+            raise BadValue("seeds", list(seeds), f"{len(self.rows)}, one for each row")
+        player = self._player(world, world.block_steps if steps is None else steps, greedy)
         _begin(player, world, list(seeds or [seed + TEST_SEED for seed in self._seeds]))
         return player.rollout()
 
@@ -149,8 +157,8 @@ class Training:
 
 def _network(world: Any, config: PPOAgentConfig, rows: Sequence[Row]) -> PolicyNetwork:
     space, actions = world.single_observation_space, world.single_action_space
-    if not isinstance(actions, Discrete):
-        raise BadValue("action_space", actions, "discrete")
+    if not isinstance(actions, Discrete) or actions.start != 0:
+        raise BadValue("action_space", actions, "discrete, counted from 0")
     if not isinstance(space, Box):
         raise BadValue("observation_space", space, "a box: flatten it, or let `RepeatTask` do so")
     seeds = [row.seed for row in rows]

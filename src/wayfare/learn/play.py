@@ -1,7 +1,8 @@
 """On-policy rollouts: S rows of B copies played for T steps by a policy, from where the last rollout left off.
 
 Serves a `World` and any gymnasium vector environment that speaks torch (`gymnasium.wrappers.vector.ArrayConversion`).
-Where a world gives no boundary code, each of its episodes is a task of its own.
+Where a world gives no boundary code, each of its episodes is a task of its own. (gymnasium 1.4's `ArrayConversion`
+fails on the final observations of `SAME_STEP`: leave it `NEXT_STEP`, gymnasium's default.)
 
 A `NEXT_STEP` environment answers the action after an end with the first observation of the next episode. That step is
 no decision: it is marked not `counted`, its token holds the final observation (so that its value is what a truncated
@@ -87,6 +88,8 @@ class Player:
         if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
             raise BadValue("autoreset_mode", mode, "SAME_STEP or NEXT_STEP")
         spans = list(spans_tasks or [False] * rows)
+        if len(spans) != rows:
+            raise BadValue("spans_tasks", spans, f"one for each of {rows} rows")
         self._late = mode == AutoresetMode.NEXT_STEP
         if self._late and any(spans):
             raise BadValue("spans_tasks", spans, "False where the world resets in the next step: try `RepeatTask`")
@@ -145,7 +148,9 @@ class Player:
                 self._start, self._idle = self._idle, closed
             else:
                 cut = ended == TASK_TRUNCATED
-                if "final_obs" in info and bool(cut.any()):
+                if bool(cut.any()):
+                    if "final_obs" not in info:
+                        raise BadValue("final_obs", None, "in the info of a step that cuts a task: its value counts on")
                     finals.append((t, cut, self._value(self._rows(_dense(info["final_obs"], answer)))))
                     step["joined"] = step["joined"] & ~cut
                 self._start = closed & ~spans
