@@ -102,11 +102,11 @@ def main() -> None:
         model = DQN(
             "MlpPolicy", DummyVecEnv([Grid] * envs), learning_rate=rate, batch_size=batch, gamma=GAMMA,
             train_freq=batch // SAMPLES // envs, gradient_steps=1, buffer_size=100_000, learning_starts=1000,
-            target_update_interval=1000, exploration_fraction=0.2, seed=seed, device="cpu",
+            target_update_interval=1000, exploration_fraction=0.04, seed=seed, device="cpu",
             policy_kwargs={"net_arch": [WIDTH]},
         )  # fmt: skip
         clock = Clock(lambda model: tested(model, Grid, greedy=True), TARGETS["values"], seconds)
-    model.learn(300_000 if peer == "dqn" else 20_000_000, callback=clock)
+    model.learn(1_500_000 if peer == "dqn" else 20_000_000, callback=clock)
     spent, steps, reward = clock.curve[-1]
     reached = reward >= clock.target
     print(

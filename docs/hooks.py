@@ -33,7 +33,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages made from the checkout, and the recorded figures that they show."""
     made: dict[str, str] = {target: _relinked((ROOT / source).read_text()) for source, target in PAGES.items()}
     made["studies.md"] = _studies()
-    made["reference/wayfare.md"] = _reference("wayfare", ["wayfare.errors", "wayfare.arrays", "wayfare.draws", "wayfare.stopping"])
+    made["reference/wayfare.md"] = _reference(
+        "wayfare", ["wayfare.errors", "wayfare.arrays", "wayfare.draws", "wayfare.stopping"]
+    )
     for package in PACKAGES:
         if modules := _modules(package):
             made[f"reference/{package}.md"] = _reference(package, modules)
