@@ -230,3 +230,7 @@ class Draws:
     def beta(self, a: Array, b: Array) -> Array:
         """a, b: [..., A], above 0 -> [..., A] in [0, 1]. Raises: BadValue otherwise."""
         return self._wide.beta(a, b, *self._address(a.shape[-1]))
+
+    def categorical(self, p: Array) -> Array:
+        """p: [..., A], rows with a positive sum -> int64 [...], by the number that `uniform()` gives."""
+        return self._stream.categorical(p, self._copy, self._step)

@@ -20,6 +20,7 @@ from wayfare.explore.rules import (
     BernoulliArms,
     BetaThompson,
     EpsilonGreedy,
+    FastCB,
     FiniteHorizonIndex,
     GaussianArms,
     GaussianThompson,
@@ -28,11 +29,12 @@ from wayfare.explore.rules import (
     MyopicBayes,
     Scores,
     Softmax,
+    SquareCB,
     Uniform,
 )
 
 KNOWN = GaussianArms(mean=(0.5, 0.0, 0.2, 0.5), sd=(0.0, 1.0, 2.0, 0.0))
-ON_SCORES = [Greedy(), EpsilonGreedy(0.3), Softmax(0.7), Uniform()]
+ON_SCORES = [Greedy(), EpsilonGreedy(0.3), Softmax(0.7), Uniform(), SquareCB(3.0), FastCB(5.0, least_loss=0.1)]
 ON_TABLES = [
     Greedy(untried=float("inf")),
     EpsilonGreedy(0.2, prior=GaussianArms()),
@@ -49,6 +51,7 @@ ON_TABLES = [
     FiniteHorizonIndex(20, BernoulliArms()),
     Gittins(0.9),
     Gittins(0.8, BernoulliArms()),
+    SquareCB(4.0, least=0.05),
     Uniform(),
 ]
 ALL = [*[(r, False) for r in ON_SCORES], *[(r, True) for r in ON_TABLES]]
@@ -197,6 +200,11 @@ def test_impossible_settings_are_refused_by_name() -> None:
         (lambda: GaussianArms(noise_sd=float("nan")), "noise_sd"),
         (lambda: GaussianArms(mean=float("inf")), "mean"),
         (lambda: BernoulliArms(a=0.0), "a"),
+        (lambda: SquareCB(-1.0), "gamma"),
+        (lambda: SquareCB(float("nan")), "gamma"),
+        (lambda: SquareCB(np.array([1.0, -2.0])), "gamma"),
+        (lambda: SquareCB(1.0, least=1.5), "least"),
+        (lambda: FastCB(1.0, least_loss=0.0), "least_loss"),
     ]:
         with pytest.raises(BadValue, match=f"^{field} "):
             make()

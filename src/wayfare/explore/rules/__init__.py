@@ -13,6 +13,7 @@ from wayfare.explore.rules.epsilon_greedy import EpsilonGreedy
 from wayfare.explore.rules.evidence import ActionRule, ArmTable, Decision, Evidence, PropensityMethod, Scores
 from wayfare.explore.rules.greedy import Greedy
 from wayfare.explore.rules.index import FiniteHorizonIndex, Gittins
+from wayfare.explore.rules.inverse_gap import FastCB, SquareCB, gamma_at
 from wayfare.explore.rules.myopic_bayes import MyopicBayes
 from wayfare.explore.rules.play import Play, play
 from wayfare.explore.rules.priors import BernoulliArms, GaussianArms, Prior
@@ -31,6 +32,7 @@ __all__ = [
     "Decision",
     "EpsilonGreedy",
     "Evidence",
+    "FastCB",
     "FiniteHorizonIndex",
     "GaussianArms",
     "GaussianThompson",
@@ -44,6 +46,8 @@ __all__ = [
     "SafeMix",
     "Scores",
     "Softmax",
+    "SquareCB",
     "Uniform",
+    "gamma_at",
     "play",
 ]
