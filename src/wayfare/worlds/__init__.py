@@ -11,6 +11,9 @@
     gridworld    `HiddenGoal`: find the goal once, walk straight to it from then on
     tabular      `TabularMDP`: any tables of a fixed horizon; `RandomMDP`: random ones
     planning     exact values of tables, by dynamic programming
+    hidden_rules `HiddenRules`: a grid whose goal and one-way passages are one of 64 hypotheses
+    riverswim    `RiverSwim`: little pay near, much pay far against the current, no end
+    continuing   exact gain and bias of processes without an end
     repeat       `RepeatTask`: any gymnasium environment, replayed by seed
     ceilings     how well one could do at best
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
     from wayfare.worlds.check import check_world
     from wayfare.worlds.contextual import ContextualBandit, LinearBandit
     from wayfare.worlds.gridworld import HiddenGoal
+    from wayfare.worlds.hidden_rules import HiddenRules
     from wayfare.worlds.ratings import Ratings, ratings_bandit, read_ratings, synthetic_ratings
     from wayfare.worlds.repeat import RepeatTask
+    from wayfare.worlds.riverswim import RiverSwim
     from wayfare.worlds.single import SingleCopy
     from wayfare.worlds.tables import TableBandit, bundled_bandit, labelled_bandit
     from wayfare.worlds.tabular import RandomMDP, TabularMDP
@@ -51,11 +56,13 @@ __all__ = [
     "ContextualBandit",
     "DelayedFeedback",
     "HiddenGoal",
+    "HiddenRules",
     "LinearBandit",
     "RandomMDP",
     "Ratings",
     "RecurringBandit",
     "RepeatTask",
+    "RiverSwim",
     "SingleCopy",
     "TableBandit",
     "TabularMDP",
@@ -77,11 +84,13 @@ _HOMES = {
     "ContextualBandit": "contextual",
     "DelayedFeedback": "wrappers",
     "HiddenGoal": "gridworld",
+    "HiddenRules": "hidden_rules",
     "LinearBandit": "contextual",
     "RandomMDP": "tabular",
     "Ratings": "ratings",
     "RecurringBandit": "bandit",
     "RepeatTask": "repeat",
+    "RiverSwim": "riverswim",
     "SingleCopy": "single",
     "TableBandit": "tables",
     "TabularMDP": "tabular",
