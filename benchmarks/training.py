@@ -26,7 +26,7 @@ WIDTH, GAMMA, TRACE, EPOCHS, MINIBATCHES, SAMPLES = 64, 0.97, 0.95, 4, 4, 4
 BLOCKS = 64  # sequences of a gradient step of the value learner
 COPIES = {"ppo": 256, "values": 512}  # ours plays so many at once
 TARGETS = {"ppo": 0.65, "values": 0.2}  # reward an episode: 80 % of 0.8125 and of 0.25
-TESTS, EVERY = 1024, 1.0  # blocks of a test, seconds of training between two
+TESTS, EVERY = 1024, 0.25  # blocks of a test, seconds of training between two
 RATES = (3e-4, 1e-3, 3e-3, 5e-3, 1e-2)
 PEERS = {"ppo": "recurrent-ppo", "values": "dqn"}
 WANTED = {"steps/s, ours over it": 20.0, "seconds to target, it over ours": 10.0}
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tune", action="store_true", help="choose learning rates, into training_tuned.json")
     parser.add_argument("--only", choices=[*PEERS, *PEERS.values()], help="with --tune: this contender")
-    parser.add_argument("--runs", type=int, default=3, help="interleaved runs of each contender")
+    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each contender")
     parser.add_argument("--output", type=Path, default=HERE / "training.json")
     options = parser.parse_args()
     from run import environments
