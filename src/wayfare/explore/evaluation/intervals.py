@@ -50,7 +50,8 @@ LARGEST_BET = 0.5
 def normal(terms: Terms, level: float = 0.95) -> Bounds:
     """Value -+ z times the standard error, by the delta method for a ratio. At least 2 rows."""
     z = NormalDist().inv_cdf(0.5 + _level(level) / 2)
-    error = math.sqrt(float(terms.influence.var(ddof=1)) / _rows(terms.numerator))
+    rows = _rows(terms.numerator)
+    error = math.sqrt(float(terms.influence.var(ddof=1)) / rows)
     return terms.value - z * error, terms.value + z * error
 
 

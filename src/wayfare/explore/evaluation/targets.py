@@ -71,8 +71,8 @@ def _checked(log: DecisionLog, given: Any) -> Floats:
         raise BadValue("target", list(table.shape), f"of shape {list(log.shape)}: one probability a row and action")
     for bad, rule in (
         (~np.isfinite(table).all(axis=1) | (table < 0).any(axis=1), "at least 0 and finite"),
-        (((table > 0) & ~log.allowed).any(axis=1), "0 for actions not allowed in its row"),
         (np.abs(table.sum(axis=1) - 1.0) > ROUNDING, "of sum 1"),
+        (((table > 0) & ~log.allowed).any(axis=1), "0 for actions not allowed in its row"),
     ):
         if bad.any():
             row = int(np.argmax(bad))
