@@ -37,6 +37,7 @@ format: $(READY)/dev ## put the code into the house style
 
 bench: $(READY)/bench ## speed beside named peers, each in an environment of its own
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/bandits.py
 	@$(BIN)/python benchmarks/training.py
 
 docs: $(READY)/docs ## the manual, into site/manual/

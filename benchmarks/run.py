@@ -93,13 +93,15 @@ def environments(peers: list[str]) -> tuple[dict[str, Path], dict[str, str]]:
 
 
 def environment(peer: str) -> Path:
-    """The peer's own environment, made when it is not there."""
+    """The peer's own environment, made when it is not there; pins that begin `# no dependencies` name all there is."""
     folder = ROOT / f".venv-{peer}"
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
         venv.create(folder, with_pip=True)
-        pins = str(HERE / "peers" / f"{peer}.txt")
-        subprocess.run([python, "-m", "pip", "install", "-qq", "-r", pins], check=True, capture_output=True, text=True)
+        pins = HERE / "peers" / f"{peer}.txt"
+        alone = ["--no-deps"] if pins.read_text().startswith("# no dependencies") else []
+        words = [str(python), "-m", "pip", "install", "-qq", *alone, "-r", str(pins)]
+        subprocess.run(words, check=True, capture_output=True, text=True)
         (folder / ".ready").touch()
     return python
 
