@@ -53,9 +53,11 @@ class Way:
     """How memory, plan and act are joined.
 
     form: of the model that is planned in
-    renewal: of the snapshot. switching: moved, or a failed episode; entropy: moved alone; divergence: `bits`
-        away, or a failed episode; every step; never; episode: at an episode's end, or moved where there are none; growing: at an episode's end, or by PSRL's dynamic episodes
-        where there are none; plan: when a plan has been carried out
+    renewal: of the snapshot
+        switching: moved, or a failed episode        entropy: moved alone        every step; never
+        divergence: `bits` away, or a failed episode        plan: when a plan has been carried out
+        episode: at an episode's end, or moved where there are none
+        growing: at an episode's end, or by PSRL's dynamic episodes where there are none
     depth: U, None for the agent's        epsilon: chance of a random action
     open_loop: the whole plan is carried out, not its first action alone
 
