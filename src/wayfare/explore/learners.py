@@ -1,7 +1,8 @@
 """What a simulated policy learns of its actions, many runs at once: the evidence that its rule decides by.
 
     Pulls             pulls and sums of each arm, whatever the context        -> ArmTable
-    RidgeRegression   reward as a linear function of the features             -> Scores (predicted rewards)
+    LinearEvidence    reward as a linear function of the features             -> LinearTable
+    RidgeRegression   the same                                                -> Scores (predicted rewards)
 
 A learner of your own needs the attribute and the three methods of `Learner`. For one live stream see
 `wayfare.explore.live.models`.
@@ -9,14 +10,15 @@ A learner of your own needs the attribute and the three methods of `Learner`. Fo
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from wayfare.arrays import array_namespace
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Array, Evidence, Scores
+from wayfare.explore.rules.evidence import ArmTable, Array, Evidence, LinearTable, Scores, with_one_more
 
-__all__ = ["Learner", "Pulls", "RidgeRegression"]
+__all__ = ["Learner", "LinearEvidence", "Pulls", "RidgeRegression"]
 
 
 class Learner(Protocol):
@@ -61,9 +63,9 @@ class Pulls:
         self._table = ArmTable(table.counts + pulled, table.sums + paid, table.squares + paid * paid)
 
 
-class RidgeRegression:
-    """Predicted rewards by ridge regression, theta = (sum x x' + ridge I)^-1 sum r x, its inverse kept by rank-one
-    updates (Sherman & Morrison 1950).
+class LinearEvidence:
+    """Ridge regression of the rewards on features, theta = (sum x x' + ridge I)^-1 sum r x, as evidence for rules that
+    ask how much is known, too: LinUCB, linear Thompson.
 
     dimension: D        ridge: above 0
     features: `context`: the first D numbers of what is shown, each action has its own theta (as for `TableBandit`);
@@ -94,32 +96,31 @@ class RidgeRegression:
     def begin(self, runs: int, actions: int, like: Array) -> None:
         """See `Learner`."""
         xp = array_namespace(like)
-        on: dict[str, Any] = {"dtype": xp.float64, "device": device(like)}
         self._actions, size = actions, self.dimension + self.constant
-        self._thetas = actions if self.features == "context" else 1
-        self._inverse = xp.zeros((runs, self._thetas, size, size), **on) + xp.eye(size, **on) / self.ridge
-        self._sums = xp.zeros((runs, self._thetas, size), **on)
+        shown = xp.zeros((runs, actions, size), dtype=xp.float64, device=device(like))
+        empty = LinearTable.empty(shown, actions if self.features == "context" else 1, self.ridge)
+        self._inverse, self._sums = empty.inverse, empty.sums
+        self._theta = xp.zeros_like(self._sums)
+        self._runs = xp.arange(runs, dtype=xp.int64, device=device(like))
 
     def evidence(self, context: Array) -> Evidence:
         """See `Learner`."""
-        xp = array_namespace(context)
-        theta = xp.sum(self._inverse * self._sums[..., None, :], axis=-1)
-        return Scores(xp.sum(self._features(context) * theta, axis=-1))
+        return LinearTable(_copied(self._inverse), _copied(self._sums), self._features(context))
 
     def learn(self, context: Array, action: Array, reward: Array, known: Array) -> None:
-        """See `Learner`."""
+        """See `Learner`. Only what the actions taken have learned is touched."""
         xp = array_namespace(context)
         features = self._features(context)
-        own = xp.arange(self._actions, dtype=xp.int64, device=device(action)) == action[:, None]
-        if self.features == "context":
-            used = xp.astype(own & known[:, None], xp.float64)[..., None] * features
-        else:
-            taken = xp.sum(xp.astype(own, xp.float64)[..., None] * features, axis=1, keepdims=True)
-            used = xp.astype(known, xp.float64)[:, None, None] * taken
-        turned = xp.sum(self._inverse * used[..., None, :], axis=-1)
-        length = 1.0 + xp.sum(used * turned, axis=-1)
-        self._inverse = self._inverse - turned[..., :, None] * turned[..., None, :] / length[..., None, None]
-        self._sums = self._sums + xp.astype(reward, xp.float64)[:, None, None] * used
+        own = self.features == "context"
+        theta = action if own else xp.zeros_like(action)
+        at = (self._runs, theta)
+        x = features[:, 0] if own else features[self._runs, action]
+        x = xp.where(known[:, None], x, xp.zeros_like(x))
+        reward = xp.where(known, xp.astype(reward, xp.float64), xp.zeros_like(x[:, 0]))  # what is unknown may be NaN
+        inverse = with_one_more(self._inverse[at], x)
+        sums = self._sums[at] + reward[:, None] * x
+        self._inverse[at], self._sums[at] = inverse, sums
+        self._theta[at] = (inverse @ sums[..., None])[..., 0]
 
     def _features(self, context: Array) -> Array:
         """[N, A, D] or, where actions have a theta each, [N, 1, D]."""
@@ -130,3 +131,19 @@ class RidgeRegression:
         own = xp.astype(context[:, : wide * self.dimension], xp.float64)
         x = xp.reshape(own, (context.shape[0], wide, self.dimension))
         return xp.concat([x, xp.ones_like(x[..., :1])], axis=-1) if self.constant else x
+
+
+class RidgeRegression(LinearEvidence):
+    """The same regression, as predicted rewards alone: for softmax, epsilon-greedy, inverse gap weighting."""
+
+    def evidence(self, context: Array) -> Evidence:
+        """See `Learner`."""
+        wide, one = self._features(context), self._theta
+        if self.features == "context":
+            wide, one = one, wide
+        return Scores((wide @ one.swapaxes(-1, -2))[..., 0])
+
+
+def _copied(x: Array) -> Array:
+    """Evidence is never changed in place; what is learned here is."""
+    return array_namespace(x).asarray(x, copy=True)

@@ -1,6 +1,6 @@
 """A bandit that decides for real: one decision at a time, rewards late and out of order, nothing acknowledged lost.
 
-    bandit = Bandit(InverseGap(gamma=50), RidgeScores(3, dimension=8), actions=["card", "wallet", "bank"],
+    bandit = Bandit(SquareCB(gamma=50), RidgeScores(3, dimension=8), actions=["card", "wallet", "bank"],
                     reward_range=(0, 1), log="decisions.jsonl")
     decision = bandit.decide(context, actions=["card", "bank"])     # of those allowed now
     bandit.learn(decision.id, 1.0)                                  # whenever it is known

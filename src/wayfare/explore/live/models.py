@@ -2,21 +2,22 @@
 
     ArmCounts     pulls and sums of each action, whatever the context: for UCB1, Thompson sampling, the indices
     RidgeScores   a ridge regression of the reward on the context for each action: for softmax, inverse gap weighting
+    RidgeTable    the same with how much is known: for LinUCB, linear Thompson
 
 A model of your own needs the four methods of `Model`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Evidence, Scores
+from wayfare.explore.rules.evidence import ArmTable, Evidence, LinearTable, Scores, with_one_more
 
-__all__ = ["ArmCounts", "Model", "RidgeScores"]
+__all__ = ["ArmCounts", "Model", "RidgeScores", "RidgeTable"]
 
 Floats = NDArray[np.float64]
 
@@ -69,43 +70,49 @@ class ArmCounts:
         self._table = _like("table", state, self._table)
 
 
-class RidgeScores:
-    """Predicted rewards: for each action a ridge regression on the context and a constant.
+class Ridge:
+    """For each action, or for all together, a ridge regression of the reward on features and a constant:
 
-    theta_a = (sum x x' + ridge I)^-1 sum r x,     x = (context, 1)
+    theta = (sum x x' + ridge I)^-1 sum r x,     x = (features, 1)
 
-    The inverse is kept by rank-one updates (Sherman & Morrison 1950) in O(D^2), made symmetric at each.
+    The inverse is kept by rank-one updates (Sherman & Morrison 1950) in O(D^2).
 
     actions: A        dimension: D        ridge: above 0
+    features: `context`: a context is D numbers that all actions see, each action has its own theta;
+        `action`: a context is A * D numbers, each action's own one after another, and they share theta
     """
 
-    def __init__(self, actions: int, dimension: int, ridge: float = 1.0) -> None:
+    def __init__(
+        self,
+        actions: int,
+        dimension: int,
+        ridge: float = 1.0,
+        features: Literal["context", "action"] = "context",
+    ) -> None:
         if dimension < 1:
             raise BadValue("dimension", dimension, "at least 1")
         if not 0 < ridge < float("inf"):
             raise BadValue("ridge", ridge, "above 0 and finite")
-        self.dimension = dimension
-        self._inverse = np.broadcast_to(np.eye(dimension + 1) / ridge, (actions, dimension + 1, dimension + 1)).copy()
-        self._sums = np.zeros((actions, dimension + 1))
-        self._weights = np.zeros((actions, dimension + 1))
-
-    def evidence(self, context: Floats) -> Scores:
-        """See `Model`: predicted rewards [A]."""
-        return Scores(self._weights @ np.append(context, 1.0))
+        if features not in ("context", "action"):
+            raise BadValue("features", features, "'context' or 'action'")
+        self._own, size = features == "context", dimension + 1
+        self.dimension = dimension if self._own else actions * dimension
+        thetas = actions if self._own else 1
+        self._inverse = np.broadcast_to(np.eye(size) / ridge, (thetas, size, size)).copy()
+        self._sums = np.zeros((thetas, size))
+        self._weights = np.zeros((thetas, size))
+        self._shown = np.ones((1 if self._own else actions, size))
 
     def learn(self, context: Floats, action: int, reward: float) -> None:
         """See `Model`."""
-        x = np.append(context, 1.0)
-        inverse = self._inverse[action]
-        seen = inverse @ x
-        inverse -= np.outer(seen, seen) / (1.0 + x @ seen)
-        inverse += inverse.T.copy()
-        inverse *= 0.5
-        self._sums[action] += reward * x
-        self._weights[action] = inverse @ self._sums[action]
+        shown = self._features(context)
+        at, x = (action, shown[0]) if self._own else (0, shown[action])
+        inverse = self._inverse[at] = with_one_more(self._inverse[at], x)
+        self._sums[at] += reward * x
+        self._weights[at] = inverse @ self._sums[at]
 
     def state(self) -> dict[str, Floats]:
-        """inverse: [A, D+1, D+1]    sums: [A, D+1]"""
+        """inverse: [A, D+1, D+1]    sums: [A, D+1]; where theta is shared, 1 in the place of A"""
         return {"inverse": self._inverse.copy(), "sums": self._sums.copy()}
 
     def restore(self, state: dict[str, Floats]) -> None:
@@ -113,6 +120,29 @@ class RidgeScores:
         inverse, sums = _like("inverse", state, self._inverse), _like("sums", state, self._sums)
         self._inverse, self._sums = inverse, sums
         self._weights = np.stack([a @ b for a, b in zip(inverse, sums, strict=True)])
+
+    def _features(self, context: Floats) -> Floats:
+        """[1, D+1], or [A, D+1] where each action shows its own; good until it is called again."""
+        shown = self._shown
+        shown[:, :-1] = context if self._own else context.reshape(len(shown), -1)
+        return shown
+
+
+class RidgeScores(Ridge):
+    """Predicted rewards, of the regression that `Ridge` describes, with its arguments."""
+
+    def evidence(self, context: Floats) -> Scores:
+        """See `Model`: predicted rewards [A]."""
+        shown = self._features(context)
+        return Scores(self._weights @ shown[0] if self._own else shown @ self._weights[0])
+
+
+class RidgeTable(Ridge):
+    """Predicted rewards and how much is known of them, of the regression that `Ridge` describes, with its arguments."""
+
+    def evidence(self, context: Floats) -> LinearTable:
+        """See `Model`."""
+        return LinearTable(self._inverse.copy(), self._sums.copy(), self._features(context).copy())
 
 
 def _like(name: str, state: dict[str, Floats], now: Floats) -> Floats:

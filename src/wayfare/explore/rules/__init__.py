@@ -10,10 +10,19 @@
 from __future__ import annotations
 
 from wayfare.explore.rules.epsilon_greedy import EpsilonGreedy
-from wayfare.explore.rules.evidence import ActionRule, ArmTable, Decision, Evidence, PropensityMethod, Scores
+from wayfare.explore.rules.evidence import (
+    ActionRule,
+    ArmTable,
+    Decision,
+    Evidence,
+    LinearTable,
+    PropensityMethod,
+    Scores,
+)
 from wayfare.explore.rules.greedy import Greedy
 from wayfare.explore.rules.index import FiniteHorizonIndex, Gittins
 from wayfare.explore.rules.inverse_gap import FastCB, SquareCB, gamma_at
+from wayfare.explore.rules.linear import LinearThompson, LinUCB
 from wayfare.explore.rules.myopic_bayes import MyopicBayes
 from wayfare.explore.rules.play import Play, play
 from wayfare.explore.rules.priors import BernoulliArms, GaussianArms, Prior
@@ -38,6 +47,9 @@ __all__ = [
     "GaussianThompson",
     "Gittins",
     "Greedy",
+    "LinUCB",
+    "LinearTable",
+    "LinearThompson",
     "Mixture",
     "MyopicBayes",
     "Play",

@@ -11,9 +11,19 @@ from array_api_compat import device, to_device
 from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, PropensityMethod, Scores
+from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, LinearTable, PropensityMethod, Scores
 
-__all__ = ["BestScore", "allowed", "as_float", "checked", "look", "pick", "require_table", "share_ties"]
+__all__ = [
+    "BestScore",
+    "allowed",
+    "as_float",
+    "checked",
+    "look",
+    "pick",
+    "require_linear",
+    "require_table",
+    "share_ties",
+]
 
 
 def allowed(like: Array, mask: Array | None) -> Array:
@@ -40,6 +50,13 @@ def require_table(evidence: Evidence, rule: object) -> ArmTable:
     """Raises: BadValue when the evidence is not an `ArmTable`."""
     if not isinstance(evidence, ArmTable):
         raise BadValue("evidence", type(evidence).__name__, f"an ArmTable for {type(rule).__name__}")
+    return evidence
+
+
+def require_linear(evidence: Evidence, rule: object) -> LinearTable:
+    """Raises: BadValue when the evidence is not a `LinearTable`."""
+    if not isinstance(evidence, LinearTable):
+        raise BadValue("evidence", type(evidence).__name__, f"a LinearTable for {type(rule).__name__}")
     return evidence
 
 
@@ -105,4 +122,6 @@ def as_float(x: Any, like: Array) -> Array:
 
 def look(evidence: Evidence) -> Array:
     """[..., A]: an array of the evidence, for its shape, library and device."""
+    if isinstance(evidence, LinearTable):
+        return evidence.mean()
     return evidence.scores if isinstance(evidence, Scores) else evidence.counts

@@ -1,7 +1,8 @@
 """What action rules see and what they answer: evidence in, a decision out.
 
-    Scores     [..., A] how good each action looks: greedy, epsilon-greedy, softmax
-    ArmTable   [..., A] pulls, sums of rewards and of their squares: UCB1, Thompson sampling, myopic Bayes, the indices
+    Scores       [..., A] how good each action looks: greedy, epsilon-greedy, softmax
+    ArmTable     [..., A] pulls, sums of rewards and their squares: UCB1, Thompson sampling, myopic Bayes, the indices
+    LinearTable  the least squares of rewards on features, and each action's features now: LinUCB, linear Thompson
 
 Any leading shape stands for rows decided at once. Arrays are NumPy's or torch's; a rule is written once, against the
 array API, and answers in the library and on the device of its evidence. Priors belong to the rule, not to the evidence.
@@ -20,7 +21,17 @@ from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 
-__all__ = ["ActionRule", "ArmTable", "Array", "Decision", "Evidence", "PropensityMethod", "Scores"]
+__all__ = [
+    "ActionRule",
+    "ArmTable",
+    "Array",
+    "Decision",
+    "Evidence",
+    "LinearTable",
+    "PropensityMethod",
+    "Scores",
+    "with_one_more",
+]
 
 Array = Any
 """A NumPy array or a torch tensor."""
@@ -89,7 +100,91 @@ class ArmTable:
         return xp.where(counts > 0, mean, xp.full_like(mean, untried))
 
 
-Evidence = Scores | ArmTable
+def with_one_more(inverse: Array, x: Array) -> Array:
+    """inverse: [..., D, D] symmetric, of A        x: [..., D] -> [..., D, D], of A + x x' (Sherman & Morrison 1950).
+
+    An x of zeros changes nothing. What comes out is symmetric to the last bit.
+    """
+    turned = (inverse @ x[..., None])[..., 0]
+    length = 1.0 + (x[..., None, :] @ turned[..., None])[..., 0, 0]
+    step = turned / length[..., None]
+    outer = step[..., :, None] * turned[..., None, :]
+    return inverse - 0.5 * (outer + outer.swapaxes(-1, -2))
+
+
+@dataclass(frozen=True)
+class LinearTable:
+    """Ridge regressions of rewards on features, theta = A^-1 b with A = ridge I + sum x x' and b = sum r x, and the
+    features that the actions show now.
+
+    inverse:  [..., T, D, D] A^-1        sums: [..., T, D] b        features: [..., F, D] x
+
+    T is the number of actions where each has a theta of its own, and 1 where they share one; F is it where each action
+    shows its own features, and 1 where all see the same context.
+    """
+
+    inverse: Array
+    sums: Array
+    features: Array
+
+    @classmethod
+    def empty(cls, features: Array, thetas: int, ridge: float = 1.0) -> LinearTable:
+        """Nothing learned; features: [..., F, D] as above. Raises: BadValue for a ridge that is not above 0."""
+        if not 0 < ridge < float("inf"):
+            raise BadValue("ridge", ridge, "above 0 and finite")
+        xp = array_namespace(features)
+        features = xp.astype(features, xp.float64, copy=False)
+        on: dict[str, Any] = {"dtype": xp.float64, "device": device(features)}
+        rows, size = tuple(features.shape[:-2]), features.shape[-1]
+        inverse = xp.zeros((*rows, thetas, size, size), **on) + xp.eye(size, **on) / ridge
+        return cls(inverse, xp.zeros((*rows, thetas, size), **on), features)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[..., A]"""
+        return (*self.features.shape[:-2], max(self.features.shape[-2], self.sums.shape[-2]))
+
+    @property
+    def shared(self) -> bool:
+        """Whether several actions have one theta: what is learned of one is learned of all."""
+        return bool(self.sums.shape[-2] == 1 < self.shape[-1])
+
+    def theta(self) -> Array:
+        """[..., T, D]"""
+        return (self.inverse @ self.sums[..., None])[..., 0]
+
+    def mean(self) -> Array:
+        """[..., A] predicted rewards, x . theta."""
+        xp = array_namespace(self.sums)
+        return xp.broadcast_to(xp.sum(self.features * self.theta(), axis=-1), self.shape)
+
+    def spread(self) -> Array:
+        """[..., A] x' A^-1 x, at least 0: how little is known where x points."""
+        xp = array_namespace(self.sums)
+        turned = (self.features[..., None, :] @ self.inverse)[..., 0, :]
+        return xp.broadcast_to(xp.clip(xp.sum(turned * self.features, axis=-1), 0.0, None), self.shape)
+
+    def updated(self, action: Array, reward: Array, known: Array | None = None) -> LinearTable:
+        """With the reward of one action a row, in the features that are shown.
+
+        action: [...] int        reward: [...]        known: [...] bool, rows in which there is one; None: all
+        Raises: BadValue when an action is not there.
+        """
+        xp = array_namespace(self.sums)
+        many = self.shape[-1]
+        wrong = (action < 0) | (action >= many)
+        if bool(xp.any(wrong)):
+            raise BadValue("action", int(action[wrong][0]), f"from 0 to {many - 1}")
+        own = action[..., None] == xp.arange(many, dtype=xp.int64, device=device(self.sums))
+        own = own if known is None else own & known[..., None]
+        used = xp.astype(own, xp.float64)[..., None] * self.features
+        if self.sums.shape[-2] == 1:
+            used = xp.sum(used, axis=-2, keepdims=True)
+        sums = self.sums + xp.astype(reward, xp.float64)[..., None, None] * used
+        return LinearTable(with_one_more(self.inverse, used), sums, self.features)
+
+
+Evidence = Scores | ArmTable | LinearTable
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wayfare.explore.rules.choice import BestScore
-from wayfare.explore.rules.evidence import Array, Evidence, Scores
+from wayfare.explore.rules.evidence import Array, Evidence, LinearTable, Scores
 from wayfare.explore.rules.priors import Prior
 
 __all__ = ["Greedy", "values"]
 
 
 def values(evidence: Evidence, prior: Prior | None, untried: float) -> Array:
-    """[..., A]: scores as they are; of a table, the posterior means under `prior`, or without one the mean rewards."""
+    """[..., A]: scores as they are; of regressions, their predictions; of a table of arms, the posterior means under
+    `prior`, or without one the mean rewards."""
     if isinstance(evidence, Scores):
         return evidence.scores
+    if isinstance(evidence, LinearTable):
+        return evidence.mean()
     return evidence.mean(untried) if prior is None else prior.posterior_mean(evidence)
 
 

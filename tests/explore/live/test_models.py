@@ -1,0 +1,92 @@
+"""Ridge models of a live bandit: the regression of the simulations, saved exactly, and what rules make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wayfare.draws import Stream
+from wayfare.errors import BadValue
+from wayfare.explore.learners import LinearEvidence, RidgeRegression
+from wayfare.explore.live import Bandit, RidgeScores, RidgeTable
+from wayfare.explore.rules import LinearThompson, LinUCB, SquareCB
+
+
+def live(bandit: Bandit, first: int, last: int) -> list[tuple[int, float | None, float]]:
+    """Rewards are linear in each action's features, without noise; the regret of each decision comes last."""
+    wide, seen = bandit.model.dimension, []
+    theta = Stream(0, "theta").at(0).normal(wide * len(bandit.actions)).reshape(len(bandit.actions), wide)
+    for t in range(first, last):
+        x = Stream(0, "x").at(0, t).normal(wide)
+        paid = theta @ x if wide == 3 else x.reshape(-1, 3) @ theta[0, :3]
+        decision = bandit.decide(x)
+        bandit.learn(decision.id, paid[decision.action])
+        seen.append((int(decision.action), decision.propensity, float(paid.max() - paid[decision.action])))
+    return seen
+
+
+@pytest.mark.parametrize("features", ["context", "action"])
+@pytest.mark.parametrize(
+    ("rule", "model"),
+    [(LinUCB(0.5), RidgeTable), (LinearThompson(0.3, 100), RidgeTable), (SquareCB(500.0), RidgeScores)],
+    ids=str,
+)
+def test_live_linear_bandits_learn_and_go_on_exactly_where_they_were_saved(
+    rule: Any, model: Any, features: Any, tmp_path: Path
+) -> None:
+    def fresh(**options: Any) -> Bandit:
+        return Bandit(rule, model(4, 3, 0.5, features), actions=4, **options)
+
+    whole = fresh()
+    expected = live(whole, 0, 150)
+    regret = np.array([lost for *_, lost in expected])
+    assert regret[100:].mean() < 0.25 * regret[:15].mean()
+    cut = fresh(log=tmp_path / "log")
+    live(cut, 0, 60)
+    cut.close()
+    assert live(fresh(log=tmp_path / "log"), 60, 150) == expected[60:]
+    part = fresh()
+    live(part, 0, 90)
+    part.save(tmp_path / "state")
+    again = fresh()
+    again.load(tmp_path / "state")
+    assert live(again, 90, 150) == expected[90:]
+
+
+@pytest.mark.parametrize("features", ["context", "action"])
+def test_live_models_learn_what_the_simulated_learners_do(features: Any) -> None:
+    rng, wide = np.random.default_rng(0), 2 if features == "context" else 6
+    scores, table = RidgeScores(3, 2, 0.7, features), RidgeTable(3, 2, 0.7, features)
+    learners = [kind(2, features, 0.7, constant=True) for kind in (RidgeRegression, LinearEvidence)]
+    for learner in learners:
+        learner.begin(1, 3, np.zeros(1))
+    for _ in range(40):
+        x, action, reward = rng.normal(size=wide), int(rng.integers(3)), float(rng.normal())
+        for model in (scores, table):
+            model.learn(x, action, reward)
+        for learner in learners:
+            learner.learn(x[None], np.array([action]), np.array([reward]), np.array([True]))
+    x = rng.normal(size=wide)
+    assert scores.evidence(x).scores == pytest.approx(learners[0].evidence(x[None]).scores[0], abs=1e-9)
+    ours, theirs = table.evidence(x), learners[1].evidence(x[None])
+    assert ours.mean() == pytest.approx(theirs.mean()[0], abs=1e-9)
+    assert ours.spread() == pytest.approx(theirs.spread()[0], abs=1e-9)
+
+
+def test_evidence_given_out_does_not_change() -> None:
+    model = RidgeTable(2, 1)
+    before = model.evidence(np.ones(1))
+    kept = before.mean().copy(), before.spread().copy()
+    model.learn(np.ones(1), 0, 5.0)
+    model.evidence(np.zeros(1))
+    assert np.array_equal(before.mean(), kept[0]) and np.array_equal(before.spread(), kept[1])
+
+
+def test_impossible_models_are_refused() -> None:
+    with pytest.raises(BadValue, match="features must be 'context' or 'action'"):
+        RidgeTable(2, 1, features="both")  # type: ignore[arg-type]
+    with pytest.raises(BadValue, match="context must be of shape"):
+        Bandit(LinUCB(), RidgeTable(3, 2, features="action"), actions=3).decide([1.0, 2.0])
