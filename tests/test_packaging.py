@@ -28,6 +28,7 @@ BASE_MODULES = [
     "wayfare.draws",
     "wayfare.errors",
     "wayfare.explore",
+    "wayfare.explore.evaluation",
     "wayfare.explore.rules",
     "wayfare.language",
     "wayfare.learn",
