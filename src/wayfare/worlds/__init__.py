@@ -14,6 +14,7 @@
     hidden_rules `HiddenRules`: a grid whose goal and one-way passages are one of 64 hypotheses
     riverswim    `RiverSwim`: little pay near, much pay far against the current, no end
     continuing   exact gain and bias of processes without an end
+    mazes        `Mazes`: random mazes with a hidden goal, as tables and as text
     repeat       `RepeatTask`: any gymnasium environment, replayed by seed
     ceilings     how well one could do at best
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from wayfare.worlds.contextual import ContextualBandit, LinearBandit
     from wayfare.worlds.gridworld import HiddenGoal
     from wayfare.worlds.hidden_rules import HiddenRules
+    from wayfare.worlds.mazes import Mazes
     from wayfare.worlds.ratings import Ratings, ratings_bandit, read_ratings, synthetic_ratings
     from wayfare.worlds.repeat import RepeatTask
     from wayfare.worlds.riverswim import RiverSwim
@@ -58,6 +60,7 @@ __all__ = [
     "HiddenGoal",
     "HiddenRules",
     "LinearBandit",
+    "Mazes",
     "RandomMDP",
     "Ratings",
     "RecurringBandit",
@@ -86,6 +89,7 @@ _HOMES = {
     "HiddenGoal": "gridworld",
     "HiddenRules": "hidden_rules",
     "LinearBandit": "contextual",
+    "Mazes": "mazes",
     "RandomMDP": "tabular",
     "Ratings": "ratings",
     "RecurringBandit": "bandit",

@@ -1,0 +1,163 @@
+"""A transformer that learns a world within its context: from the transitions remembered so far it says what a move
+will do.
+
+Token t holds the transition before it, the whole of it, and the question of now:
+
+    x_t = [s_{t-1}, a_{t-1}, s'_{t-1}, r_{t-1}, 1;  s_t, a_t]      (zeros for what is not there)                    (1)
+
+Attention is causal and knows no positions: memory is a set. In training a walk of T transitions is T questions, each
+with the walk so far as its memory. Afterwards many questions are asked of one memory in one pass: question tokens carry
+its last transition, see the memory and themselves, and not each other.
+
+    WorldModel      next cell (logits), reward (logit of 1), value of s_t: the mean of discount^(steps to go - 1)
+    Policy          logits of the action from the same tokens, a_t left out: reactive
+
+Source: Vaswani et al. 2017, pre-norm of Xiong et al. 2020; in-context dynamics after Liu et al. 2023 (arXiv
+2309.17382), where a language model does this in its prompt; layout ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot, scaled_dot_product_attention
+
+from wayfare.errors import BadValue
+
+__all__ = ["Memory", "Policy", "WorldModel"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Transitions of N worlds: state, action, reached [N, M] int64, reward [N, M]; `size` [N] of them are there, the
+    first ones; M may be 0."""
+
+    state: Tensor
+    action: Tensor
+    reached: Tensor
+    reward: Tensor
+    size: Tensor
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm, self.qkv, self.merge = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.think = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        n, t, width = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        x = x + self.merge(seen.transpose(1, 2).reshape(n, t, width))
+        return x + self.think(x)  # type: ignore[no-any-return]
+
+
+class _InContext(nn.Module):
+    """The trunk: tokens of (1) -> features.
+
+    Raises: BadValue for a width that the heads do not divide.
+    """
+
+    def __init__(self, cells: int, actions: int, width: int = 96, layers: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        if width % heads:
+            raise BadValue("width", width, f"a multiple of {heads} heads")
+        self.cells, self.actions = cells, actions
+        self.enter = nn.Linear(3 * cells + 2 * actions + 2, width)
+        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
+        self.leave = nn.LayerNorm(width)
+
+    def walk(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, *, asked: bool) -> Tensor:
+        """Features [N, T, W] of walks; each argument [N, T]. asked: whether a_t is part of the question."""
+        before = self._before(state, action, reached, reward)
+        before = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
+        return self._through(torch.cat([before, self._question(state, action, asked)], dim=2), None)
+
+    def ask(self, memory: Memory, state: Tensor, action: Tensor, *, asked: bool) -> Tensor:
+        """Features [N, Q, W] of the questions state, action [N, Q], each on its own, with the same memory."""
+        n, kept = memory.state.shape
+        questions = state.shape[1]
+        before = self._before(memory.state, memory.action, memory.reached, memory.reward)
+        rows = torch.arange(n)
+        last = torch.zeros(n, 1, before.shape[2])
+        if kept:
+            found = before[rows, (memory.size - 1).clamp(min=0)] * (memory.size > 0).unsqueeze(1)
+            last = found.unsqueeze(1)
+            shifted = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
+            tokens = torch.cat([shifted, self._question(memory.state, memory.action, asked)], dim=2)
+        else:
+            tokens = torch.zeros(n, 0, self.enter.in_features)
+        asking = torch.cat([last.expand(-1, questions, -1), self._question(state, action, asked)], dim=2)
+        seen = torch.zeros(n, kept + questions, kept + questions, dtype=torch.bool)
+        seen[:, :, :kept] = (torch.arange(kept) < memory.size.unsqueeze(1)).unsqueeze(1)
+        seen[:, :kept, :kept] &= torch.ones(kept, kept, dtype=torch.bool).tril()
+        seen |= torch.eye(kept + questions, dtype=torch.bool)
+        return self._through(torch.cat([tokens, asking], dim=1), seen.unsqueeze(1))[:, kept:]
+
+    def _before(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor) -> Tensor:
+        parts = [one_hot(state, self.cells), one_hot(action, self.actions), one_hot(reached, self.cells)]
+        told = torch.stack([reward.float(), torch.ones_like(reward, dtype=torch.float32)], dim=2)
+        return torch.cat([torch.cat(parts, dim=2).float(), told], dim=2)
+
+    def _question(self, state: Tensor, action: Tensor, asked: bool) -> Tensor:
+        chosen = one_hot(action, self.actions).float() * float(asked)
+        return torch.cat([one_hot(state, self.cells).float(), chosen], dim=2)
+
+    def _through(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        x = self.enter(tokens)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.leave(x)  # type: ignore[no-any-return]
+
+
+class WorldModel(_InContext):
+    """Predicts next cells, rewards and values; see the module. width, layers, heads: of the transformer."""
+
+    def __init__(self, cells: int, actions: int, width: int = 96, layers: int = 3, heads: int = 4) -> None:
+        super().__init__(cells, actions, width, layers, heads)
+        self.head = nn.Linear(width, cells + 2)
+
+    def loss(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor) -> Tensor:
+        """Mean over questions of three cross-entropies; value: [N, T] targets in [0, 1] of s_t."""
+        out = self.head(self.walk(state, action, reached, reward, asked=True))
+        where = nn.functional.cross_entropy(out[..., : self.cells].flatten(0, 1), reached.flatten())
+        paid = nn.functional.binary_cross_entropy_with_logits(out[..., -2], reward.float())
+        worth = nn.functional.binary_cross_entropy_with_logits(out[..., -1], value)
+        return where + paid + worth
+
+    @torch.no_grad()
+    def tables(self, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
+        """What the memory says of every move: P(next) [N, S, A, S], P(reward) [N, S, A], value [N, S]."""
+        n, pairs = len(memory.state), torch.arange(self.cells * self.actions)
+        state = (pairs // self.actions).expand(n, -1)
+        out = self.head(self.ask(memory, state, (pairs % self.actions).expand(n, -1), asked=True))
+        shape = (n, self.cells, self.actions)
+        where = out[..., : self.cells].softmax(dim=-1).view(*shape, self.cells)
+        paid, worth = out[..., -2].sigmoid().view(shape), out[..., -1].sigmoid().view(shape)
+        return where, paid, worth.mean(dim=2)
+
+
+class Policy(_InContext):
+    """Acts reactively from memory and state; see the module."""
+
+    def __init__(self, cells: int, actions: int, width: int = 96, layers: int = 3, heads: int = 4) -> None:
+        super().__init__(cells, actions, width, layers, heads)
+        self.head = nn.Linear(width, actions)
+
+    def loss(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor) -> Tensor:
+        """Mean cross-entropy of the actions taken."""
+        out = self.head(self.walk(state, action, reached, reward, asked=False))
+        return nn.functional.cross_entropy(out.flatten(0, 1), action.flatten())
+
+    @torch.no_grad()
+    def logits(self, memory: Memory, state: Tensor) -> Tensor:
+        """[N, A] for state [N]."""
+        at = state.unsqueeze(1)
+        out: Tensor = self.head(self.ask(memory, at, torch.zeros_like(at), asked=False))[:, 0]
+        return out
