@@ -11,9 +11,9 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from wayfare.errors import BadValue
-from wayfare.explore.evaluation import DecisionLog, Ridge, evaluate
+from wayfare.explore.evaluation import DecisionLog, Ridge, cross_fitted, evaluate, off_policy_sequence
 from wayfare.explore.live import Bandit
-from wayfare.explore.rules import EpsilonGreedy, Greedy, Softmax, Uniform
+from wayfare.explore.rules import EpsilonGreedy, Greedy, Scores, Softmax, Uniform
 
 
 def test_the_log_s_own_policy_earns_what_the_log_earned(draw: Callable[..., Any]) -> None:
@@ -28,8 +28,6 @@ def test_an_action_rule_a_function_and_an_array_are_the_same_target(draw: Callab
     log = draw().log
     scores = np.sin(np.arange(1200)).reshape(400, 3)
     rule = EpsilonGreedy(0.3)
-    from wayfare.explore.rules import Scores
-
     table = rule.propensities(Scores(scores), log.allowed)
     by_rule = evaluate(log, rule, scores=scores)
     assert str(by_rule) == str(evaluate(log, table)) == str(evaluate(log, lambda contexts: table))
@@ -197,3 +195,38 @@ def test_bounds_stay_within_the_range_of_the_rewards(draw: Callable[..., Any]) -
     drawn = draw(rows=50)
     found = evaluate(drawn.log, drawn.target, "ips", "bernstein", reward_range=(0, 1), max_weight=1000.0)
     assert (found.low, found.high) == (0, 1)
+
+
+def test_bounds_stay_within_a_range_that_does_not_begin_at_0(draw: Callable[..., Any]) -> None:
+    drawn = draw(rows=50)
+    log = drawn.log
+    moved = DecisionLog(log.contexts, log.allowed, log.actions, log.rewards + 1, log.propensities)
+    found = evaluate(moved, drawn.target, "ips", "bernstein", reward_range=(1, 2), max_weight=1000.0)
+    assert (found.low, found.high) == (1, 2)
+
+
+def test_bernstein_pays_for_each_fold_of_a_model_fitted_here_and_not_for_predictions_given(
+    draw: Callable[..., Any],
+) -> None:
+    drawn = draw(rows=3000)
+    options: dict[str, Any] = {"reward_range": (0, 1), "max_weight": 6.0}
+    predicted = cross_fitted(drawn.log)
+    fitted = evaluate(drawn.log, drawn.target, "dr", "bernstein", **options)
+    given = evaluate(drawn.log, drawn.target, "dr", "bernstein", model=predicted, **options)
+    assert given.value == pytest.approx(fitted.value) and fitted.high - fitted.low > 1.5 * (given.high - given.low)
+
+
+def test_a_clip_reaches_the_anytime_interval(draw: Callable[..., Any]) -> None:
+    drawn = draw(rows=2000)
+    log = drawn.log
+    weights = drawn.target[np.arange(2000), log.actions] / log.propensities
+    found = evaluate(log, drawn.target, "ips", "anytime", reward_range=(0, 1), clip=1.5)
+    low, high = off_policy_sequence(np.minimum(weights, 1.5), log.rewards, (0.0, 1.0))
+    assert (found.low, found.high) == (low[-1], high[-1])
+
+
+def test_predictions_are_kept_in_the_range_of_the_rewards(draw: Callable[..., Any]) -> None:
+    drawn = draw()
+    wild = np.full((400, 3), 7.0)
+    assert evaluate(drawn.log, drawn.target, "dm", model=wild).value == pytest.approx(7)
+    assert evaluate(drawn.log, drawn.target, "dm", model=wild, reward_range=(0, 1)).value == pytest.approx(1)

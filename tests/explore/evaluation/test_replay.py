@@ -28,8 +28,10 @@ class Scripted:
     actions_to_take: list[Any]
     told: list[tuple[str, float]] = field(default_factory=list)
     turn: int = 0
+    offered: list[Any] = field(default_factory=list)
 
     def decide(self, context: Any = None, actions: Any = None) -> Answer:
+        self.offered.append((context, actions))
         self.turn += 1
         return Answer(str(self.turn - 1), self.actions_to_take[self.turn - 1])
 
@@ -45,6 +47,13 @@ def test_only_rows_in_which_the_policy_does_what_was_done_are_used() -> None:
     assert policy.told == [("0", 1.0), ("2", 3.0)]
     assert found.low == pytest.approx(2 - 1.959963984540054) and found.high == pytest.approx(2 + 1.959963984540054)
     assert "2 of 4 decisions used (50.0 %)" in str(found)
+
+
+def test_the_policy_is_shown_the_context_and_what_was_allowed() -> None:
+    allowed = np.array([[True, True, False], [False, True, True]])
+    policy = Scripted(["a", "c"])
+    replay(DecisionLog([[1.0], [2.0]], allowed, [0, 2], [0.0, 1.0], [0.5, 0.5], names=("a", "b", "c")), policy)
+    assert [(float(context[0]), actions) for context, actions in policy.offered] == [(1, ["a", "b"]), (2, ["b", "c"])]
 
 
 def test_each_row_that_agrees_is_used_with_the_lowest_propensity_over_its_own() -> None:
