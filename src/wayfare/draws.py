@@ -23,6 +23,9 @@ and beta Marsaglia & Tsang 2000, "A simple method for generating gamma variables
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 from zlib import crc32
 
@@ -65,8 +68,26 @@ def _finalise(z: Array) -> Array:
     return z
 
 
+def _finalised(z: int) -> int:
+    """(1) of one number modulo 2^64, from 0 to 2^64 - 1: what `_finalise` gives, sooner."""
+    z = ((z ^ z >> 30) * (FIRST & _WORD)) & _WORD
+    z = ((z ^ z >> 27) * (SECOND & _WORD)) & _WORD
+    return z ^ z >> 31
+
+
+@lru_cache(maxsize=256)
+def _lanes(actions: int) -> Array:
+    """1 .. actions, read-only."""
+    lanes = np.arange(1, actions + 1, dtype=np.int64)
+    lanes.flags.writeable = False
+    return lanes
+
+
 def _part(field: str, x: Any) -> Any:
-    """An address part: a Python integer, or an array as int64."""
+    """An address part: a Python integer, or an array as int64. A NumPy array of no dimension is an integer: arithmetic
+    on arrays wraps silently, on NumPy's scalars with a warning."""
+    if type(x) is int or (type(x) is np.ndarray and x.dtype == np.int64 and x.ndim):
+        return x
     if isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_)):
         return int(x)
     try:
@@ -76,6 +97,8 @@ def _part(field: str, x: Any) -> Any:
         integral = False
     if not integral:
         raise BadValue(field, x, "an integer or an array of integers")
+    if isinstance(x, np.ndarray) and not x.ndim:
+        return int(x)
     return xp.astype(x, xp.int64, copy=False)
 
 
@@ -100,28 +123,36 @@ class Stream:
         tag = crc32(name.encode()) * NAME
         seed = _part("seed", seed)
         if isinstance(seed, int):
-            self._key: Any = int(_finalise(np.asarray([_signed(seed * SEED + tag)]))[0])
+            self._key: Any = _signed(_finalised((seed * SEED + tag) & _WORD))
         else:
-            with np.errstate(over="ignore"):
-                self._key = _finalise(seed * _signed(SEED) + _signed(tag))
+            self._key = _finalise(seed * _signed(SEED) + _signed(tag))
+
+    def _address(self, turn: int, copy: Any, step: Any, lane: Any) -> Any:
+        """What is hashed: an integer where all parts are, else an int64 array; `turn` numbers a draw's hashes."""
+        fixed, z = turn * TURN, None
+        for field, part, odd in (
+            ("key", self._key, 1),
+            ("copy", copy, COPY),
+            ("step", step, STEP),
+            ("lane", lane, LANE),
+        ):
+            x = _part(field, part)
+            if type(x) is int:
+                fixed += x * odd
+            else:
+                z = x * odd if z is None else z + x * odd
+        return fixed & _WORD if z is None else z + _signed(fixed)
 
     def _bits(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
-        """64 random bits of the address as int64; `turn` numbers the hashes that one draw needs."""
-        fixed, z = turn * TURN, None
-        with np.errstate(over="ignore"):
-            address = (("key", self._key, 1), ("copy", copy, COPY), ("step", step, STEP), ("lane", lane, LANE))
-            for field, part, odd in address:
-                x = _part(field, part)
-                if isinstance(x, int):
-                    fixed += x * odd
-                else:
-                    z = x * odd if z is None else z + x * odd
-            if z is None:
-                return _finalise(np.asarray([_signed(fixed)])).reshape(())
-            return _finalise(z + _signed(fixed))
+        """64 random bits of the address as int64."""
+        z = self._address(turn, copy, step, lane)
+        return np.asarray(_signed(_finalised(z))) if type(z) is int else _finalise(z)
 
     def _unit(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
-        z = self._bits(turn, copy, step, lane)
+        z = self._address(turn, copy, step, lane)
+        if type(z) is int:
+            return np.float64(((_finalised(z) >> 12) + 0.5) * 2.0**-52)
+        z = _finalise(z)
         xp = array_namespace(z)
         return (xp.astype((z >> 12) & 0xFFFFFFFFFFFFF, xp.float64) + 0.5) * 2.0**-52
 
@@ -156,6 +187,9 @@ class Stream:
         """p: [..., A], rows with a positive sum -> int64 [...], the index drawn; never one of probability zero."""
         xp = array_namespace(p)
         u = self._unit(UNIFORM, copy, step, lane)
+        if type(p) is np.ndarray and p.ndim == 1 and not u.ndim:  # one row: sooner than by ten calls of NumPy
+            upto = list(accumulate(p.tolist()))
+            return np.int64(bisect_right(upto, float(u) * upto[-1]))
         edges = xp.cumulative_sum(xp.astype(p, xp.float64), axis=-1)
         below = (u[..., None] * edges[..., -1:] < edges) & (p > 0)
         first = xp.arange(p.shape[-1], 0, -1, dtype=xp.int64, device=device_of(p))
@@ -213,9 +247,11 @@ class Draws:
 
     def _address(self, actions: int) -> tuple[Any, Any, Any]:
         arrays = [x for x in (self._stream._key, self._copy, self._step) if not isinstance(x, int)]
-        xp = array_namespace(arrays[0]) if arrays else np
-        where = {"device": device_of(arrays[0])} if arrays else {}
-        return _column(self._copy), _column(self._step), xp.arange(1, actions + 1, dtype=xp.int64, **where)
+        if not arrays or isinstance(arrays[0], np.ndarray):
+            return _column(self._copy), _column(self._step), _lanes(actions)
+        xp = array_namespace(arrays[0])
+        lanes = xp.arange(1, actions + 1, dtype=xp.int64, device=device_of(arrays[0]))
+        return _column(self._copy), _column(self._step), lanes
 
     def uniform(self, actions: int | None = None) -> Array:
         """Strictly between 0 and 1: [...] one a decision, or [..., A] one an action."""

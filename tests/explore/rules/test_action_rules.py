@@ -31,6 +31,7 @@ from wayfare.explore.rules import (
     Softmax,
     SquareCB,
     Uniform,
+    choice,
 )
 
 KNOWN = GaussianArms(mean=(0.5, 0.0, 0.2, 0.5), sd=(0.0, 1.0, 2.0, 0.0))
@@ -125,6 +126,24 @@ def test_a_row_decides_alone_as_in_the_batch(rule: Any, table: bool) -> None:
         alone = rule.decide(single, mask[i], Stream(3, "policy").at(i, 2))
         assert alone.action.shape == () and int(alone.action) == whole.action[i]
         assert float(alone.propensity) == pytest.approx(whole.propensity[i], abs=1e-12)
+
+
+@NAMED
+def test_short_rows_are_decided_as_long_ones(rule: Any, table: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop over the numbers of one short row has the same result as the arrays that longer rows go through."""
+    evidence, mask = evidence_of(table, (60,), seed=6), mask_of((60,))
+
+    def taken() -> tuple[list[int], list[float], np.ndarray]:
+        alone = [type(evidence)(*(x[i] for x in vars(evidence).values())) for i in range(60)]
+        decided = [rule.decide(one, mask[i], Stream(3, "policy").at(i, 5)) for i, one in enumerate(alone)]
+        every = np.array([rule.propensities(one, mask[i]) for i, one in enumerate(alone)])
+        return [int(d.action) for d in decided], [float(d.propensity) for d in decided], every
+
+    short = taken()
+    monkeypatch.setattr(choice, "FEW", 0)
+    long = taken()
+    assert short[0] == long[0]
+    assert np.allclose(short[1], long[1], rtol=1e-12) and np.allclose(short[2], long[2], rtol=1e-12)
 
 
 @NAMED

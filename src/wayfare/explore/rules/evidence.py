@@ -105,11 +105,9 @@ def with_one_more(inverse: Array, x: Array) -> Array:
 
     An x of zeros changes nothing. What comes out is symmetric to the last bit.
     """
-    turned = (inverse @ x[..., None])[..., 0]
-    length = 1.0 + (x[..., None, :] @ turned[..., None])[..., 0, 0]
-    step = turned / length[..., None]
-    outer = step[..., :, None] * turned[..., None, :]
-    return inverse - 0.5 * (outer + outer.swapaxes(-1, -2))
+    turned = inverse @ x[..., None]
+    step = turned / (1.0 + x[..., None, :] @ turned) ** 0.5
+    return inverse - step * step.swapaxes(-1, -2)
 
 
 @dataclass(frozen=True)
@@ -201,6 +199,8 @@ class Decision:
     @cached_property
     def propensity(self) -> Array:
         """[...] float64: chance that the rule chooses this action on this evidence. Computed when asked for."""
+        if not self.action.ndim:
+            return self._propensities()[self.action]
         xp = array_namespace(self.action)
         return xp.take_along_axis(self._propensities(), self.action[..., None], axis=-1)[..., 0]
 

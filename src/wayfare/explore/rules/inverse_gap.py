@@ -16,9 +16,10 @@ triangular discrimination" (FastCB).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from array_api_compat import to_device
@@ -26,7 +27,7 @@ from array_api_compat import to_device
 from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
-from wayfare.explore.rules.choice import allowed, as_float, checked, share_ties
+from wayfare.explore.rules.choice import allowed, as_float, checked, one_row, share_ties
 from wayfare.explore.rules.evidence import Array, Decision, Evidence, PropensityMethod
 from wayfare.explore.rules.greedy import values
 
@@ -82,10 +83,16 @@ class _InverseGap(ABC):
     def _chance(self, scores: Array, top: Array, many: Array, gamma: Array) -> Array:
         """scores: [..., A], top: [..., 1] the best allowed, many: [..., 1] k, gamma: [..., 1] -> p(a) were it not b."""
 
+    @abstractmethod
+    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
+        """`_chance` of one action."""
+
     def _shares(self, scores: Array, mask: Array) -> Array:
+        if one_row(scores) and isinstance(self.gamma, (int, float)):
+            return self._shares_of_row(scores.tolist(), mask.tolist(), float(self.gamma))
         xp = array_namespace(scores)
         if not bool(xp.all(xp.isfinite(scores) | ~mask)):
-            raise BadValue("scores", "an infinite value", f"finite for {type(self).__name__}")
+            self._refuse_infinite()
         best = share_ties(scores, mask)
         first = best > 0
         top = xp.max(xp.where(mask, scores, xp.full_like(scores, -xp.inf)), axis=-1, keepdims=True)
@@ -97,6 +104,24 @@ class _InverseGap(ABC):
             chance = xp.maximum(chance, floor)
         chance = xp.where(behind, chance, xp.zeros_like(chance))
         return chance + best * (1.0 - xp.sum(chance, axis=-1, keepdims=True))
+
+    def _shares_of_row(self, scores: list[float], mask: list[bool], gamma: float) -> Array:
+        among = [score for score, may in zip(scores, mask, strict=True) if may]
+        top, many = max(among), len(among)
+        if not (math.isfinite(top) and math.isfinite(min(among))):
+            self._refuse_infinite()
+        floor = min(self.least, 1.0 / many)
+        chance = [
+            max(floor, self._chance_of_one(score, top, many, gamma)) if may and score < top else 0.0
+            for score, may in zip(scores, mask, strict=True)
+        ]
+        rest = (1.0 - sum(chance)) / among.count(top)
+        return np.array(
+            [rest if may and score == top else p for score, may, p in zip(scores, mask, chance, strict=True)]
+        )
+
+    def _refuse_infinite(self) -> NoReturn:
+        raise BadValue("scores", "an infinite value", f"finite for {type(self).__name__}")
 
     def _greed(self, scores: Array) -> Array:
         """gamma as [..., 1] beside the scores. Raises: BadValue for a shape that does not broadcast."""
@@ -127,6 +152,9 @@ class SquareCB(_InverseGap):
     def _chance(self, scores: Array, top: Array, many: Array, gamma: Array) -> Array:
         return 1.0 / (many + gamma * (top - scores))
 
+    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
+        return 1.0 / (many + gamma * (top - score))
+
 
 @dataclass(frozen=True)
 class FastCB(_InverseGap):
@@ -156,3 +184,7 @@ class FastCB(_InverseGap):
         # a clipped gap of 0 has no weight, whatever gamma: infinity times 0 would not be a number
         weighted = xp.where(gap > 0, gamma * xp.where(gap > 0, gap, xp.ones_like(gap)), xp.zeros_like(gap))
         return low / (many * low + weighted)
+
+    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
+        loss, low = (min(max(1.0 - x, self.least_loss), 1.0) for x in (score, top))
+        return low / (many * low + (gamma * (loss - low) if loss > low else 0.0))
