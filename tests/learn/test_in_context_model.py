@@ -17,7 +17,7 @@ def _walk(n: int = 3, steps: int = 7) -> tuple[torch.Tensor, ...]:
 
 def test_asking_with_a_memory_is_the_next_token_of_the_walk() -> None:
     walk = _walk()
-    model = WorldModel(9, 4, 16, 2, 2)
+    model = WorldModel(9, 4, 24, 2, 2)
     whole = model.head(model.walk(*walk, asked=True))
     for t in (0, 1, 4):
         memory = Memory(*(x[:, :6] for x in walk), size=torch.full((3,), t))  # type: ignore[arg-type]
@@ -30,7 +30,7 @@ def test_asking_with_a_memory_is_the_next_token_of_the_walk() -> None:
 
 def test_the_policy_reads_no_action_of_now_and_an_empty_memory_is_read() -> None:
     walk = _walk()
-    policy = Policy(9, 4, 16, 2, 2)
+    policy = Policy(9, 4, 24, 2, 2)
     whole = policy.head(policy.walk(*walk, asked=False))
     other = policy.head(policy.walk(walk[0], (walk[1] + 1) % 4, walk[2], walk[3], asked=False))
     assert torch.equal(whole[:, 0], other[:, 0]) and not torch.allclose(whole[:, 1], other[:, 1])
@@ -41,7 +41,7 @@ def test_the_policy_reads_no_action_of_now_and_an_empty_memory_is_read() -> None
 def test_it_learns_to_look_up_what_it_has_seen() -> None:
     """Six cells whose two moves lead anywhere, drawn anew for each walk: what was tried before is known."""
     torch.manual_seed(1)
-    model = WorldModel(6, 2, 32, 2, 2)
+    model = WorldModel(6, 2, 24, 2, 2)
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
 
     def batch() -> tuple[torch.Tensor, ...]:
@@ -61,4 +61,4 @@ def test_it_learns_to_look_up_what_it_has_seen() -> None:
 
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(BadValue, match="width"):
-        WorldModel(9, 4, 30, 2, 4)
+        WorldModel(9, 4, 30, 2, 3)

@@ -3,11 +3,13 @@ will do.
 
 Token t holds the transition before it, the whole of it, and the question of now:
 
-    x_t = [s_{t-1}, a_{t-1}, s'_{t-1}, r_{t-1}, 1;  s_t, a_t]      (zeros for what is not there)                    (1)
+    x_t = [E(s_{t-1}, a_{t-1});  E(s_t, a_t);  F(s'_{t-1}, r_{t-1})]      (zeros for what is not there)             (1)
 
-Attention is causal and knows no positions: memory is a set. In training a walk of T transitions is T questions, each
-with the walk so far as its memory. Afterwards many questions are asked of one memory in one pass: question tokens carry
-its last transition, see the memory and themselves, and not each other.
+The move remembered and the move asked about share their embedding E: to find one by the other is then one linear map
+for all moves, learned in a few hundred updates. Attention is causal and knows no positions: memory is a set. In
+training a walk of T transitions is T questions, each with the walk so far as its memory. Afterwards many questions are
+asked of one memory in one pass: question tokens carry its last transition, see the memory and themselves, and not each
+other.
 
     WorldModel      next cell (logits), reward (logit of 1), value of s_t: the mean of discount^(steps to go - 1)
     Policy          logits of the action from the same tokens, a_t left out: reactive
@@ -61,15 +63,16 @@ class _Layer(nn.Module):
 class _InContext(nn.Module):
     """The trunk: tokens of (1) -> features.
 
-    Raises: BadValue for a width that the heads do not divide.
+    Raises: BadValue for a width that does not divide into parts and heads.
     """
 
     def __init__(self, cells: int, actions: int, width: int = 96, layers: int = 3, heads: int = 4) -> None:
         super().__init__()
-        if width % heads:
-            raise BadValue("width", width, f"a multiple of {heads} heads")
-        self.cells, self.actions = cells, actions
-        self.enter = nn.Linear(3 * cells + 2 * actions + 2, width)
+        if width % 12 or width % heads:
+            raise BadValue("width", width, f"a multiple of 12 and of {heads} heads")
+        self.cells, self.actions, self.width = cells, actions, width
+        self.where, self.what = nn.Embedding(cells, width // 4), nn.Embedding(actions, width // 12)
+        self.led = nn.Linear(cells + 2, width // 3)
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.leave = nn.LayerNorm(width)
 
@@ -77,7 +80,7 @@ class _InContext(nn.Module):
         """Features [N, T, W] of walks; each argument [N, T]. asked: whether a_t is part of the question."""
         before = self._before(state, action, reached, reward)
         before = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
-        return self._through(torch.cat([before, self._question(state, action, asked)], dim=2), None)
+        return self._through(torch.cat([before, self._move(state, action, asked)], dim=2), None)
 
     def ask(self, memory: Memory, state: Tensor, action: Tensor, *, asked: bool) -> Tensor:
         """Features [N, Q, W] of the questions state, action [N, Q], each on its own, with the same memory."""
@@ -85,15 +88,15 @@ class _InContext(nn.Module):
         questions = state.shape[1]
         before = self._before(memory.state, memory.action, memory.reached, memory.reward)
         rows = torch.arange(n)
-        last = torch.zeros(n, 1, before.shape[2])
+        last = torch.zeros(n, 1, 2 * self.width // 3)
         if kept:
             found = before[rows, (memory.size - 1).clamp(min=0)] * (memory.size > 0).unsqueeze(1)
             last = found.unsqueeze(1)
             shifted = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
-            tokens = torch.cat([shifted, self._question(memory.state, memory.action, asked)], dim=2)
+            tokens = torch.cat([shifted, self._move(memory.state, memory.action, asked)], dim=2)
         else:
-            tokens = torch.zeros(n, 0, self.enter.in_features)
-        asking = torch.cat([last.expand(-1, questions, -1), self._question(state, action, asked)], dim=2)
+            tokens = torch.zeros(n, 0, self.width)
+        asking = torch.cat([last.expand(-1, questions, -1), self._move(state, action, asked)], dim=2)
         seen = torch.zeros(n, kept + questions, kept + questions, dtype=torch.bool)
         seen[:, :, :kept] = (torch.arange(kept) < memory.size.unsqueeze(1)).unsqueeze(1)
         seen[:, :kept, :kept] &= torch.ones(kept, kept, dtype=torch.bool).tril()
@@ -101,19 +104,18 @@ class _InContext(nn.Module):
         return self._through(torch.cat([tokens, asking], dim=1), seen.unsqueeze(1))[:, kept:]
 
     def _before(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor) -> Tensor:
-        parts = [one_hot(state, self.cells), one_hot(action, self.actions), one_hot(reached, self.cells)]
         told = torch.stack([reward.float(), torch.ones_like(reward, dtype=torch.float32)], dim=2)
-        return torch.cat([torch.cat(parts, dim=2).float(), told], dim=2)
+        led = self.led(torch.cat([one_hot(reached, self.cells).float(), told], dim=2))
+        return torch.cat([self._move(state, action, True), led], dim=2)
 
-    def _question(self, state: Tensor, action: Tensor, asked: bool) -> Tensor:
-        chosen = one_hot(action, self.actions).float() * float(asked)
-        return torch.cat([one_hot(state, self.cells).float(), chosen], dim=2)
+    def _move(self, state: Tensor, action: Tensor, asked: bool) -> Tensor:
+        """E, without the action where it is not part of the question."""
+        return torch.cat([self.where(state), self.what(action) * float(asked)], dim=2)
 
     def _through(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
-        x = self.enter(tokens)
         for layer in self.layers:
-            x = layer(x, mask)
-        return self.leave(x)  # type: ignore[no-any-return]
+            tokens = layer(tokens, mask)
+        return self.leave(tokens)  # type: ignore[no-any-return]
 
 
 class WorldModel(_InContext):
