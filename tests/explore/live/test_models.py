@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.learners import LinearEvidence, RidgeRegression
 from wayfare.explore.live import Bandit, RidgeScores, RidgeTable
-from wayfare.explore.rules import LinearThompson, LinUCB, SquareCB
+from wayfare.explore.rules import LinearThompson, LinUCB, SquareCB, gamma_at
 
 
 def live(bandit: Bandit, first: int, last: int) -> list[tuple[int, float | None, float]]:
@@ -90,3 +92,25 @@ def test_impossible_models_are_refused() -> None:
         RidgeTable(2, 1, features="both")  # type: ignore[arg-type]
     with pytest.raises(BadValue, match="context must be of shape"):
         Bandit(LinUCB(), RidgeTable(3, 2, features="action"), actions=3).decide([1.0, 2.0])
+
+
+def test_a_rule_may_follow_what_was_learned_and_the_log_says_which_it_was(tmp_path: Path) -> None:
+    def fresh(**options: Any) -> Bandit:
+        return Bandit(lambda learned: SquareCB(gamma_at(learned, scale=5.0)), RidgeScores(4, 3), actions=4, **options)
+
+    with fresh(log=tmp_path / "log") as bandit:
+        first = live(bandit, 0, 30)
+        late = [bandit.decide(np.ones(3)), bandit.decide(np.ones(3))]
+        bandit.learn(late[1].id, 0.5)
+        bandit.decide(np.ones(3))
+    assert first[0][1] == pytest.approx(0.25), "before anything is learned all actions are equally likely"
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    gammas = [event["parameters"]["gamma"] for event in events if event.get("event") == "decision"]
+    learned = [*range(31), 30, 31]
+    assert gammas == pytest.approx([5.0 * math.sqrt(n) for n in learned])
+    assert {event["policy"] for event in events if event.get("event") == "decision"} == {"SquareCB"}
+    whole = fresh()
+    assert live(whole, 0, 30) == first
+    with fresh(log=tmp_path / "other") as cut:
+        live(cut, 0, 20)
+    assert live(fresh(log=tmp_path / "other"), 20, 30) == first[20:]

@@ -16,10 +16,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,7 +48,8 @@ class LiveDecision:
 class Bandit:
     """An action rule over a model, live.
 
-    rule: any `ActionRule` that takes the model's evidence
+    rule: any `ActionRule` that takes the model's evidence; or a function from the number of rewards learned so far to
+        the rule for the next decision: `lambda learned: SquareCB(gamma_at(learned))`
     model: what is learned; None: `ArmCounts`
     actions: how many (then they are 0 .. A-1), or their names
     reward_range: (lowest, highest) reward that can come; others are refused. None: any finite one
@@ -62,7 +63,7 @@ class Bandit:
 
     def __init__(
         self,
-        rule: ActionRule,
+        rule: ActionRule | Callable[[int], ActionRule],
         model: Model | None = None,
         *,
         actions: int | Sequence[str],
@@ -78,10 +79,14 @@ class Bandit:
             raise BadValue("actions", actions, "at least one, each named once")
         if reward_range is not None and not -math.inf < reward_range[0] < reward_range[1] < math.inf:
             raise BadValue("reward_range", reward_range, "(lowest, highest), finite and in this order")
-        self.rule, self.model = rule, model if model is not None else ArmCounts(len(self.actions))
+        self._schedule: Callable[[int], ActionRule] | None = None
+        if not hasattr(rule, "decide"):
+            self._schedule, rule = rule, rule(0)
+        self.rule = cast(ActionRule, rule)
+        self.model = model if model is not None else ArmCounts(len(self.actions))
         self.reward_range, self.seed, self.propensities = reward_range, seed, propensities
-        self.policy = policy if policy is not None else type(rule).__name__
-        self.parameters: dict[str, Any] = _plain(asdict(rule)) if is_dataclass(rule) else {}
+        self.policy = policy if policy is not None else type(self.rule).__name__
+        self.parameters = _parameters(self.rule)
         self._place = {name: place for place, name in enumerate(self.actions)}
         self._stream = Stream(seed, "live")
         self._pending: dict[int, tuple[NDArray[np.float64], int]] = {}  # decision -> its context and action
@@ -121,6 +126,8 @@ class Bandit:
         seen = self._context(context)
         mask = np.ones(len(self.actions), dtype=bool) if actions is None else self._mask(actions)
         number = len(self._rewards)
+        if self._schedule is not None:
+            self.rule = self._schedule(number - len(self._pending))
         decision = self.rule.decide(self.model.evidence(seen), mask, self._stream.at(0, number))
         action = int(decision.action)
         propensity = float(decision.propensity) if self.propensities else None
@@ -131,7 +138,9 @@ class Bandit:
                     "event": "decision", "id": name, "context": seen.tolist(), "allowed": mask.tolist(),
                     "action": action, "propensity": propensity,
                     "propensity_method": self.rule.propensity_method if self.propensities else "none",
-                    "policy": self.policy, "parameters": self.parameters, "time": time.time(),
+                    "policy": self.policy,
+                    "parameters": self.parameters if self._schedule is None else _parameters(self.rule),
+                    "time": time.time(),
                 }
             )  # fmt: skip
         self._pending[number] = seen, action
@@ -280,6 +289,11 @@ class Bandit:
 
 def _id(seed: int, number: int) -> str:
     return f"{seed}-{number}"
+
+
+def _parameters(rule: ActionRule) -> dict[str, Any]:
+    """As the log shows them."""
+    return cast(dict[str, Any], _plain(asdict(rule))) if is_dataclass(rule) else {}
 
 
 def _plain(value: Any) -> Any:
