@@ -242,8 +242,15 @@ class Draws:
 
     def __init__(self, stream: Stream, copy: Any, step: Any = 0) -> None:
         self._stream, self._copy, self._step = stream, _part("copy", copy), _part("step", step)
-        self._wide = Stream.__new__(Stream)
-        self._wide.name, self._wide._key = stream.name, _column(stream._key)
+
+    @property
+    def _wide(self) -> Stream:
+        """The stream with a seed that broadcasts against lanes."""
+        if isinstance(self._stream._key, int):
+            return self._stream
+        wide = Stream.__new__(Stream)
+        wide.name, wide._key = self._stream.name, _column(self._stream._key)
+        return wide
 
     def _address(self, actions: int) -> tuple[Any, Any, Any]:
         arrays = [x for x in (self._stream._key, self._copy, self._step) if not isinstance(x, int)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.learners import LinearEvidence, RidgeRegression
 from wayfare.explore.live import Bandit, RidgeScores, RidgeTable
-from wayfare.explore.rules import LinearThompson, LinUCB, SquareCB, gamma_at
+from wayfare.explore.rules import Greedy, LinearThompson, LinUCB, Scores, SquareCB, gamma_at
 
 
 def live(bandit: Bandit, first: int, last: int) -> list[tuple[int, float | None, float]]:
@@ -114,3 +115,16 @@ def test_a_rule_may_follow_what_was_learned_and_the_log_says_which_it_was(tmp_pa
     with fresh(log=tmp_path / "other") as cut:
         live(cut, 0, 20)
     assert live(fresh(log=tmp_path / "other"), 20, 30) == first[20:]
+
+
+def test_contexts_and_scores_of_any_size_are_taken_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bandit = Bandit(SquareCB(5.0), RidgeScores(3, 2), actions=3)
+        assert bandit.decide([1.5e308, 1.5e308]).propensity == pytest.approx(1 / 3)
+        huge = Scores(np.array([np.inf, -np.inf, 1e300]))
+        assert int(Greedy().decide(huge, None, Stream(0, "x").at(0)).action) == 0
+    with pytest.raises(BadValue, match=r"context\[1\] must be finite"):
+        bandit.decide([1.0, np.inf])
+    with pytest.raises(BadValue, match=r"^scores must be free of NaN"):
+        Greedy().decide(Scores(np.array([np.inf, np.nan])), None, Stream(0, "x").at(0))

@@ -124,7 +124,7 @@ class Bandit:
         changed then. OSError where the log cannot be written.
         """
         seen = self._context(context)
-        mask = np.ones(len(self.actions), dtype=bool) if actions is None else self._mask(actions)
+        mask = None if actions is None else self._mask(actions)
         number = len(self._rewards)
         if self._schedule is not None:
             self.rule = self._schedule(number - len(self._pending))
@@ -135,12 +135,12 @@ class Bandit:
         if self._journal is not None:
             self._journal.append(
                 {
-                    "event": "decision", "id": name, "context": seen.tolist(), "allowed": mask.tolist(),
+                    "event": "decision", "id": name, "context": seen.tolist(),
+                    "allowed": [True] * len(self.actions) if mask is None else mask.tolist(),
                     "action": action, "propensity": propensity,
                     "propensity_method": self.rule.propensity_method if self.propensities else "none",
-                    "policy": self.policy,
+                    "policy": self.policy, "time": time.time(),
                     "parameters": self.parameters if self._schedule is None else _parameters(self.rule),
-                    "time": time.time(),
                 }
             )  # fmt: skip
         self._pending[number] = seen, action
@@ -256,7 +256,9 @@ class Bandit:
             raise BadValue("context", context, f"{self.model.dimension} numbers") from error
         if seen.shape != (self.model.dimension,):
             raise BadValue("context", list(seen.shape), f"of shape {[self.model.dimension]}")
-        if not np.isfinite(seen).all():
+        if (
+            not math.isfinite(sum(seen.tolist())) and not np.isfinite(seen).all()
+        ):  # a sum is sooner had; it may overflow
             raise BadValue(f"context[{int(np.flatnonzero(~np.isfinite(seen))[0])}]", context, "finite")
         return seen
 

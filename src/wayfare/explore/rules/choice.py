@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def allowed(like: Array, mask: Array | None) -> Array:
     """like: [..., A] -> [..., A] bool. Raises: BadValue naming the first row in which no action is allowed."""
     xp = array_namespace(like)
     if mask is None:
+        if one_row(like) and len(like):
+            return _every(len(like))
         mask = xp.ones_like(like, dtype=xp.bool)
     else:
         if mask.dtype != xp.bool:
@@ -49,8 +52,15 @@ def allowed(like: Array, mask: Array | None) -> Array:
         if mask.shape != like.shape:
             mask = xp.broadcast_to(mask, like.shape)
     some = mask.any(-1)
-    if not some.all():
+    if not (some if not some.ndim else some.all()):
         _refuse_rows("mask", mask, ~some, "true for at least one action")
+    return mask
+
+
+@lru_cache(maxsize=256)
+def _every(actions: int) -> Array:
+    mask = np.ones(actions, dtype=bool)
+    mask.flags.writeable = False
     return mask
 
 
@@ -59,6 +69,8 @@ def checked(scores: Array) -> Array:
     xp = array_namespace(scores)
     if scores.dtype != xp.float64:
         scores = xp.astype(scores, xp.float64)
+    if one_row(scores) and not math.isnan(sum(scores.tolist())):
+        return scores
     wrong = xp.isnan(scores)
     if wrong.any():
         _refuse_rows("scores", scores, wrong.any(-1), "free of NaN")

@@ -10,11 +10,13 @@ array API, and answers in the library and on the device of its evidence. Priors 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from array_api_compat import device
 
 from wayfare.arrays import array_namespace
@@ -105,6 +107,10 @@ def with_one_more(inverse: Array, x: Array) -> Array:
 
     An x of zeros changes nothing. What comes out is symmetric to the last bit.
     """
+    if type(x) is np.ndarray and x.ndim == 1:
+        turned = inverse.dot(x)
+        turned /= math.sqrt(1.0 + x.dot(turned))
+        return inverse - turned[:, None] * turned
     turned = inverse @ x[..., None]
     step = turned / (1.0 + x[..., None, :] @ turned) ** 0.5
     return inverse - step * step.swapaxes(-1, -2)

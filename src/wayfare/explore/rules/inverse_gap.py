@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NoReturn
 
 import numpy as np
@@ -57,9 +58,11 @@ class _InverseGap(ABC):
     least: float
 
     def __post_init__(self) -> None:
-        gamma = self.gamma if isinstance(self.gamma, (int, float)) else np.asarray(to_device(self.gamma, "cpu"))
-        if not np.all(gamma >= 0):
-            raise BadValue("gamma", float(np.min(gamma)), "at least 0")
+        gamma = self.gamma
+        if not isinstance(gamma, (int, float)):
+            gamma = float(np.min(np.asarray(to_device(gamma, "cpu"))))
+        if not gamma >= 0:
+            raise BadValue("gamma", gamma, "at least 0")
         if not 0 <= self.least <= 1:
             raise BadValue("least", self.least, "between 0 and 1")
 
@@ -84,8 +87,8 @@ class _InverseGap(ABC):
         """scores: [..., A], top: [..., 1] the best allowed, many: [..., 1] k, gamma: [..., 1] -> p(a) were it not b."""
 
     @abstractmethod
-    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
-        """`_chance` of one action."""
+    def _chances(self, scores: list[float], top: float, many: int, gamma: float) -> list[float]:
+        """`_chance` of one row's allowed actions."""
 
     def _shares(self, scores: Array, mask: Array) -> Array:
         if one_row(scores) and isinstance(self.gamma, (int, float)):
@@ -106,19 +109,19 @@ class _InverseGap(ABC):
         return chance + best * (1.0 - xp.sum(chance, axis=-1, keepdims=True))
 
     def _shares_of_row(self, scores: list[float], mask: list[bool], gamma: float) -> Array:
-        among = [score for score, may in zip(scores, mask, strict=True) if may]
+        among = list(compress(scores, mask))
         top, many = max(among), len(among)
         if not (math.isfinite(top) and math.isfinite(min(among))):
             self._refuse_infinite()
         floor = min(self.least, 1.0 / many)
-        chance = [
-            max(floor, self._chance_of_one(score, top, many, gamma)) if may and score < top else 0.0
-            for score, may in zip(scores, mask, strict=True)
-        ]
-        rest = (1.0 - sum(chance)) / among.count(top)
-        return np.array(
-            [rest if may and score == top else p for score, may, p in zip(scores, mask, chance, strict=True)]
-        )
+        chances = zip(among, self._chances(among, top, many, gamma), strict=True)
+        shares = [0.0 if score == top else p if p > floor else floor for score, p in chances]
+        rest = (1.0 - sum(shares)) / among.count(top)
+        shares = [rest if score == top else p for score, p in zip(among, shares, strict=True)]
+        if many < len(scores):
+            every = iter(shares)
+            shares = [next(every) if may else 0.0 for may in mask]
+        return np.array(shares)
 
     def _refuse_infinite(self) -> NoReturn:
         raise BadValue("scores", "an infinite value", f"finite for {type(self).__name__}")
@@ -152,8 +155,8 @@ class SquareCB(_InverseGap):
     def _chance(self, scores: Array, top: Array, many: Array, gamma: Array) -> Array:
         return 1.0 / (many + gamma * (top - scores))
 
-    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
-        return 1.0 / (many + gamma * (top - score))
+    def _chances(self, scores: list[float], top: float, many: int, gamma: float) -> list[float]:
+        return [1.0 / (many + gamma * (top - score)) if score < top else 1.0 for score in scores]
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,6 @@ class FastCB(_InverseGap):
         weighted = xp.where(gap > 0, gamma * xp.where(gap > 0, gap, xp.ones_like(gap)), xp.zeros_like(gap))
         return low / (many * low + weighted)
 
-    def _chance_of_one(self, score: float, top: float, many: int, gamma: float) -> float:
-        loss, low = (min(max(1.0 - x, self.least_loss), 1.0) for x in (score, top))
-        return low / (many * low + (gamma * (loss - low) if loss > low else 0.0))
+    def _chances(self, scores: list[float], top: float, many: int, gamma: float) -> list[float]:
+        low, *losses = (min(max(1.0 - score, self.least_loss), 1.0) for score in (top, *scores))
+        return [low / (many * low + gamma * (loss - low)) if loss > low else 1.0 / many for loss in losses]
