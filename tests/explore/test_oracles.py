@@ -146,6 +146,8 @@ def test_a_live_bandit_refits_its_oracle_and_can_be_saved_between_two_fits(tmp_p
     cut.save(tmp_path / "state")
     again = fresh()
     again.load(tmp_path / "state")
+    at = np.array([0.3])
+    assert again.model.evidence(at).scores.tolist() == cut.model.evidence(at).scores.tolist()
     assert live(again, 133, 200) == right[133:]
     assert np.mean(right[:20]) < 0.8 < np.mean(right[20:])
     rows = again.model.state()["rows"]

@@ -44,14 +44,23 @@ def textbook(formula: Any, f: list[float], mask: list[bool], gamma: float) -> li
 
 
 def test_squarecb_by_hand() -> None:
-    p = SquareCB(10.0).propensities(Scores(np.array([0.1, 0.5, 0.4, 9.0])), np.array([True, True, True, False]))
+    p = chances(SquareCB(10.0), [0.1, 0.5, 0.4, 9.0], [True, True, True, False])
     assert p == pytest.approx([1 / 7, 1 - 1 / 7 - 1 / 4, 1 / 4, 0.0])
 
 
 def test_fastcb_by_hand() -> None:
     """Losses 0.1, 0.3, 0.2: weights 0.1 / (0.3 + 5 * 0.2) and 0.1 / (0.3 + 5 * 0.1)."""
-    p = FastCB(5.0).propensities(Scores(np.array([0.9, 0.7, 0.8])), None)
+    p = chances(FastCB(5.0), [0.9, 0.7, 0.8])
     assert p == pytest.approx([1 - 1 / 13 - 1 / 8, 1 / 13, 1 / 8])
+
+
+def chances(rule: Any, scores: Any, mask: Any = None) -> np.ndarray:
+    """Propensities of one row: the loop over a short row must agree with the arrays of a batch."""
+    row = np.array(scores, dtype=float)
+    alone = rule.propensities(Scores(row), None if mask is None else np.array(mask))
+    batch = rule.propensities(Scores(row[None]), None if mask is None else np.array(mask)[None])
+    assert alone == pytest.approx(batch[0], abs=1e-14, rel=1e-12)
+    return np.asarray(batch[0])
 
 
 @pytest.mark.parametrize(("rule", "formula"), [(SquareCB, square), (FastCB, fast)])
@@ -61,7 +70,7 @@ def test_any_row_is_the_textbook_averaged_over_ties(rule: Any, formula: Any, dat
     f = [x / 8 for x in data.draw(st.lists(st.integers(0, 8), min_size=1, max_size=7))]
     mask = data.draw(st.lists(st.booleans(), min_size=len(f), max_size=len(f)).filter(any))
     gamma = data.draw(st.floats(0.0, 1e4))
-    p = rule(gamma).propensities(Scores(np.array(f)), np.array(mask))
+    p = chances(rule(gamma), f, mask)
     assert p == pytest.approx(textbook(formula, f, mask, gamma), abs=1e-12)
     best = max(x for x, ok in zip(f, mask, strict=True) if ok)
     ties = [x == best and ok for x, ok in zip(f, mask, strict=True)]
@@ -93,12 +102,12 @@ def test_ties_are_chosen_equally_often_and_not_by_place() -> None:
 
 
 def test_greed_nought_is_uniform_and_infinite_greed_is_greedy() -> None:
-    scores, mask = Scores(np.array([0.3, 0.9, 0.9, 0.5])), np.array([True, True, True, False])
-    assert SquareCB(0.0).propensities(scores, mask) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
-    assert FastCB(0.0).propensities(scores, mask) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
+    scores, mask = [0.3, 0.9, 0.9, 0.5], np.array([True, True, True, False])
+    assert chances(SquareCB(0.0), scores, mask) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
+    assert chances(FastCB(0.0), scores, mask) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
     for rule in (SquareCB(np.inf), FastCB(np.inf)):
-        assert rule.propensities(scores, mask) == pytest.approx([0, 0.5, 0.5, 0])
-        taken = rule.decide(Scores(np.tile(scores.scores, (500, 1))), mask, Stream(0, "policy").at(np.arange(500)))
+        assert chances(rule, scores, mask) == pytest.approx([0, 0.5, 0.5, 0])
+        taken = rule.decide(Scores(np.tile(scores, (500, 1))), mask, Stream(0, "policy").at(np.arange(500)))
         assert set(taken.action.tolist()) == {1, 2}
 
 
@@ -123,24 +132,26 @@ def test_each_row_may_have_a_greed_of_its_own() -> None:
 
 
 def test_a_perfect_best_action_still_leaves_something_to_explore() -> None:
-    p = FastCB(2.0).propensities(Scores(np.array([1.0, 1.0 - 1e-9, 0.5, 3.0])))
+    p = chances(FastCB(2.0), [1.0, 1.0 - 1e-9, 0.5, 3.0])
     assert p.sum() == pytest.approx(1.0) and np.all(p > 0)
     assert p[2] == pytest.approx(1e-6 / (4e-6 + 2.0 * (0.5 - 1e-6)))
     assert p[0] == pytest.approx(0.25) and p[3] > 0.4  # within the floor no gap is left
 
 
 def test_no_propensity_falls_below_the_least_asked_for() -> None:
-    scores = Scores(np.array([0.0, 0.9, 0.95, 1.0]))
-    p = SquareCB(1e6, least=0.02).propensities(scores)
+    scores = [0.0, 0.9, 0.95, 1.0]
+    p = chances(SquareCB(1e6, least=0.02), scores)
     assert p == pytest.approx([0.02, 0.02, 0.02, 0.94])
-    assert FastCB(1e6, least=0.9).propensities(scores) == pytest.approx([0.25] * 4)
+    assert chances(FastCB(1e6, least=0.9), scores) == pytest.approx([0.25] * 4)
 
 
 def test_infinite_scores_count_only_where_they_are_allowed() -> None:
     scores = Scores(np.array([[0.0, np.inf], [0.5, 0.1]]))
     assert SquareCB(1.0).propensities(scores, np.array([[True, False], [True, True]]))[0].tolist() == [1.0, 0.0]
-    with pytest.raises(BadValue, match="finite for SquareCB"):
-        SquareCB(1.0).propensities(scores)
+    for wrong in (scores, Scores(scores.scores[0])):
+        with pytest.raises(BadValue, match="finite for SquareCB"):
+            SquareCB(1.0).propensities(wrong)
+    assert SquareCB(1.0).propensities(Scores(scores.scores[0]), np.array([True, False])).tolist() == [1.0, 0.0]
 
 
 def test_a_table_of_arms_is_read_by_its_means() -> None:
