@@ -1,6 +1,6 @@
 """What a policy that learns would have earned: it is played on the rows of a log that happen to agree with it.
 
-    result = replay(log, Bandit(InverseGap(gamma=50), RidgeScores(3, dimension=8), actions=["a", "b", "c"]))
+    result = replay(log, Bandit(SquareCB(gamma=50), RidgeScores(3, dimension=8), actions=["a", "b", "c"]))
     print(result)
 
 In each row the policy decides. Where it takes another action than the log did, the row is passed over and it never
