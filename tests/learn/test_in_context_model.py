@@ -25,7 +25,18 @@ def test_asking_with_a_memory_is_the_next_token_of_the_walk() -> None:
         rows, s, a = torch.arange(3), walk[0][:, t], walk[1][:, t]
         assert torch.allclose(where[rows, s, a], whole[:, t, :9].softmax(-1), atol=1e-5)
         assert torch.allclose(paid[rows, s, a], whole[:, t, 9].sigmoid(), atol=1e-5)
-        assert worth.shape == (3, 9)
+        assert torch.allclose(worth[rows, s, a], whole[:, t, 10].sigmoid(), atol=1e-5)
+
+
+def test_what_is_asked_after_a_cut_is_asked_of_the_memory_before_it() -> None:
+    walk = _walk()
+    model = WorldModel(9, 4, 24, 2, 2)
+    for cut in (0, 3):
+        asked = model.walk(*walk, asked=True, cut=cut)
+        memory = Memory(*(x[:, :cut] for x in walk), size=torch.full((3,), cut))  # type: ignore[arg-type]
+        later = model.ask(memory, walk[0][:, cut:], walk[1][:, cut:], asked=True)
+        assert torch.allclose(asked[:, cut:], later, atol=1e-5)
+        assert torch.allclose(asked[:, :cut], model.walk(*walk, asked=True)[:, :cut], atol=1e-5)
 
 
 def test_the_policy_reads_no_action_of_now_and_an_empty_memory_is_read() -> None:

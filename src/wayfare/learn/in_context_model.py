@@ -9,9 +9,10 @@ The move remembered and the move asked about share their embedding E: to find on
 for all moves, learned in a few hundred updates. Attention is causal and knows no positions: memory is a set. In
 training a walk of T transitions is T questions, each with the walk so far as its memory. Afterwards many questions are
 asked of one memory in one pass: question tokens carry its last transition, see the memory and themselves, and not each
-other.
+other. A walk alone never asks about a place where one is not, so that it must be cut in training: what comes after the
+cut is asked of what came before it.
 
-    WorldModel      next cell (logits), reward (logit of 1), value of s_t: the mean of discount^(steps to go - 1)
+    WorldModel      next cell (logits), reward (logit of 1), value of a_t in s_t (logit of a number in [0, 1])
     Policy          logits of the action from the same tokens, a_t left out: reactive
 
 Source: Vaswani et al. 2017, pre-norm of Xiong et al. 2020; in-context dynamics after Liu et al. 2023 (arXiv
@@ -76,11 +77,23 @@ class _InContext(nn.Module):
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
         self.leave = nn.LayerNorm(width)
 
-    def walk(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, *, asked: bool) -> Tensor:
-        """Features [N, T, W] of walks; each argument [N, T]. asked: whether a_t is part of the question."""
+    def walk(
+        self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, *, asked: bool, cut: int | None = None
+    ) -> Tensor:
+        """Features [N, T, W] of walks; each argument [N, T].
+
+        asked: whether a_t is part of the question
+        cut: from this step on the walk is only asked about, as `ask` does it: each question on its own, memory being
+            the steps before the cut
+        """
         before = self._before(state, action, reached, reward)
-        before = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
-        return self._through(torch.cat([before, self._move(state, action, asked)], dim=2), None)
+        shifted = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
+        mask = None
+        if cut is not None:
+            steps = torch.arange(state.shape[1])
+            shifted = torch.where((steps < cut).view(1, -1, 1), shifted, shifted[:, cut : cut + 1])
+            mask = (steps <= steps.unsqueeze(1)) & ((steps < cut) | (steps == steps.unsqueeze(1)))
+        return self._through(torch.cat([shifted, self._move(state, action, asked)], dim=2), mask)
 
     def ask(self, memory: Memory, state: Tensor, action: Tensor, *, asked: bool) -> Tensor:
         """Features [N, Q, W] of the questions state, action [N, Q], each on its own, with the same memory."""
@@ -125,9 +138,11 @@ class WorldModel(_InContext):
         super().__init__(cells, actions, width, layers, heads)
         self.head = nn.Linear(width, cells + 2)
 
-    def loss(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor) -> Tensor:
-        """Mean over questions of three cross-entropies; value: [N, T] targets in [0, 1] of s_t."""
-        out = self.head(self.walk(state, action, reached, reward, asked=True))
+    def loss(
+        self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor, cut: int | None = None
+    ) -> Tensor:
+        """Mean over questions of three cross-entropies; value: [N, T] targets in [0, 1]; cut: see `walk`."""
+        out = self.head(self.walk(state, action, reached, reward, asked=True, cut=cut))
         where = nn.functional.cross_entropy(out[..., : self.cells].flatten(0, 1), reached.flatten())
         paid = nn.functional.binary_cross_entropy_with_logits(out[..., -2], reward.float())
         worth = nn.functional.binary_cross_entropy_with_logits(out[..., -1], value)
@@ -135,14 +150,14 @@ class WorldModel(_InContext):
 
     @torch.no_grad()
     def tables(self, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """What the memory says of every move: P(next) [N, S, A, S], P(reward) [N, S, A], value [N, S]."""
+        """What the memory says of every move: P(next) [N, S, A, S], P(reward) [N, S, A], value [N, S, A]."""
         n, pairs = len(memory.state), torch.arange(self.cells * self.actions)
         state = (pairs // self.actions).expand(n, -1)
         out = self.head(self.ask(memory, state, (pairs % self.actions).expand(n, -1), asked=True))
         shape = (n, self.cells, self.actions)
         where = out[..., : self.cells].softmax(dim=-1).view(*shape, self.cells)
         paid, worth = out[..., -2].sigmoid().view(shape), out[..., -1].sigmoid().view(shape)
-        return where, paid, worth.mean(dim=2)
+        return where, paid, worth
 
 
 class Policy(_InContext):
@@ -152,9 +167,11 @@ class Policy(_InContext):
         super().__init__(cells, actions, width, layers, heads)
         self.head = nn.Linear(width, actions)
 
-    def loss(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor) -> Tensor:
-        """Mean cross-entropy of the actions taken."""
-        out = self.head(self.walk(state, action, reached, reward, asked=False))
+    def loss(
+        self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor, cut: int | None = None
+    ) -> Tensor:
+        """Mean cross-entropy of the actions taken; cut: see `walk`."""
+        out = self.head(self.walk(state, action, reached, reward, asked=False, cut=cut))
         return nn.functional.cross_entropy(out.flatten(0, 1), action.flatten())
 
     @torch.no_grad()
