@@ -146,7 +146,7 @@ def test_bad_addresses_are_refused_by_name() -> None:
         Stream(0, "x").uniform(np.ones(3))
     with pytest.raises(BadValue, match="step"):
         Stream(0, "x").uniform(0, True)
-    with pytest.raises(BadValue, match="shape"):
+    with pytest.raises(BadValue, match="a must be above 0"):
         Stream(0, "x").beta(np.zeros(2), np.ones(2), np.arange(2))
     for high in (0, 1 << 31):
         with pytest.raises(BadValue, match="high"):

@@ -55,12 +55,7 @@ class Pulls:
 
     def learn(self, context: Array, action: Array, reward: Array, known: Array) -> None:
         """See `Learner`."""
-        table = self._table
-        xp = array_namespace(table.counts)
-        every = xp.arange(table.shape[-1], dtype=xp.int64, device=device(table.counts))
-        pulled = xp.astype((action[:, None] == every) & known[:, None], xp.float64)
-        paid = pulled * xp.astype(reward, xp.float64)[:, None]
-        self._table = ArmTable(table.counts + pulled, table.sums + paid, table.squares + paid * paid)
+        self._table = self._table.updated(action, reward, known)
 
 
 class LinearEvidence:

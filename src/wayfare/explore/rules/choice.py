@@ -117,16 +117,41 @@ def share_ties(scores: Array, mask: Array) -> Array:
     return best / xp.sum(best, axis=-1, keepdims=True)
 
 
-def pick(scores: Array, mask: Array, uniform: Array) -> Array:
-    """scores, mask: [..., A], uniform: [..., A] in (0, 1) -> [...] int64: of the best, the one of largest draw."""
+def pick(scores: Array, mask: Array | None, draws: Draws) -> Array:
+    """scores, mask: [..., A] -> [...] int64: of the best allowed ones, that of the largest of `draws.uniform(A)`.
+
+    Rows without a tie draw nothing.
+    """
+    actions = scores.shape[-1]
     if one_row(scores):
-        top, tie, chosen = -math.inf, -1.0, 0
-        for place, (score, may, draw) in enumerate(zip(scores.tolist(), mask.tolist(), uniform.tolist(), strict=True)):
-            if may and (score > top or (score == top and draw > tie)):
-                top, tie, chosen = score, draw, place
-        return np.int64(chosen)
+        row = (
+            scores.tolist()
+            if mask is None
+            else [score if may else None for score, may in zip(scores.tolist(), mask.tolist(), strict=True)]
+        )
+        top = max(score for score in row if score is not None)
+        tied = [place for place, score in enumerate(row) if score == top]
+        if len(tied) > 1:
+            uniform = draws.uniform(actions)
+            return np.int64(max(tied, key=lambda place: uniform[place]))
+        return np.int64(tied[0])
     xp = array_namespace(scores)
-    return xp.argmax(xp.where(_best(scores, mask), uniform, xp.full_like(uniform, -1.0)), axis=-1)
+    if mask is not None:
+        scores = xp.where(mask, scores, xp.full_like(scores, -xp.inf))
+    first = xp.argmax(scores, axis=-1)
+    best = scores == xp.take_along_axis(scores, first[..., None], axis=-1)
+    if mask is not None:
+        best = best & mask
+    if int(xp.count_nonzero(best)) == math.prod(first.shape):
+        return first
+    if first.ndim != 1:
+        uniform = draws.uniform(actions)
+        return xp.argmax(xp.where(best, uniform, xp.full_like(uniform, -1.0)), axis=-1)
+    several = xp.matmul(xp.astype(best, xp.float64), xp.ones(actions, dtype=xp.float64, device=device(scores)))
+    rows = xp.nonzero(several > 1)[0]
+    uniform = draws.of(rows).uniform(actions)
+    first[rows] = xp.argmax(xp.where(best[rows], uniform, xp.full_like(uniform, -1.0)), axis=-1)
+    return first
 
 
 class BestScore(ABC):
@@ -149,9 +174,10 @@ class BestScore(ABC):
     def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
         """Ties go to the largest of `draws.uniform(A)`."""
         scores = checked(self.scores(evidence))
-        mask = allowed(scores, mask)
-        action = pick(scores, mask, draws.uniform(scores.shape[-1]))
-        return Decision(action, scores, lambda: share_ties(scores, mask))
+        if mask is not None:
+            mask = allowed(scores, mask)
+        action = pick(scores, mask, draws)
+        return Decision(action, scores, lambda: share_ties(scores, allowed(scores, mask)))
 
 
 def as_float(x: Any, like: Array) -> Array:

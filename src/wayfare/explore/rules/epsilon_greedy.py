@@ -51,7 +51,7 @@ class EpsilonGreedy:
         mask = allowed(scores, mask)
         explore = draws.uniform() < self.epsilon
         wanted = xp.where(explore[..., None], xp.zeros_like(scores), scores)
-        action = pick(wanted, mask, draws.uniform(scores.shape[-1]))
+        action = pick(wanted, mask, draws)
         return Decision(action, scores, lambda: self._mixed(scores, mask))
 
     def _mixed(self, scores: Array, mask: Array) -> Array:

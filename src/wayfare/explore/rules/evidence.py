@@ -77,8 +77,9 @@ class ArmTable:
         """[..., A]"""
         return tuple(self.counts.shape)
 
-    def updated(self, action: Array, reward: Array) -> ArmTable:
-        """action: [...] the arm pulled in each row    reward: [...] what it paid.
+    def updated(self, action: Array, reward: Array, known: Array | None = None) -> ArmTable:
+        """action: [...] the arm pulled in each row    reward: [...] what it paid    known: [...] bool, the rows that
+        have a reward (None: all).
 
         Raises: BadValue when an action is not an arm.
         """
@@ -87,12 +88,18 @@ class ArmTable:
         if not xp.isdtype(action.dtype, "integral"):
             raise BadValue("action", f"an array of {action.dtype}", "of integers")
         wrong = (action < 0) | (action >= arms)
-        if bool(xp.any(wrong)):
+        if bool(wrong.any()):
             raise BadValue("action", int(action[wrong][0]), f"from 0 to {arms - 1}")
-        every = xp.arange(arms, dtype=xp.int64, device=device(self.counts))
-        pulled = xp.astype(action[..., None] == every, xp.float64)
-        paid = pulled * xp.astype(reward, xp.float64)[..., None]
-        return ArmTable(self.counts + pulled, self.sums + paid, self.squares + paid * paid)
+        at = xp.reshape(action, (-1,))
+        at = at + arms * xp.arange(at.shape[0], dtype=at.dtype, device=device(at))
+        paid = xp.reshape(xp.astype(reward, xp.float64), (-1,))
+        if known is not None:
+            known = xp.reshape(known, (-1,))
+            at, paid = at[known], paid[known]
+        tables = [xp.reshape(xp.astype(x, xp.float64), (-1,)) for x in (self.counts, self.sums, self.squares)]
+        for table, more in zip(tables, (1.0, paid, paid * paid), strict=True):
+            table[at] += more
+        return ArmTable(*(xp.reshape(table, self.shape) for table in tables))
 
     def mean(self, untried: float = 0.0) -> Array:
         """[..., A] mean reward of each arm; an arm never pulled has `untried`."""

@@ -102,7 +102,7 @@ class LinearThompson:
         mean, mask = self._seen(table, mask)
         width = self._width(table)
         sampled = mean + self._noise(table, draws.normal(width)[..., None, :])[..., 0, :]
-        action = pick(sampled, mask, draws.uniform(mean.shape[-1]))
+        action = pick(sampled, mask, draws)
         return Decision(action, sampled, lambda: self._chances(table, mean, mask, draws))
 
     def _seen(self, table: LinearTable, mask: Array | None) -> tuple[Array, Array]:

@@ -50,7 +50,7 @@ class Softmax:
         xp = array_namespace(scores)
         mask = allowed(scores, mask)
         uniform = draws.uniform(scores.shape[-1])
-        action = pick(scores / self.temperature - xp.log(-xp.log(uniform)), mask, uniform)
+        action = pick(scores / self.temperature - xp.log(-xp.log(uniform)), mask, draws)
         return Decision(action, scores, lambda: self._softmax(scores, mask))
 
     def _finite(self, evidence: Evidence) -> Array:

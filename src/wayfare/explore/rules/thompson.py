@@ -40,7 +40,7 @@ class GaussianThompson:
         mask = allowed(mean, mask)
         arms = mean.shape[-1]
         sampled = checked(mean + sd * draws.normal(arms))
-        action = pick(sampled, mask, draws.uniform(arms))
+        action = pick(sampled, mask, draws)
         return Decision(action, sampled, lambda: gaussian_is_best(mean, sd, mask))
 
 
@@ -65,5 +65,5 @@ class BetaThompson:
         a, b = self.prior.posterior(require_table(evidence, self))
         mask = allowed(a, mask)
         sampled = draws.beta(checked(a), b)
-        action = pick(sampled, mask, draws.uniform(a.shape[-1]))
+        action = pick(sampled, mask, draws)
         return Decision(action, sampled, lambda: beta_is_best(a, b, mask))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from array_api_compat import device
+
 from wayfare.arrays import array_namespace
 from wayfare.errors import BadValue
 from wayfare.explore.rules.choice import BestScore, require_table
@@ -34,14 +36,20 @@ class UCB1(BestScore):
 
     def bonus(self, table: ArmTable) -> Array:
         """-> [..., A], infinite where never pulled."""
-        xp = array_namespace(table.counts)
-        n = xp.astype(table.counts, xp.float64)
-        t = xp.sum(n, axis=-1, keepdims=True)
-        log_t = xp.log(xp.where(t > 1, t, xp.ones_like(t)))
-        width = self.alpha * xp.sqrt(2.0 * log_t / xp.where(n > 0, n, xp.ones_like(n)))
-        return xp.where(n > 0, width, xp.full_like(n, xp.inf))
+        return self._parts(table)[1]
 
     def scores(self, evidence: Evidence) -> Array:
         """-> [..., A] value + bonus."""
-        table = require_table(evidence, self)
-        return self.value(table) + self.bonus(table)
+        value, bonus = self._parts(require_table(evidence, self))
+        return value + bonus
+
+    def _parts(self, table: ArmTable) -> tuple[Array, Array]:
+        """Value and bonus, [..., A] each."""
+        xp = array_namespace(table.counts)
+        n = xp.astype(table.counts, xp.float64, copy=False)
+        # a product is quicker than a sum over a short axis, and as exact: counts are integers
+        t = xp.matmul(n, xp.ones(n.shape[-1], dtype=xp.float64, device=device(n)))[..., None]
+        tried = n > 0
+        divisor = xp.where(tried, n, 1.0)
+        width = self.alpha * xp.sqrt(2.0 * xp.log(xp.where(t > 1, t, 1.0)) / divisor)
+        return xp.astype(table.sums, xp.float64, copy=False) / divisor, xp.where(tried, width, xp.inf)
