@@ -9,20 +9,35 @@ if TYPE_CHECKING:
     from wayfare.learn.collect import Collector
     from wayfare.learn.discounts import DiscountTable
     from wayfare.learn.sequences import Replay, Sequences
+    from wayfare.learn.supervised import Supervised, SupervisedLoss, cross_entropy
     from wayfare.learn.tokens import Tokens
     from wayfare.learn.value_network import ValueNetwork
     from wayfare.learn.values import ValueLearner
 
-__all__ = ["Collector", "DiscountTable", "Replay", "Sequences", "Tokens", "ValueLearner", "ValueNetwork"]
+__all__ = [
+    "Collector",
+    "DiscountTable",
+    "Replay",
+    "Sequences",
+    "Supervised",
+    "SupervisedLoss",
+    "Tokens",
+    "ValueLearner",
+    "ValueNetwork",
+    "cross_entropy",
+]
 
 _HOMES = {
     "Collector": "collect",
     "DiscountTable": "discounts",
     "Replay": "sequences",
     "Sequences": "sequences",
+    "Supervised": "supervised",
+    "SupervisedLoss": "supervised",
     "Tokens": "tokens",
     "ValueLearner": "values",
     "ValueNetwork": "value_network",
+    "cross_entropy": "supervised",
 }
 
 
