@@ -15,38 +15,33 @@ def _walk(n: int = 3, steps: int = 7) -> tuple[torch.Tensor, ...]:
     return cells[0], torch.randint(0, 4, (n, steps)), cells[1], (torch.rand(n, steps) < 0.3).float()
 
 
-def test_asking_with_a_memory_is_the_next_token_of_the_walk() -> None:
+def test_asking_is_what_a_cut_walk_was_trained_on() -> None:
     walk = _walk()
     model = WorldModel(9, 4, 24, 2, 2)
-    whole = model.head(model.walk(*walk, asked=True))
-    for t in (0, 1, 4):
-        memory = Memory(*(x[:, :6] for x in walk), size=torch.full((3,), t))  # type: ignore[arg-type]
-        where, paid, worth = model.tables(memory)
-        rows, s, a = torch.arange(3), walk[0][:, t], walk[1][:, t]
-        assert torch.allclose(where[rows, s, a], whole[:, t, :9].softmax(-1), atol=1e-5)
-        assert torch.allclose(paid[rows, s, a], whole[:, t, 9].sigmoid(), atol=1e-5)
-        assert torch.allclose(worth[rows, s, a], whole[:, t, 10].sigmoid(), atol=1e-5)
-
-
-def test_what_is_asked_after_a_cut_is_asked_of_the_memory_before_it() -> None:
-    walk = _walk()
-    model = WorldModel(9, 4, 24, 2, 2)
+    plain = model.walk(*walk, asked=True)
     for cut in (0, 3):
         asked = model.walk(*walk, asked=True, cut=cut)
-        memory = Memory(*(x[:, :cut] for x in walk), size=torch.full((3,), cut))  # type: ignore[arg-type]
-        later = model.ask(memory, walk[0][:, cut:], walk[1][:, cut:], asked=True)
-        assert torch.allclose(asked[:, cut:], later, atol=1e-5)
-        assert torch.allclose(asked[:, :cut], model.walk(*walk, asked=True)[:, :cut], atol=1e-5)
+        assert torch.allclose(asked[:, :cut], plain[:, :cut], atol=1e-5)
+        for longer in (0, 2):  # what stands behind `size` is not there
+            memory = Memory(*(x[:, : cut + longer] for x in walk), size=torch.full((3,), cut))  # type: ignore[arg-type]
+            later = model.ask(memory, walk[0][:, cut + 1 :], walk[1][:, cut + 1 :], asked=True)
+            assert torch.allclose(asked[:, cut + 1 :], later, atol=1e-5)
+        where, paid, worth = model.tables(memory)
+        rows, s, a, out = torch.arange(3), walk[0][:, 5], walk[1][:, 5], model.head(asked[:, 5])
+        assert torch.allclose(where[rows, s, a], out[:, :9].softmax(-1), atol=1e-5)
+        assert torch.allclose(paid[rows, s, a], out[:, 9].sigmoid(), atol=1e-5)
+        assert torch.allclose(worth[rows, s, a], out[:, 10].sigmoid(), atol=1e-5)
 
 
-def test_the_policy_reads_no_action_of_now_and_an_empty_memory_is_read() -> None:
+def test_the_policy_reads_no_action_of_now_and_its_memory_is_the_walk_so_far() -> None:
     walk = _walk()
     policy = Policy(9, 4, 24, 2, 2)
     whole = policy.head(policy.walk(*walk, asked=False))
     other = policy.head(policy.walk(walk[0], (walk[1] + 1) % 4, walk[2], walk[3], asked=False))
     assert torch.equal(whole[:, 0], other[:, 0]) and not torch.allclose(whole[:, 1], other[:, 1])
-    empty = Memory(*(x[:, :0] for x in walk), size=torch.zeros(3, dtype=torch.int64))  # type: ignore[arg-type]
-    assert torch.allclose(policy.logits(empty, walk[0][:, 0]), whole[:, 0], atol=1e-6)
+    for size in (0, 4):
+        memory = Memory(*(x[:, :5] for x in walk), size=torch.full((3,), size))  # type: ignore[arg-type]
+        assert torch.allclose(policy.logits(memory, walk[0][:, size]), whole[:, size], atol=1e-5)
 
 
 def test_it_learns_to_look_up_what_it_has_seen() -> None:

@@ -8,9 +8,9 @@ Token t holds the transition before it, the whole of it, and the question of now
 The move remembered and the move asked about share their embedding E: to find one by the other is then one linear map
 for all moves, learned in a few hundred updates. Attention is causal and knows no positions: memory is a set. In
 training a walk of T transitions is T questions, each with the walk so far as its memory. Afterwards many questions are
-asked of one memory in one pass: question tokens carry its last transition, see the memory and themselves, and not each
-other. A walk alone never asks about a place where one is not, so that it must be cut in training: what comes after the
-cut is asked of what came before it.
+asked of one memory in one pass: question tokens carry no transition, see the memory and themselves, and not each other;
+one more token carries the last transition. A walk alone never asks about a place where one is not, so that it must be
+cut in training: what comes after the cut is asked of what came before it.
 
     WorldModel      next cell (logits), reward (logit of 1), value of a_t in s_t (logit of a number in [0, 1])
     Policy          logits of the action from the same tokens, a_t left out: reactive
@@ -83,38 +83,37 @@ class _InContext(nn.Module):
         """Features [N, T, W] of walks; each argument [N, T].
 
         asked: whether a_t is part of the question
-        cut: from this step on the walk is only asked about, as `ask` does it: each question on its own, memory being
-            the steps before the cut
+        cut: the step from which on the walk is only asked about, as `ask` does it: each question on its own, memory
+            being the steps before the cut. The token of the cut itself holds the last of these and no question
         """
-        before = self._before(state, action, reached, reward)
+        before, move = self._before(state, action, reached, reward), self._move(state, action, asked)
         shifted = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
         mask = None
         if cut is not None:
             steps = torch.arange(state.shape[1])
-            shifted = torch.where((steps < cut).view(1, -1, 1), shifted, shifted[:, cut : cut + 1])
-            mask = (steps <= steps.unsqueeze(1)) & ((steps < cut) | (steps == steps.unsqueeze(1)))
-        return self._through(torch.cat([shifted, self._move(state, action, asked)], dim=2), mask)
+            shifted = shifted * (steps <= cut).view(1, -1, 1)
+            move = move * (steps != cut).view(1, -1, 1)
+            mask = (steps <= steps.unsqueeze(1)) & ((steps <= cut) | (steps == steps.unsqueeze(1)))
+        return self._through(torch.cat([shifted, move], dim=2), mask)
 
     def ask(self, memory: Memory, state: Tensor, action: Tensor, *, asked: bool) -> Tensor:
         """Features [N, Q, W] of the questions state, action [N, Q], each on its own, with the same memory."""
         n, kept = memory.state.shape
-        questions = state.shape[1]
         before = self._before(memory.state, memory.action, memory.reached, memory.reward)
-        rows = torch.arange(n)
-        last = torch.zeros(n, 1, 2 * self.width // 3)
-        if kept:
-            found = before[rows, (memory.size - 1).clamp(min=0)] * (memory.size > 0).unsqueeze(1)
-            last = found.unsqueeze(1)
-            shifted = torch.cat([torch.zeros_like(before[:, :1]), before[:, :-1]], dim=1)
-            tokens = torch.cat([shifted, self._move(memory.state, memory.action, asked)], dim=2)
-        else:
-            tokens = torch.zeros(n, 0, self.width)
-        asking = torch.cat([last.expand(-1, questions, -1), self._move(state, action, asked)], dim=2)
-        seen = torch.zeros(n, kept + questions, kept + questions, dtype=torch.bool)
-        seen[:, :, :kept] = (torch.arange(kept) < memory.size.unsqueeze(1)).unsqueeze(1)
-        seen[:, :kept, :kept] &= torch.ones(kept, kept, dtype=torch.bool).tril()
-        seen |= torch.eye(kept + questions, dtype=torch.bool)
-        return self._through(torch.cat([tokens, asking], dim=1), seen.unsqueeze(1))[:, kept:]
+        nothing = torch.zeros(n, 1, before.shape[2])
+        told = torch.cat([nothing, before, torch.zeros(n, state.shape[1], before.shape[2])], dim=1)
+        move = self._move(memory.state, memory.action, asked)
+        # the token after the last transition holds it and asks nothing; so do those behind it, which nobody sees
+        there = torch.arange(kept + 1) < memory.size.unsqueeze(1)
+        empty = torch.zeros(n, 1, move.shape[2])
+        known = torch.cat([move, empty], dim=1) * there.unsqueeze(2)
+        asking = torch.cat([known, self._move(state, action, asked)], dim=1)
+        size = kept + 1 + state.shape[1]
+        seen = torch.zeros(n, size, size, dtype=torch.bool)
+        seen[:, :, : kept + 1] = (torch.arange(kept + 1) <= memory.size.unsqueeze(1)).unsqueeze(1)
+        seen[:, : kept + 1, : kept + 1] &= torch.ones(kept + 1, kept + 1, dtype=torch.bool).tril()
+        seen |= torch.eye(size, dtype=torch.bool)
+        return self._through(torch.cat([told, asking], dim=2), seen.unsqueeze(1))[:, kept + 1 :]
 
     def _before(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor) -> Tensor:
         told = torch.stack([reward.float(), torch.ones_like(reward, dtype=torch.float32)], dim=2)
@@ -141,11 +140,17 @@ class WorldModel(_InContext):
     def loss(
         self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor, cut: int | None = None
     ) -> Tensor:
-        """Mean over questions of three cross-entropies; value: [N, T] targets in [0, 1]; cut: see `walk`."""
+        """Mean over questions of three cross-entropies; value: [N, T] targets in [0, 1], below 0 where there is none;
+        cut: see `walk`."""
         out = self.head(self.walk(state, action, reached, reward, asked=True, cut=cut))
+        if cut is not None:  # no question there
+            out, reached, reward, value = (
+                torch.cat([x[:, :cut], x[:, cut + 1 :]], dim=1) for x in (out, reached, reward, value)
+            )
         where = nn.functional.cross_entropy(out[..., : self.cells].flatten(0, 1), reached.flatten())
         paid = nn.functional.binary_cross_entropy_with_logits(out[..., -2], reward.float())
-        worth = nn.functional.binary_cross_entropy_with_logits(out[..., -1], value)
+        told = (value >= 0).float()
+        worth = nn.functional.binary_cross_entropy_with_logits(out[..., -1], value.clamp(min=0), told)
         return where + paid + worth
 
     @torch.no_grad()
@@ -167,16 +172,19 @@ class Policy(_InContext):
         super().__init__(cells, actions, width, layers, heads)
         self.head = nn.Linear(width, actions)
 
-    def loss(
-        self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor, cut: int | None = None
-    ) -> Tensor:
-        """Mean cross-entropy of the actions taken; cut: see `walk`."""
-        out = self.head(self.walk(state, action, reached, reward, asked=False, cut=cut))
+    def loss(self, state: Tensor, action: Tensor, reached: Tensor, reward: Tensor, value: Tensor) -> Tensor:
+        """Mean cross-entropy of the actions taken; value: not read."""
+        out = self.head(self.walk(state, action, reached, reward, asked=False))
         return nn.functional.cross_entropy(out.flatten(0, 1), action.flatten())
 
     @torch.no_grad()
     def logits(self, memory: Memory, state: Tensor) -> Tensor:
-        """[N, A] for state [N]."""
-        at = state.unsqueeze(1)
-        out: Tensor = self.head(self.ask(memory, at, torch.zeros_like(at), asked=False))[:, 0]
+        """[N, A] for state [N], as the next step of a walk whose steps were those of the memory."""
+        rows, more = torch.arange(len(state)), torch.zeros_like(state).unsqueeze(1)
+        states = torch.cat([memory.state, more], dim=1)
+        states[rows, memory.size] = state
+        action, reached = (torch.cat([x, more], dim=1) for x in (memory.action, memory.reached))
+        reward = torch.cat([memory.reward, more.float()], dim=1)
+        walked = self.walk(states, action, reached, reward, asked=False)
+        out: Tensor = self.head(walked[rows, memory.size])
         return out
