@@ -8,14 +8,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.agents.conditions import AgentConfig, Row
     from wayfare.agents.in_context import Agent, State, Trajectory
+    from wayfare.agents.rafa import Rafa, Way
     from wayfare.agents.safe_tabular import SafePlan, SafeTabular
     from wayfare.agents.text_in_context import TextAgent, TextConfig
 
-__all__ = ["Agent", "AgentConfig", "Row", "SafePlan", "SafeTabular", "State", "TextAgent", "TextConfig", "Trajectory"]
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "Rafa",
+    "Row",
+    "SafePlan",
+    "SafeTabular",
+    "State",
+    "TextAgent",
+    "TextConfig",
+    "Trajectory",
+    "Way",
+]
 
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
+    "Rafa": "wayfare.agents.rafa",
     "Row": "wayfare.agents.conditions",
     "SafePlan": "wayfare.agents.safe_tabular",
     "SafeTabular": "wayfare.agents.safe_tabular",
@@ -23,6 +37,7 @@ _HOMES = {
     "TextAgent": "wayfare.agents.text_in_context",
     "TextConfig": "wayfare.agents.text_in_context",
     "Trajectory": "wayfare.agents.in_context",
+    "Way": "wayfare.agents.rafa",
 }
 
 
