@@ -3,6 +3,7 @@
     histories     a history of decisions <-> text, without loss
     tokens        that text as the tokens of one model, and where in it a decision is made
     models        a causal model and its tokenizer by name or path; `tiny-random` needs no download
+    nano          a Llama of 0.1 to 0.8 million weights with words for tokens, trained from nothing in minutes
     value_model   Q(history, action), an online and a target adapter on one frozen model
 
 Nothing here imports another part of wayfare, and nothing is imported before it is asked for.
@@ -16,16 +17,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.language.histories import History, from_text, to_text
     from wayfare.language.models import load_causal_model
+    from wayfare.language.nano import Nano, WordReader
     from wayfare.language.tokens import HistoryTokens, Tokens
     from wayfare.language.value_model import ValueModel
 
-__all__ = ["History", "HistoryTokens", "Tokens", "ValueModel", "from_text", "load_causal_model", "to_text"]
+__all__ = [
+    "History",
+    "HistoryTokens",
+    "Nano",
+    "Tokens",
+    "ValueModel",
+    "WordReader",
+    "from_text",
+    "load_causal_model",
+    "to_text",
+]
 
 _HOMES = {
     "History": "histories",
     "HistoryTokens": "tokens",
+    "Nano": "nano",
     "Tokens": "tokens",
     "ValueModel": "value_model",
+    "WordReader": "nano",
     "from_text": "histories",
     "load_causal_model": "models",
     "to_text": "histories",
