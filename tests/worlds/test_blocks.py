@@ -21,6 +21,7 @@ def test_moves_can_be_undone_and_distances_fall_by_one() -> None:
     away = world.distances(goal)
     for at in away:
         after = [world.move(at, move) for move in world.moves(at)]
+        assert at not in after and len(set(after)) == len(after)
         assert all(at in [world.move(one, move) for move in world.moves(one)] for one in after)
         assert away[at] == (0 if at == goal else 1 + min(away[one] for one in after))
     assert world.distance(state, goal) >= 2

@@ -48,6 +48,24 @@ def test_a_maze_depends_on_its_seed_alone() -> None:
     assert torch.equal(alone.next_cell[0], MAZES.next_cell[17]) and alone.goal[0] == MAZES.goal[17]
 
 
+def test_goals_are_drawn_from_all_that_are_far_enough() -> None:
+    """Each far cell equally often: the place of the goal among them, as a share, has mean 1/2."""
+    mazes = Mazes.draw(torch.arange(2000))
+    rows = torch.arange(2000)
+    from_start = Mazes(5, mazes.next_cell, mazes.goal, mazes.start, _steps(mazes)).away
+    far = from_start >= 4
+    place = (far.cumsum(1)[rows, mazes.goal].double() - 0.5) / far.sum(1)
+    assert far[rows, mazes.goal].all() and place.mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+def _steps(mazes: Mazes) -> torch.Tensor:
+    """[N, cells] steps from the start, by waves."""
+    away = torch.full(mazes.away.shape, 25).scatter_(1, mazes.start.unsqueeze(1), 0)
+    for _ in range(25):
+        away = torch.minimum(away, away.gather(1, mazes.next_cell.flatten(1)).view(*away.shape, 4).amin(2) + 1)
+    return away
+
+
 def test_the_text_shows_walls_start_goal_and_place() -> None:
     text = MAZES.text(3, cell=int(MAZES.next_cell[3, MAZES.start[3]].max()))
     lines = text.splitlines()
