@@ -42,7 +42,7 @@ TEMPERATURES = (0.05, 0.2, 0.5, 1.0)
 PLAYERS = ("RAFA", "reactive", "open loop", "reflexion", "empty buffer")
 SIZES = (0, 2, 4, 8, 16, 32, 64)
 """Buffer sizes at which the model's accuracy on cells visited is measured."""
-TRAINING, TUNING = 1 << 24, 1 << 23  # where the seeds of their mazes begin; tested are those from 0 on
+TUNING, HELD, TRAINING = 1 << 23, 3 << 22, 1 << 24  # where the seeds of these mazes begin; played are those from 0 on
 
 
 def walks(seeds: Tensor, length: int = 64) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -353,7 +353,7 @@ def _told(who: Planner | Clone, met: Tensor, *what: Tensor) -> None:
 def _accuracy(model: WorldModel, mazes: int) -> NDArray[np.float64]:
     """[SIZES] share of right next cells, over the moves of each walk's first `size` transitions and the other ways of
     the cells that they started from: what visiting a cell teaches."""
-    seeds = torch.arange(mazes) + 2 * TUNING
+    seeds = torch.arange(mazes) + HELD
     state, action, reached, reward, _ = walks(seeds)
     truth = Mazes.draw(seeds, SIZE).next_cell
     rows = torch.arange(mazes).unsqueeze(1)
