@@ -3,6 +3,7 @@
     world        the contract: blocks, boundary codes, seeds by copies
     boundary     the five codes
     bandit       `RecurringBandit`: Gaussian or Bernoulli arms, one of them safe if you like
+    bandit_text  a bandit in words: scenarios, histories as a language model reads them, answers as arms
     varied       `VariedBandit`: arms of a set gap, arms that change or drift; `evolve_bandit`: EVOLvE's easy and hard
     contextual   `LinearBandit`: rewards linear, or logistic, in features of the actions or of the context
     tables       `TableBandit`: contexts and means from a table; `labelled_bandit`, `bundled_bandit`: classification
