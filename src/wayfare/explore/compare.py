@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.learners import Learner, Pulls
+from wayfare.explore.rules.divergence import bernoulli_divergence
 from wayfare.explore.rules.evidence import ActionRule, Array
 
 __all__ = ["BanditWorld", "Comparison", "History", "Policy", "compare", "lai_robbins"]
@@ -211,16 +212,9 @@ def lai_robbins(means: ArrayLike, family: str, noise_sd: float = 1.0) -> Floats:
     if mu.min() < 0 or mu.max() > 1:
         raise BadValue("means", [float(mu.min()), float(mu.max())], "between 0 and 1 for Bernoulli rewards")
     best = np.broadcast_to(mu.max(axis=-1, keepdims=True), mu.shape)
-    certain = best == 1.0
-    kl = _x_log_ratio(mu, best) + _x_log_ratio(1.0 - mu, np.where(certain, 0.5, 1.0 - best))
-    use = worse & ~certain
+    use = worse & (best < 1.0)
+    kl = bernoulli_divergence(mu, np.where(use, best, 0.5))
     return np.asarray((np.where(use, gap / np.where(use, kl, 1.0), 0.0)).sum(axis=-1))
-
-
-def _x_log_ratio(x: Floats, y: Floats) -> Floats:
-    """x ln(x / y), 0 where x is."""
-    some = (x > 0) & (y > 0)
-    return np.asarray(np.where(some, x * np.log(np.where(some, x, 1.0) / np.where(some, y, 1.0)), 0.0))
 
 
 def _law(world: Any) -> tuple[str, float] | None:
@@ -262,6 +256,8 @@ def _play(
     everywhere = xp.arange(world.num_envs, device=where)
     everyone = xp.ones(world.num_envs, dtype=xp.bool, device=where)
     actions = xp.zeros((horizon, world.num_envs), dtype=xp.int64, device=where)
+    weighted = getattr(learner, "weighted", False)
+    chances = xp.ones((horizon if weighted else 0, world.num_envs), dtype=xp.float64, device=where)
     seen: Array = None  # [T, N, O], kept only for a learner that needs old contexts
     total = xp.zeros(world.num_envs, dtype=xp.float64, device=where)
     kept = 0
@@ -269,7 +265,10 @@ def _play(
         means, allowed = xp.astype(world.means, xp.float64), info.get("allowed")
         if t == 0:
             first_means[here] = _numpy(means)[:used]
-        action = policy.rule.decide(learner.evidence(obs), allowed, stream.at(copies, t)).action
+        decision = policy.rule.decide(learner.evidence(obs), allowed, stream.at(copies, t))
+        action = decision.action
+        if weighted:
+            chances[t] = decision.propensity
         may = means if allowed is None else xp.where(allowed, means, xp.full_like(means, -xp.inf))
         total = total + xp.max(may, axis=-1) - xp.take_along_axis(means, action[:, None], axis=-1)[:, 0]
         actions[t] = action
@@ -287,9 +286,11 @@ def _play(
                 if bool(xp.any(known)):
                     at = xp.where(known, ids[:, place], xp.zeros_like(ids[:, place]))
                     then = context if seen is None else seen[at, everywhere]
-                    learner.learn(then, actions[at, everywhere], paid[:, place], known)
+                    more = {"propensity": chances[at, everywhere]} if weighted else {}
+                    learner.learn(then, actions[at, everywhere], paid[:, place], known, **more)
         else:
-            learner.learn(context, action, reward, everyone)
+            more = {"propensity": chances[t]} if weighted else {}
+            learner.learn(context, action, reward, everyone, **more)
         if history is not None:
             history.actions[t, here] = _numpy(action)[:used]
             if late:

@@ -1,8 +1,9 @@
 """What a simulated policy learns of its actions, many runs at once: the evidence that its rule decides by.
 
-    Pulls             pulls and sums of each arm, whatever the context        -> ArmTable
-    LinearEvidence    reward as a linear function of the features             -> LinearTable
-    RidgeRegression   the same                                                -> Scores (predicted rewards)
+    Pulls               pulls and sums of each arm, whatever the context      -> ArmTable
+    ImportanceWeighted  rewards over the chance of what brought them          -> WeightedRewards (Exp3)
+    LinearEvidence      reward as a linear function of the features           -> LinearTable
+    RidgeRegression     the same                                              -> Scores (predicted rewards)
 
 A learner of your own needs the attribute and the three methods of `Learner`. For one live stream see
 `wayfare.explore.live.models`.
@@ -16,13 +17,24 @@ from array_api_compat import device
 
 from wayfare.arrays import array_namespace
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Array, Evidence, LinearTable, Scores, with_one_more
+from wayfare.explore.rules.evidence import (
+    ArmTable,
+    Array,
+    Evidence,
+    LinearTable,
+    Scores,
+    WeightedRewards,
+    with_one_more,
+)
 
-__all__ = ["Learner", "LinearEvidence", "Pulls", "RidgeRegression"]
+__all__ = ["ImportanceWeighted", "Learner", "LinearEvidence", "Pulls", "RidgeRegression"]
 
 
 class Learner(Protocol):
-    """contextual: whether `learn` looks at the context."""
+    """contextual: whether `learn` looks at the context.
+
+    A learner with a true `weighted` is given `propensity` [N], too: the chance that the action had when it was taken.
+    """
 
     contextual: bool
 
@@ -56,6 +68,30 @@ class Pulls:
     def learn(self, context: Array, action: Array, reward: Array, known: Array) -> None:
         """See `Learner`."""
         self._table = self._table.updated(action, reward, known)
+
+
+class ImportanceWeighted:
+    """Rewards in [0, 1] over propensities, for Exp3."""
+
+    contextual = False
+    weighted = True
+    _sums: WeightedRewards
+
+    def begin(self, runs: int, actions: int, like: Array) -> None:
+        """See `Learner`."""
+        self._sums = WeightedRewards.empty((runs, actions), like)
+
+    def evidence(self, context: Array) -> WeightedRewards:
+        """See `Learner`."""
+        return self._sums
+
+    def learn(
+        self, context: Array, action: Array, reward: Array, known: Array, propensity: Array | None = None
+    ) -> None:
+        """See `Learner`. Raises: BadValue without propensities, or for a reward outside 0 to 1."""
+        if propensity is None:
+            raise BadValue("propensity", None, "given with each reward")
+        self._sums = self._sums.updated(action, reward, propensity, known)
 
 
 class LinearEvidence:

@@ -15,17 +15,23 @@ from hypothesis import strategies as st
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.rules import (
+    IMED,
+    KLUCB,
+    MOSS,
     UCB1,
     ArmTable,
     BernoulliArms,
     BetaThompson,
+    Decreasing,
     EpsilonGreedy,
+    Family,
     FastCB,
     FiniteHorizonIndex,
     GaussianArms,
     GaussianThompson,
     Gittins,
     Greedy,
+    LinearDecay,
     MyopicBayes,
     Scores,
     Softmax,
@@ -54,6 +60,14 @@ ON_TABLES = [
     Gittins(0.8, BernoulliArms()),
     SquareCB(4.0, least=0.05),
     Uniform(),
+    KLUCB(),
+    KLUCB(Family("gaussian", 0.5), c=3.0),
+    IMED(),
+    IMED(Family("gaussian")),
+    MOSS(),
+    MOSS(50, scale=2.0),
+    EpsilonGreedy(Decreasing(0.2, 0.5)),
+    EpsilonGreedy(LinearDecay(0.9, 0.1, 10), untried=1.0),
 ]
 ALL = [*[(r, False) for r in ON_SCORES], *[(r, True) for r in ON_TABLES]]
 NAMED = pytest.mark.parametrize(

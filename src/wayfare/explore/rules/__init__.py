@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from wayfare.explore.rules.divergence import Family
 from wayfare.explore.rules.epsilon_greedy import EpsilonGreedy
 from wayfare.explore.rules.evidence import (
     ActionRule,
@@ -18,29 +19,41 @@ from wayfare.explore.rules.evidence import (
     LinearTable,
     PropensityMethod,
     Scores,
+    WeightedRewards,
+    is_anytime,
 )
+from wayfare.explore.rules.exp3 import Exp3
 from wayfare.explore.rules.greedy import Greedy
 from wayfare.explore.rules.index import FiniteHorizonIndex, Gittins
 from wayfare.explore.rules.inverse_gap import FastCB, SquareCB, gamma_at
+from wayfare.explore.rules.kl_ucb import IMED, KLUCB
 from wayfare.explore.rules.linear import LinearThompson, LinUCB
+from wayfare.explore.rules.moss import MOSS
 from wayfare.explore.rules.myopic_bayes import MyopicBayes
 from wayfare.explore.rules.play import Play, play
 from wayfare.explore.rules.priors import BernoulliArms, GaussianArms, Prior
 from wayfare.explore.rules.safe_mix import Mixture, SafeMix
+from wayfare.explore.rules.schedules import Decreasing, LinearDecay, Schedule
 from wayfare.explore.rules.softmax import Softmax
 from wayfare.explore.rules.thompson import BetaThompson, GaussianThompson
 from wayfare.explore.rules.ucb import UCB1
 from wayfare.explore.rules.uniform import Uniform
 
 __all__ = [
+    "IMED",
+    "KLUCB",
+    "MOSS",
     "UCB1",
     "ActionRule",
     "ArmTable",
     "BernoulliArms",
     "BetaThompson",
     "Decision",
+    "Decreasing",
     "EpsilonGreedy",
     "Evidence",
+    "Exp3",
+    "Family",
     "FastCB",
     "FiniteHorizonIndex",
     "GaussianArms",
@@ -48,6 +61,7 @@ __all__ = [
     "Gittins",
     "Greedy",
     "LinUCB",
+    "LinearDecay",
     "LinearTable",
     "LinearThompson",
     "Mixture",
@@ -56,10 +70,13 @@ __all__ = [
     "Prior",
     "PropensityMethod",
     "SafeMix",
+    "Schedule",
     "Scores",
     "Softmax",
     "SquareCB",
     "Uniform",
+    "WeightedRewards",
     "gamma_at",
+    "is_anytime",
     "play",
 ]

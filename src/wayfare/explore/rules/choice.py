@@ -13,7 +13,16 @@ from array_api_compat import device, to_device
 from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Array, Decision, Evidence, LinearTable, PropensityMethod, Scores
+from wayfare.explore.rules.evidence import (
+    ArmTable,
+    Array,
+    Decision,
+    Evidence,
+    LinearTable,
+    PropensityMethod,
+    Scores,
+    WeightedRewards,
+)
 
 __all__ = [
     "BestScore",
@@ -26,6 +35,7 @@ __all__ = [
     "require_linear",
     "require_table",
     "share_ties",
+    "softmax",
 ]
 
 
@@ -141,7 +151,8 @@ def pick(scores: Array, mask: Array | None, draws: Draws) -> Array:
     first = xp.argmax(scores, axis=-1)
     best = scores == xp.take_along_axis(scores, first[..., None], axis=-1)
     if mask is not None:
-        best = best & mask
+        best = best & mask  # an allowed action may score -inf, too
+        first = xp.argmax(xp.astype(best, xp.int8), axis=-1)
     if int(xp.count_nonzero(best)) == math.prod(first.shape):
         return first
     if first.ndim != 1:
@@ -152,6 +163,14 @@ def pick(scores: Array, mask: Array | None, draws: Draws) -> Array:
     uniform = draws.of(rows).uniform(actions)
     first[rows] = xp.argmax(xp.where(best[rows], uniform, xp.full_like(uniform, -1.0)), axis=-1)
     return first
+
+
+def softmax(scores: Array, mask: Array, temperature: float = 1.0) -> Array:
+    """scores, mask: [..., A] -> [..., A] float64 of sum 1: exp(score / temperature) in proportion, 0 off the mask."""
+    xp = array_namespace(scores)
+    scores = xp.where(mask, scores, xp.full_like(scores, -xp.inf))
+    weights = xp.exp((scores - xp.max(scores, axis=-1, keepdims=True)) / temperature)
+    return weights / xp.sum(weights, axis=-1, keepdims=True)
 
 
 class BestScore(ABC):
@@ -190,4 +209,6 @@ def look(evidence: Evidence) -> Array:
     """[..., A]: an array of the evidence, for its shape, library and device."""
     if isinstance(evidence, LinearTable):
         return evidence.mean()
+    if isinstance(evidence, WeightedRewards):
+        return evidence.rewards
     return evidence.scores if isinstance(evidence, Scores) else evidence.counts

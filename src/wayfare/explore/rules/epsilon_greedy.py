@@ -6,14 +6,16 @@ Source: Watkins 1989, "Learning from delayed rewards", section 7.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
-from wayfare.explore.rules.choice import allowed, checked, pick, share_ties
+from wayfare.explore.rules.choice import allowed, checked, pick, require_table, share_ties
 from wayfare.explore.rules.evidence import Array, Decision, Evidence, PropensityMethod
 from wayfare.explore.rules.greedy import values
 from wayfare.explore.rules.priors import Prior
+from wayfare.explore.rules.schedules import Schedule
 
 __all__ = ["EpsilonGreedy"]
 
@@ -22,16 +24,17 @@ __all__ = ["EpsilonGreedy"]
 class EpsilonGreedy:
     """P(a) = (1 - epsilon) * share among the best + epsilon / number of allowed actions.
 
-    epsilon: in [0, 1]        prior, untried: how a table's arms are valued, as in `Greedy`
-    Raises: BadValue for an epsilon out of range.
+    epsilon: in [0, 1], or a schedule over the pulls that an `ArmTable` counts
+    prior, untried: how a table's arms are valued, as in `Greedy`
+    Raises: BadValue for an epsilon out of range, or a schedule with evidence that does not count pulls.
     """
 
-    epsilon: float
+    epsilon: float | Schedule
     prior: Prior | None = None
     untried: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.epsilon <= 1:
+        if isinstance(self.epsilon, (int, float)) and not 0 <= self.epsilon <= 1:
             raise BadValue("epsilon", self.epsilon, "between 0 and 1")
 
     @property
@@ -42,19 +45,28 @@ class EpsilonGreedy:
     def propensities(self, evidence: Evidence, mask: Array | None = None) -> Array:
         """-> [..., A] float64."""
         scores = checked(values(evidence, self.prior, self.untried))
-        return self._mixed(scores, allowed(scores, mask))
+        return self._mixed(scores, allowed(scores, mask), self._chance(evidence))
 
     def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
         """Explore when `draws.uniform()` < epsilon; then, and among the best, the largest of `draws.uniform(A)`."""
         scores = checked(values(evidence, self.prior, self.untried))
         xp = array_namespace(scores)
         mask = allowed(scores, mask)
-        explore = draws.uniform() < self.epsilon
+        epsilon = self._chance(evidence)
+        explore = draws.uniform() < epsilon
         wanted = xp.where(explore[..., None], xp.zeros_like(scores), scores)
         action = pick(wanted, mask, draws)
-        return Decision(action, scores, lambda: self._mixed(scores, mask))
+        return Decision(action, scores, lambda: self._mixed(scores, mask, epsilon))
 
-    def _mixed(self, scores: Array, mask: Array) -> Array:
+    def _chance(self, evidence: Evidence) -> Any:
+        """Of exploring: a number, or [...] by the schedule."""
+        if isinstance(self.epsilon, (int, float)):
+            return self.epsilon
+        counts = require_table(evidence, self).counts
+        return self.epsilon.at(array_namespace(counts).sum(counts, axis=-1), counts.shape[-1])
+
+    def _mixed(self, scores: Array, mask: Array, epsilon: Any) -> Array:
         xp = array_namespace(scores)
         anything = share_ties(xp.zeros_like(scores), mask)
-        return (1.0 - self.epsilon) * share_ties(scores, mask) + self.epsilon * anything
+        epsilon = epsilon if isinstance(epsilon, (int, float)) else epsilon[..., None]
+        return (1.0 - epsilon) * share_ties(scores, mask) + epsilon * anything

@@ -1,8 +1,9 @@
 """What action rules see and what they answer: evidence in, a decision out.
 
-    Scores       [..., A] how good each action looks: greedy, epsilon-greedy, softmax
-    ArmTable     [..., A] pulls, sums of rewards and their squares: UCB1, Thompson sampling, myopic Bayes, the indices
-    LinearTable  the least squares of rewards on features, and each action's features now: LinUCB, linear Thompson
+    Scores           [..., A] how good each action looks: greedy, epsilon-greedy, softmax, inverse gap weighting
+    ArmTable         [..., A] pulls, sums of rewards and their squares: UCB1, KL-UCB, Thompson sampling, the indices
+    LinearTable      least squares of rewards on features, and each action's features now: LinUCB, linear Thompson
+    WeightedRewards  rewards over the chance of what brought them: Exp3
 
 Any leading shape stands for rows decided at once. Arrays are NumPy's or torch's; a rule is written once, against the
 array API, and answers in the library and on the device of its evidence. Priors belong to the rule, not to the evidence.
@@ -195,7 +196,54 @@ class LinearTable:
         return LinearTable(with_one_more(self.inverse, used), sums, self.features)
 
 
-Evidence = Scores | ArmTable | LinearTable
+@dataclass(frozen=True)
+class WeightedRewards:
+    """What Exp3 knows: rewards in [0, 1], each divided by the chance of the action that brought it.
+
+    rewards: [..., A] sums of r / p        weights: [..., A] sums of 1 / p        rounds: [...] rewards so far
+    """
+
+    rewards: Array
+    weights: Array
+    rounds: Array
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...], like: Array) -> WeightedRewards:
+        """No round yet: `shape` is [..., A]; the library and the device are those of `like`."""
+        xp = array_namespace(like)
+        zeros = xp.zeros(shape, dtype=xp.float64, device=device(like))
+        return cls(zeros, zeros, zeros[..., 0])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[..., A]"""
+        return tuple(self.rewards.shape)
+
+    def updated(self, action: Array, reward: Array, propensity: Array, known: Array | None = None) -> WeightedRewards:
+        """action, reward, propensity: [...] what was done, what it paid, and the chance it had    known: [...] bool,
+        the rows that have a reward (None: all).
+
+        Raises: BadValue for a reward outside 0 to 1, an action that is not there or a propensity not above 0.
+        """
+        xp = array_namespace(self.rewards)
+        known = xp.ones_like(action, dtype=xp.bool) if known is None else known
+        arms = self.shape[-1]
+        for field, value, bad, rule in (
+            ("action", action, (action < 0) | (action >= arms), f"from 0 to {arms - 1}"),
+            ("reward", reward, ~((reward >= 0) & (reward <= 1)), "between 0 and 1"),
+            ("propensity", propensity, ~(propensity > 0), "above 0"),
+        ):
+            wrong = bad & known
+            if bool(xp.any(wrong)):
+                raise BadValue(field, value[wrong][0].item(), rule)
+        own = (action[..., None] == xp.arange(arms, dtype=xp.int64, device=device(action))) & known[..., None]
+        weight = xp.where(own, 1.0 / xp.where(known, propensity, 1.0)[..., None], 0.0)
+        paid = xp.where(known, xp.astype(reward, xp.float64), 0.0)[..., None] * weight
+        rounds = self.rounds + xp.astype(known, xp.float64)
+        return WeightedRewards(self.rewards + paid, self.weights + weight, rounds)
+
+
+Evidence = Scores | ArmTable | LinearTable | WeightedRewards
 
 
 @dataclass(frozen=True)
@@ -218,8 +266,15 @@ class Decision:
         return xp.take_along_axis(self._propensities(), self.action[..., None], axis=-1)[..., 0]
 
 
+def is_anytime(rule: ActionRule) -> bool:
+    """Whether the rule serves for any number of pulls; a horizon-aware one is made for `rule.horizon` of them."""
+    return getattr(rule, "horizon", None) is None
+
+
 class ActionRule(Protocol):
     """From evidence to an action.
+
+    A rule that is made for a number of pulls has that number as `horizon` (`is_anytime` asks); the others are anytime.
 
     mask: [..., A] bool, the allowed actions (None: all). Exact ties are shared equally by `propensities` and broken by
     the draws in `decide`: no action is favoured for its position.

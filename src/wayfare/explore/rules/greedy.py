@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wayfare.errors import BadValue
 from wayfare.explore.rules.choice import BestScore
-from wayfare.explore.rules.evidence import Array, Evidence, LinearTable, Scores
+from wayfare.explore.rules.evidence import Array, Evidence, LinearTable, Scores, WeightedRewards
 from wayfare.explore.rules.priors import Prior
 
 __all__ = ["Greedy", "values"]
@@ -13,11 +14,13 @@ __all__ = ["Greedy", "values"]
 
 def values(evidence: Evidence, prior: Prior | None, untried: float) -> Array:
     """[..., A]: scores as they are; of regressions, their predictions; of a table of arms, the posterior means under
-    `prior`, or without one the mean rewards."""
+    `prior`, or without one the mean rewards. Raises: BadValue for other evidence."""
     if isinstance(evidence, Scores):
         return evidence.scores
     if isinstance(evidence, LinearTable):
         return evidence.mean()
+    if isinstance(evidence, WeightedRewards):
+        raise BadValue("evidence", "WeightedRewards", "Scores, an ArmTable or a LinearTable: only Exp3 reads the other")
     return evidence.mean(untried) if prior is None else prior.posterior_mean(evidence)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wayfare.arrays import array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
-from wayfare.explore.rules.choice import allowed, checked, pick
+from wayfare.explore.rules.choice import allowed, checked, pick, softmax
 from wayfare.explore.rules.evidence import Array, Decision, Evidence, PropensityMethod
 from wayfare.explore.rules.greedy import values
 from wayfare.explore.rules.priors import Prior
@@ -42,7 +42,7 @@ class Softmax:
     def propensities(self, evidence: Evidence, mask: Array | None = None) -> Array:
         """-> [..., A] float64."""
         scores = self._finite(evidence)
-        return self._softmax(scores, allowed(scores, mask))
+        return softmax(scores, allowed(scores, mask), self.temperature)
 
     def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
         """The largest of score / temperature - ln(-ln u), u = `draws.uniform(A)`."""
@@ -51,7 +51,7 @@ class Softmax:
         mask = allowed(scores, mask)
         uniform = draws.uniform(scores.shape[-1])
         action = pick(scores / self.temperature - xp.log(-xp.log(uniform)), mask, draws)
-        return Decision(action, scores, lambda: self._softmax(scores, mask))
+        return Decision(action, scores, lambda: softmax(scores, mask, self.temperature))
 
     def _finite(self, evidence: Evidence) -> Array:
         scores = checked(values(evidence, self.prior, self.untried))
@@ -59,10 +59,3 @@ class Softmax:
         if not bool(xp.all(xp.isfinite(scores))):
             raise BadValue("scores", "an infinite value", "finite for Softmax")
         return scores
-
-    def _softmax(self, scores: Array, mask: Array) -> Array:
-        xp = array_namespace(scores)
-        low = xp.full_like(scores, -xp.inf)
-        logits = xp.where(mask, scores, low)
-        weights = xp.exp((logits - xp.max(logits, axis=-1, keepdims=True)) / self.temperature)
-        return weights / xp.sum(weights, axis=-1, keepdims=True)
