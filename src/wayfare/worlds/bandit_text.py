@@ -156,7 +156,7 @@ SCENARIOS: dict[str, Scenario] = {
                 "Cargo Shorts",
                 "Felt Slippers",
                 "Mohair Cardigan",
-            ),  # fmt: skip
+            ),
             "sales",
             "Which piece do you suggest next?",
         ),
