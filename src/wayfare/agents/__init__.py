@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wayfare.agents.conditions import AgentConfig, Row
+    from wayfare.agents.generations import Generation, How
     from wayfare.agents.in_context import Agent, State, Trajectory
     from wayfare.agents.rafa import Rafa, Way
     from wayfare.agents.safe_tabular import SafePlan, SafeTabular
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "AgentConfig",
+    "Generation",
+    "How",
     "Rafa",
     "Row",
     "SafePlan",
@@ -29,6 +32,8 @@ __all__ = [
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
+    "Generation": "wayfare.agents.generations",
+    "How": "wayfare.agents.generations",
     "Rafa": "wayfare.agents.rafa",
     "Row": "wayfare.agents.conditions",
     "SafePlan": "wayfare.agents.safe_tabular",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wayfare.learn.collect import Collector
     from wayfare.learn.discounts import DiscountTable
     from wayfare.learn.sequences import Replay, Sequences
+    from wayfare.learn.success import SuccessModel
     from wayfare.learn.supervised import Supervised, SupervisedLoss, cross_entropy
     from wayfare.learn.tokens import Tokens
     from wayfare.learn.value_network import ValueNetwork
@@ -19,6 +20,7 @@ __all__ = [
     "DiscountTable",
     "Replay",
     "Sequences",
+    "SuccessModel",
     "Supervised",
     "SupervisedLoss",
     "Tokens",
@@ -32,6 +34,7 @@ _HOMES = {
     "DiscountTable": "discounts",
     "Replay": "sequences",
     "Sequences": "sequences",
+    "SuccessModel": "success",
     "Supervised": "supervised",
     "SupervisedLoss": "supervised",
     "Tokens": "tokens",

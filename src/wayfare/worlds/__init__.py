@@ -8,6 +8,7 @@
     contextual   `LinearBandit`: rewards linear, or logistic, in features of the actions or of the context
     tables       `TableBandit`: contexts and means from a table; `labelled_bandit`, `bundled_bandit`: classification
     ratings      films and who rates them: `read_ratings`, `synthetic_ratings`, `ratings_bandit`
+    success      `SuccessBandit`: requests that succeed or fail, by a random network
     wrappers     `ActionSets`, `DelayedFeedback`: around any of these
     gridworld    `HiddenGoal`: find the goal once, walk straight to it from then on
     tabular      `TabularMDP`: any tables of a fixed horizon; `RandomMDP`: random ones
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from wayfare.worlds.repeat import RepeatTask
     from wayfare.worlds.riverswim import RiverSwim
     from wayfare.worlds.single import SingleCopy
+    from wayfare.worlds.success import SuccessBandit
     from wayfare.worlds.tables import TableBandit, bundled_bandit, labelled_bandit
     from wayfare.worlds.tabular import RandomMDP, TabularMDP
     from wayfare.worlds.varied import VariedBandit, evolve_bandit
@@ -68,6 +70,7 @@ __all__ = [
     "RepeatTask",
     "RiverSwim",
     "SingleCopy",
+    "SuccessBandit",
     "TableBandit",
     "TabularMDP",
     "VariedBandit",
@@ -97,6 +100,7 @@ _HOMES = {
     "RepeatTask": "repeat",
     "RiverSwim": "riverswim",
     "SingleCopy": "single",
+    "SuccessBandit": "success",
     "TableBandit": "tables",
     "TabularMDP": "tabular",
     "VariedBandit": "varied",
