@@ -16,6 +16,10 @@ __all__ = ["TINY_RANDOM", "load_causal_model"]
 
 TINY_RANDOM = "tiny-random"
 """Name of a two-layer Llama with random weights, always the same ones, that reads bytes and the words of histories."""
+TINY_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 
 
 def load_causal_model(name: str, device: str | torch.device = "cpu") -> tuple[Any, Any]:
@@ -57,6 +61,7 @@ def _tiny_random() -> tuple[Any, Any]:
     reader.add_tokens([AddedToken(f" {word}", normalized=False) for word in words])
     fast: Any = PreTrainedTokenizerFast
     tokenizer = fast(tokenizer_object=reader, clean_up_tokenization_spaces=False)
+    tokenizer.chat_template = TINY_TEMPLATE
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
