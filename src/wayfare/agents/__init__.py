@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wayfare.agents.bandit_player import BanditPlayer, Played, Telling
     from wayfare.agents.conditions import AgentConfig, Row
     from wayfare.agents.generations import Generation, How
     from wayfare.agents.in_context import Agent, State, Trajectory
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "AgentConfig",
+    "BanditPlayer",
     "Generation",
     "How",
+    "Played",
     "Rafa",
     "Row",
     "SafePlan",
     "SafeTabular",
     "State",
+    "Telling",
     "TextAgent",
     "TextConfig",
     "Trajectory",
@@ -32,13 +36,16 @@ __all__ = [
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
+    "BanditPlayer": "wayfare.agents.bandit_player",
     "Generation": "wayfare.agents.generations",
     "How": "wayfare.agents.generations",
+    "Played": "wayfare.agents.bandit_player",
     "Rafa": "wayfare.agents.rafa",
     "Row": "wayfare.agents.conditions",
     "SafePlan": "wayfare.agents.safe_tabular",
     "SafeTabular": "wayfare.agents.safe_tabular",
     "State": "wayfare.agents.in_context",
+    "Telling": "wayfare.agents.bandit_player",
     "TextAgent": "wayfare.agents.text_in_context",
     "TextConfig": "wayfare.agents.text_in_context",
     "Trajectory": "wayfare.agents.in_context",
