@@ -32,7 +32,7 @@ def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() 
     for figure in findings.figures:
         assert draw(figure)["svg"].startswith(b"<?xml")
     players = {row[0] for row in findings.tables["players"].rows}
-    assert {"oracle", "uniform", "linear SquareCB", "tuned epsilon W=all", "greedy W=all", "FastCB x4"} <= players
+    assert {"oracle", "uniform", "linear SquareCB", "tuned epsilon W=all", "greedy W=all", "FastCB x8"} <= players
     assert "random" not in players
     tuning = findings.tables["tuning"].rows
     assert len(tuning) == 54 and sum(row[-1] for row in tuning) == 9

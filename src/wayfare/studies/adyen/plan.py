@@ -10,11 +10,11 @@ from wayfare.studies.contract import Arrays, Cell
 __all__ = ["MEMORIES", "STRENGTHS", "TUNED", "label", "player_cells", "players", "prior_cells", "tuned"]
 
 STRENGTHS: dict[Name, tuple[float, ...]] = {
-    "SquareCB": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
-    "FastCB": (0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
-    "epsilon": (0.01, 0.02, 0.04, 0.06, 0.1, 0.2),
+    "SquareCB": (0.5, 2.0, 8.0, 32.0, 128.0, 512.0),
+    "FastCB": (0.125, 0.5, 2.0, 8.0, 32.0, 128.0),
+    "epsilon": (0.2, 0.06, 0.02, 0.006, 0.002, 0.0006),
 }
-"""Six settings each: c of gamma = c sqrt(K m), and epsilon."""
+"""Six settings each, from much exploration to hardly any: c of gamma = c sqrt(K m), and epsilon."""
 MEMORIES = (1, 4, None)
 TUNED: tuple[Name, ...] = ("SquareCB", "FastCB", "epsilon")
 
