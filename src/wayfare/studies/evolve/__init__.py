@@ -69,6 +69,24 @@ class Config(BaseConfig):
     """Pulls of the bandits to whose regret the curve is fitted; 0 leaves it out."""
     tuning_seeds: int = 4
     """Other seeds on which epsilon-greedy is tuned."""
+    model: str = "tiny-random"
+    """Full scale: name or path of a causal model, or the endpoint's name of it."""
+    endpoint: str = ""
+    """Full scale: address of an OpenAI-compatible server, up to /v1; empty: the model runs here."""
+    most_calls: int = 0
+    """Full scale: calls that may be made; a run that needs more is refused with what it would cost."""
+    ledger_folder: str = "ledgers"
+    """Full scale: where calls that were paid for are written down."""
+    trials: int = 20
+    """Full scale: bandits of a configuration."""
+    grid_arms: tuple[int, ...] = (5, 20)
+    """Full scale: numbers of arms."""
+    grid_scenarios: tuple[str, ...] = ("buttons", "clothes")
+    """Full scale: scenarios."""
+    grid_horizon: int = 0
+    """Full scale: pulls; 0: 300 for easy and 1000 for hard bandits."""
+    lora_updates: int = 500
+    """Full scale: updates of oracle fine-tuning, for models that run here; 0 leaves it out."""
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
@@ -87,14 +105,20 @@ class Config(BaseConfig):
         for name, none in (("unseen_arms", self.arms), ("films", 0)):
             if getattr(self, name) in (1, none) and getattr(self, name) != 0:
                 raise BadValue(name, getattr(self, name), f"0, or at least 2 and not arms = {self.arms}")
+        if not self.grid_arms or not all(2 <= arms <= 20 for arms in self.grid_arms):
+            raise BadValue("grid_arms", self.grid_arms, "at least one, each from 2 to 20, the names of a scenario")
+        if not self.grid_scenarios or not set(self.grid_scenarios) <= set(_SCENARIOS):
+            raise BadValue("grid_scenarios", self.grid_scenarios, f"some of {', '.join(_SCENARIOS)}")
         for name in ("arms", "unseen_arms", "films"):
             if getattr(self, name) > 40:
                 raise BadValue(name, getattr(self, name), "at most 40, the names there are")
 
 
+_SCENARIOS = ("buttons", "ads", "videos", "clothes")
 _AT_LEAST = {
     "decisions": 100, "passes": 1, "lesson_horizon": 10, "batch": 1, "raw_seeds": 0, "reading_updates": 1, "arms": 2,
     "unseen_arms": 0, "horizon": 10, "worlds": 2, "curve_points": 1, "films": 0, "long_horizon": 0, "tuning_seeds": 1,
+    "most_calls": 0, "trials": 2, "grid_horizon": 0, "lora_updates": 0,
 }  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=100)
@@ -106,6 +130,7 @@ SMOKE = replace(
     QUICK, scale="smoke", decisions=800, passes=1, lesson_horizon=20, raw_seeds=1, reading_updates=10, horizon=20,
     worlds=8, curve_points=2, films=4, unseen_arms=3, gaps=(0.5,), tuning_seeds=1,
 )  # fmt: skip
+FULL = replace(LAPTOP, scale="full", seed=0)
 
 STUDY = Study(
     slug="evolve",
@@ -118,7 +143,8 @@ STUDY = Study(
         "A language model explores nearly as well as UCB after training on UCB's decisions, and with UCB's two numbers "
         "in its prompt without any such training; a summary helps less and the raw history least."
     ),
-    scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP},
-    seconds={"smoke": 15, "quick": 180, "laptop": 1200},
+    scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
+    seconds={"smoke": 15, "quick": 180, "laptop": 1200, "full": 200_000},
     run="wayfare.studies.evolve.experiment:run",
+    ready="wayfare.studies.evolve.full:ready",
 )

@@ -6,6 +6,7 @@ from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.evolve import Config
 from wayfare.studies.evolve.checks import refuse_wrong_checks, rules
 from wayfare.studies.evolve.figures import figures
+from wayfare.studies.evolve.full import run_full
 from wayfare.studies.evolve.outcome import check_of, collect, look_in, notes, tables
 from wayfare.studies.evolve.plan import net_cells, scripted_cells, settings_of, tuned, tuning_cell
 
@@ -13,10 +14,12 @@ __all__ = ["run"]
 
 
 def run(config: Config, progress: Progress) -> Findings:
-    """The study at the sizes of `config`.
+    """The study at the sizes of `config`; at full scale that of `full.py`.
 
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`).
     """
+    if config.scale == "full":
+        return run_full(config, progress)
     nets, settings = net_cells(config), settings_of(config)
     epsilon = tuned(progress.cells([tuning_cell(config)], later=[*scripted_cells(config, 0.1), *nets])["tuning"])
     measures = collect(progress.cells(scripted_cells(config, epsilon), later=nets))
