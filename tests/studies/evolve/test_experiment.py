@@ -15,7 +15,7 @@ from wayfare.studies.engine import InProcess
 from wayfare.studies.evolve import STUDY, Config
 from wayfare.studies.evolve.checks import needed, refuse_wrong_checks, rules
 from wayfare.studies.evolve.experiment import run
-from wayfare.studies.evolve.outcome import win_rates
+from wayfare.studies.evolve.outcome import check_of, win_rates
 from wayfare.studies.evolve.plan import settings_of
 
 SMOKE = replace(STUDY.scales["smoke"], device="cpu")
@@ -57,6 +57,18 @@ def test_decisions_needed_are_read_between_points_and_censored_at_twice_what_was
     }
     result = needed(lambda player, _, measure: found[player, measure], "a")
     assert 2**result == pytest.approx([200 * 2**0.5, 800.0, 100.0])
+
+
+def test_two_nets_that_never_get_there_are_not_compared() -> None:
+    laptop = STUDY.scales["laptop"]
+    rule = next(rule for rule in rules(laptop, settings_of(laptop)) if "fewer decisions" in rule.name)
+    measures = {("teacher", "lessons", "regret"): np.full(2, 1.0)}
+    for player, last in (("OFT-AG", 9.0), ("OFT-SH", 9.0)):
+        measures[player, "lessons", "decisions"] = np.tile([1.0, 2.0], (2, 1))
+        measures[player, "lessons", "regret"] = np.tile([9.0, last], (2, 1))
+    assert "neither net" in check_of(laptop, rule, measures).reason
+    measures["OFT-AG", "lessons", "regret"][:, -1] = 1.0
+    assert check_of(laptop, rule, measures).state == "holds"
 
 
 def test_win_rates_count_significant_pairs_and_ties_win_nothing() -> None:

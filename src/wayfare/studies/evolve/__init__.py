@@ -124,7 +124,7 @@ _AT_LEAST = {
 LAPTOP = Config(scale="laptop", seeds=5, seed=100)
 QUICK = replace(
     LAPTOP, scale="quick", seeds=2, seed=0, decisions=32_000, passes=2, raw_seeds=2, reading_updates=1500,
-    unseen_arms=0, worlds=64, curve_points=4, long_horizon=0,
+    unseen_arms=0, worlds=48, curve_points=3, long_horizon=0,
 )  # fmt: skip
 SMOKE = replace(
     QUICK, scale="smoke", decisions=800, passes=1, lesson_horizon=20, raw_seeds=1, reading_updates=10, horizon=20,

@@ -46,10 +46,13 @@ def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     """The rule on what was found."""
     values = rule.measure(look_in(measures))
     interval = _interval(values)
+    reason = "" if config.scale != "smoke" else "needs laptop scale"
+    if not reason and rule.unit == "log2 of decisions" and not values.any():
+        reason = "neither net gets there with the decisions that it saw"
     return Check(
         name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
         high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=len(values),
-        method=interval.method, reason="" if config.scale != "smoke" else "needs laptop scale",
+        method=interval.method, reason=reason,
     )  # fmt: skip
 
 
