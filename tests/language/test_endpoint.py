@@ -259,6 +259,14 @@ def test_a_paid_call_is_never_made_again_and_what_differs_is_another_call(server
     assert "secret-key" not in ledger.read_text()
 
 
+def test_a_prompt_said_twice_is_two_calls_also_where_the_server_takes_no_seed(server: Any, tmp_path: Path) -> None:
+    with client(server, ledger=tmp_path / "calls.jsonl", concurrency=1, extra={"seed": None}) as model:
+        model.generate(["a", "a"], Sampling(max_tokens=2))
+        assert len(server.asked) == 2 and server.asked[0] == server.asked[1] and len(model.ledger) == 2  # type: ignore[arg-type]
+        model.generate(["a", "a"], Sampling(max_tokens=2))
+        assert len(server.asked) == 2
+
+
 CLIENT = """
 import sys
 from wayfare.language.endpoint import EndpointModel
