@@ -28,7 +28,7 @@ def quiet(*_: float, **__: float) -> None:
 
 @pytest.fixture(scope="module")
 def simple() -> Measures:
-    setting = {"arms": 5, "turns": 50, "long": 300, "replicas": 150}
+    setting = {"arms": 5, "turns": 25, "long": 120, "replicas": 200}
     found = players(quiet, setting=setting, seeds=[1, 2], alpha=0.4, late_alpha=0.4, epsilon=0.05)
     return collect({"players": found})
 
