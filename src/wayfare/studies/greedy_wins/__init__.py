@@ -83,7 +83,7 @@ _AT_LEAST = {
 }  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=200)
-"""Held-out seeds: rates and numbers of updates were chosen on seeds 77 and 78, by what a machine of two cores can do."""
+"""Held-out seeds: rates and numbers of updates were chosen on seeds 77 and 78, by what two cores can do."""
 QUICK = replace(
     LAPTOP, scale="quick", seeds=2, seed=0, replicas=200, generalist_updates=100, imitation_updates=150,
     reinforcement_updates=60, batches=8,
