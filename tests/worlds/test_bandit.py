@@ -86,7 +86,8 @@ def test_bernoulli_arms_pay_as_often_as_their_means_say(alpha, beta):
     assert set(rewards.unique().tolist()) == {0.0, 1.0}
     for low in (0.0, 0.25, 0.5, 0.75):
         here = (means[:, 0] >= low) & (means[:, 0] < low + 0.25)
-        assert float(rewards[:, here].mean()) == pytest.approx(float(means[here, 0].mean()), abs=0.02)
+        error = 4 * 0.5 / float(rewards[:, here].numel()) ** 0.5
+        assert float(rewards[:, here].mean()) == pytest.approx(float(means[here, 0].mean()), abs=error)
 
 
 @pytest.mark.parametrize("family", ["gaussian", "bernoulli"])
