@@ -9,14 +9,14 @@ checks: how well one model plays is not the paper's claim.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.agents.rafa_text import Speak, TextRoles, play_text
-from wayfare.errors import MissingExtra
+from wayfare.language import EndpointModel, LanguageModel, Sampling, TransformersModel
 from wayfare.memory.transitions import Transitions
 from wayfare.studies.contract import Cell, Check, Findings, Progress, Report, Table
 from wayfare.studies.rafa import Config
@@ -31,41 +31,18 @@ CHARACTERS_A_TOKEN = 3.5
 TOLD = ("reward", "steps", "asked", "characters", "unread", "fallbacks", "refreshes")
 
 
-def speaker(model: str, endpoint: str = "", device: str = "cpu") -> Speak:
+def speaker(model: str, endpoint: str = "", device: str = "cpu", ledger: Path | None = None) -> Speak:
     """A model by name, here or behind an OpenAI-compatible endpoint, at temperature 0.
+
+    ledger: where an endpoint's answers are kept, so that an interrupted run pays for none of them twice
 
     Raises: MissingExtra without the client; BadValue for a model that cannot be loaded.
     """
-    if endpoint:
-        try:
-            openai = import_module("openai")
-        except ImportError:
-            raise MissingExtra("an endpoint", "lm") from None
-        client = openai.OpenAI(base_url=endpoint, timeout=120.0, max_retries=4)
-
-        def over_the_wire(prompt: str) -> str:
-            told = client.chat.completions.create(
-                model=model, messages=[{"role": "user", "content": prompt}], max_tokens=ANSWER, temperature=0.0
-            )
-            return told.choices[0].message.content or ""
-
-        return over_the_wire
-
-    import torch
-
-    from wayfare.language.models import load_causal_model
-
-    net, tokenizer = load_causal_model(model, device)
-
-    def here(prompt: str) -> str:
-        tokens = tokenizer(prompt, return_tensors="pt").to(device)
-        length = tokens["input_ids"].shape[1]
-        tokens = {k: v for k, v in tokens.items() if k in ("input_ids", "attention_mask")}
-        with torch.no_grad():
-            out = net.generate(**tokens, max_new_tokens=ANSWER, do_sample=False, pad_token_id=0)
-        return str(tokenizer.decode(out[0, length:], skip_special_tokens=True))
-
-    return here
+    sampling = Sampling(temperature=0.0, max_tokens=ANSWER)
+    net: LanguageModel = (
+        EndpointModel(endpoint, model, ledger=ledger) if endpoint else TransformersModel(model, device=device)
+    )
+    return lambda prompt: net.generate([[{"role": "user", "content": prompt}]], sampling).texts[0]
 
 
 def estimate(config: Config) -> dict[str, float]:
@@ -103,7 +80,9 @@ def play_game(
     """Tasks of a game by one loop: [tasks] of each number in TOLD."""
     depth, remembers = LOOPS[loop]
     played: Any = GAMES[game](tasks, seed)
-    roles = TextRoles(played, speaker(model, endpoint, "cpu" if device == "auto" else device))
+    roles = TextRoles(
+        played, speaker(model, endpoint, "cpu" if device == "auto" else device, report.scratch / "calls.jsonl")
+    )
     buffer, rows = Transitions(most=200), []
     for task in range(tasks):
         memory = buffer if remembers else Transitions("surprises", most=1)
