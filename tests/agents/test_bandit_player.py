@@ -1,4 +1,4 @@
-"""A language model plays bandits: what it is shown, what its answers mean, what it can learn from a teacher."""
+"""A language model plays bandits: what it is shown, what its answers mean."""
 
 from __future__ import annotations
 
@@ -12,20 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from wayfare.agents.bandit_player import (
-    TEACHER,
-    BanditPlayer,
-    Played,
-    Telling,
-    demonstrations,
-    fine_tuning,
-    labelled,
-    teach,
-)
+from wayfare.agents.bandit_player import TEACHER, BanditPlayer, Played, Telling
 from wayfare.errors import BadValue
 from wayfare.explore.rules.linear import LinUCB
 from wayfare.language.interface import Prompt, Samples, Sampling
-from wayfare.learn.supervised import Supervised
 from wayfare.worlds.bandit_text import SCENARIOS
 from wayfare.worlds.ratings import ratings_bandit, synthetic_ratings
 from wayfare.worlds.varied import VariedBandit
@@ -147,46 +137,6 @@ def test_no_pulls_and_one_arm_are_played() -> None:
     assert played.actions.shape == (0, 4) and played.unmatched == 0.0
 
 
-def test_demonstrations_are_the_published_five_and_stand_before_the_history() -> None:
-    telling = Telling("videos", "SH")
-    taught = teach(pull_of(), 3, 4, 12, 1, telling)
-    shown = demonstrations(taught, telling, copy=2)
-    assert [d.answer for d in shown] == [taught.names[2][taught.actions[t, 2]] for t in (2, 4, 6, 8, 10)]
-    assert shown[0].history.count("1 time,") == 2 and shown[0].history.count("never, mean never") == 1
-    model = Told(lambda prompt: "?")
-    BanditPlayer(model, Telling("videos", "RH", examples=shown)).play(pull_of(), 3, 4, 1, seed=1)
-    assert model.asked[0].count("Answer: Video") == 5 and model.asked[0].rstrip().endswith("Answer:")
-    with pytest.raises(BadValue, match="count"):
-        demonstrations(taught, telling, count=7)
-    with pytest.raises(BadValue, match="copy"):
-        demonstrations(taught, telling, copy=4)
-
-
-def test_trajectories_of_a_teacher_stand_in_the_order_of_their_copies() -> None:
-    """In the published code they come back in the order in which they end, apart from their seeds."""
-    taught = teach(pull_of(3, 4), 3, 4, 12, 1, Telling())
-    again = teach(pull_of(3, 2), 3, 2, 12, 1, Telling())
-    assert np.array_equal(taught.actions[:, :2], again.actions) and taught.names[:2] == again.names
-
-
-def test_fine_tuning_learns_answers_only() -> None:
-    from wayfare.language.models import load_causal_model
-
-    model, tokenizer = load_causal_model("tiny-random")
-    telling = Telling("ads", "SH")
-    pairs = fine_tuning(teach(pull_of(3, 2), 3, 2, 4, 1, telling), telling)
-    assert len(pairs) == 8 and all(prompt.endswith("Answer:") for prompt, _ in pairs)
-    ids, mask = labelled(tokenizer, pairs[:3])
-    for row, here, (_, answer) in zip(ids, mask, pairs, strict=False):
-        assert tokenizer.decode(row[here].tolist()).strip() == answer.strip()
-    model.requires_grad_(True)
-    trainer = Supervised(model, 3e-3)
-    losses = [trainer.update(ids, mask)["loss"] for _ in range(6)]
-    assert losses[-1] < losses[0]
-    with pytest.raises(BadValue, match="pairs"):
-        labelled(tokenizer, [])
-
-
 @pytest.mark.parametrize("layer", ["RH", "AG"])
 def test_a_contextual_player_is_shown_who_asks_and_the_guide_of_each_pull(layer: str) -> None:
     def world() -> Any:
@@ -217,3 +167,26 @@ def test_what_cannot_be_is_refused() -> None:
             make()
         assert refused.value.field == name
     assert TEACHER.alpha == 0.5
+
+
+def test_a_model_that_thinks_aloud_is_read_by_the_last_name_and_shown_a_conversation() -> None:
+    model = Told(lambda prompt: "Not the Red button. I would say: blue  BUTTON!")
+    asked: list[tuple[int, str]] = []
+    player = BanditPlayer(
+        model, Telling("buttons", "RH", aloud=True, chat=True),
+        watch=lambda prompts, told: asked.append((len(prompts), told.texts[0])),
+    )  # fmt: skip
+    played = player.play(pull_of(), 3, 4, 5, seed=1)
+    blue = [names.index("Blue button") for names in played.names]
+    assert played.unmatched == 0.0 and (played.actions == blue).all()
+    assert asked == [(4, "Not the Red button. I would say: blue  BUTTON!")] * 5
+    assert model.asked[0][0]["role"] == "user" and "the last name" in model.asked[0][0]["content"]
+
+
+def test_copies_of_one_task_have_one_order_of_names() -> None:
+    model = Told(lambda prompt: "?")
+    played = BanditPlayer(model).play(pull_of(3, 4), 3, 4, 1, seed=1, task=np.array([7, 7, 9, 9]))
+    assert played.names[0] == played.names[1] and played.names[2] == played.names[3]
+    assert len({BanditPlayer(model).play(pull_of(3, 4), 3, 4, 1, 1, np.arange(4) + k).names[0] for k in range(20)}) > 1
+    with pytest.raises(BadValue, match="one a copy"):
+        BanditPlayer(model).play(pull_of(), 3, 4, 1, seed=1, task=np.array([0]))

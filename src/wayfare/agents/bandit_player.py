@@ -5,14 +5,14 @@
     played = player.play(pull, arms=5, copies=20, horizon=300, seed=0)
     played.actions, played.unmatched                           # an answer that names no arm is a random pull, counted
 
-Two ways to hand over an algorithm: its numbers in the prompt (layer AG), or its decisions, as worked examples
-(`demonstrations`, given to a Telling as `examples`) or as data to train on (`fine_tuning`, `labelled`).
+Two ways to hand over an algorithm: its numbers in the prompt (layer AG), or its decisions, as examples in the prompt or
+as data to train on (`wayfare.agents.bandit_lessons`).
 
 A prompt is a pure function of what happened before the decision: guide values are those *before* its pull is learned,
 and what the model was shown can be told again from actions and rewards. A run that was killed is started again with the
 same seed over the same ledger: the same prompts are asked in the same order, and none is paid for twice.
 
-Source: Nie et al. 2024 (arXiv 2410.06238), sections on history, algorithm-guided support and algorithm distillation.
+Source: Nie et al. 2024 (arXiv 2410.06238), sections on history and algorithm-guided support.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ActionRule, ArmTable, Array, LinearTable
+from wayfare.explore.rules.evidence import ArmTable, Array, LinearTable
 from wayfare.explore.rules.linear import LinUCB
-from wayfare.explore.rules.play import play
 from wayfare.explore.rules.ucb import UCB1
-from wayfare.language.interface import LanguageModel, Sampling
+from wayfare.language.interface import LanguageModel, Prompt, Samples, Sampling
 from wayfare.worlds.bandit_text import (
     HISTORY_LENGTH,
     SCENARIOS,
+    Answer,
     Scenario,
     guided,
     guided_in_context,
@@ -44,6 +43,7 @@ from wayfare.worlds.bandit_text import (
     read_answer,
     summary,
 )
+from wayfare.worlds.bandit_worked import read_last_name
 
 __all__ = [
     "TEACHER",
@@ -53,10 +53,6 @@ __all__ = [
     "Layer",
     "Played",
     "Telling",
-    "demonstrations",
-    "fine_tuning",
-    "labelled",
-    "teach",
 ]
 
 Layer = Literal["RH", "SH", "AG"]
@@ -94,6 +90,8 @@ class Telling:
     scenario: of `SCENARIOS`, or one of your own        layer: RH every pull, SH a summary, AG the summary with a guide
     guide: whose numbers AG shows        detailed: the longer task text
     examples: decisions of a teacher, whose layer may be another        most: pulls that RH shows
+    aloud: whether the model may think first; then the last arm that it names counts
+    chat: whether the prompt is a conversation of one message, for models that were taught to answer such
 
     Raises: BadValue for an unknown scenario or layer, or `most` below 1.
     """
@@ -104,6 +102,8 @@ class Telling:
     detailed: bool = False
     examples: tuple[Demonstration, ...] = ()
     most: int = HISTORY_LENGTH
+    aloud: bool = False
+    chat: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.scenario, str):
@@ -139,11 +139,19 @@ class Telling:
         table = ArmTable(counts, sums, np.zeros_like(sums))
         return guided(names, counts, sums, self.guide.value(table), self.guide.bonus(table), unit)
 
-    def prompt(self, names: Sequence[str], horizon: int, history: str) -> str:
+    def prompt(self, names: Sequence[str], horizon: int, history: str) -> Prompt:
+        """What the model is asked: `text`, or a conversation of that one message."""
+        text = self.text(names, horizon, history)
+        return [{"role": "user", "content": text}] if self.chat else text
+
+    def text(self, names: Sequence[str], horizon: int, history: str) -> str:
         """Task, examples, history and query."""
-        return self.dress.prompt(
-            self.dress.instruction(names, horizon, detailed=self.detailed), history, list(self.examples)
-        )
+        task = self.dress.instruction(names, horizon, detailed=self.detailed, aloud=self.aloud)
+        return self.dress.prompt(task, history, list(self.examples))
+
+    def read(self, answer: str, names: Sequence[str], uniform: float) -> Answer:
+        """The arm that the answer means; where it names none, the one at `uniform`."""
+        return (read_last_name if self.aloud else read_answer)(answer, names, uniform)
 
 
 @dataclass(frozen=True)
@@ -169,18 +177,28 @@ class Played:
 
 @dataclass
 class BanditPlayer:
-    """model: any language model        sampling: of each answer; its seed is set anew at each pull"""
+    """model: any language model        sampling: of each answer; its seed is set anew at each pull
+    watch: is shown the prompts and answers of each pull, which is what a trainer learns from
+    """
 
     model: LanguageModel
     telling: Telling = field(default_factory=Telling)
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=16))
+    watch: Callable[[Sequence[Prompt], Samples], None] | None = None
 
-    def play(self, pull: Pull, arms: int, copies: int, horizon: int, seed: int) -> Played:
+    def play(
+        self, pull: Pull, arms: int, copies: int, horizon: int, seed: int, task: NDArray[np.int64] | None = None
+    ) -> Played:
         """All copies at once, one call of the model a pull.
 
-        Raises: BadValue for arms without names, fewer than one copy, a horizon below 0, or several answers to a prompt.
+        task: [N] number of each copy's task: copies of one task have one order of names; None: each has its own
+
+        Raises: BadValue for arms without names, fewer than one copy, a horizon below 0, tasks of another number, or
+        several answers to a prompt.
         """
-        names = self._begin(arms, copies, horizon, seed)
+        if task is not None and np.shape(task) != (copies,):
+            raise BadValue("task", list(np.shape(task)), f"[{copies}], one a copy")
+        names = self._begin(arms, copies, horizon, seed, task)
         past: list[tuple[list[int], list[float]]] = [([], []) for _ in range(copies)]
         rounds = _Rounds(self, names, seed)
         for t in range(horizon):
@@ -238,13 +256,15 @@ class BanditPlayer:
                 got.append(r)
         return rounds.ended(horizon > self.telling.most)
 
-    def _begin(self, arms: int, copies: int, horizon: int, seed: int) -> list[tuple[str, ...]]:
+    def _begin(
+        self, arms: int, copies: int, horizon: int, seed: int, task: NDArray[np.int64] | None = None
+    ) -> list[tuple[str, ...]]:
         for name, number, least in (("copies", copies, 1), ("horizon", horizon, 0)):
             if number < least:
                 raise BadValue(name, number, f"at least {least}")
         if self.sampling.n != 1:
             raise BadValue("sampling.n", self.sampling.n, "1: a decision is one answer")
-        return self.telling.names(arms, np.arange(copies), seed)
+        return self.telling.names(arms, np.arange(copies) if task is None else task, seed)
 
 
 class _Rounds:
@@ -259,11 +279,13 @@ class _Rounds:
         self.failed: list[list[bool]] = []
         self.read = self.written = 0
 
-    def ask(self, prompts: list[str], t: int) -> NDArray[np.int64]:
+    def ask(self, prompts: list[Prompt], t: int) -> NDArray[np.int64]:
         sampling = replace(self.player.sampling, seed=int(self.seeds.integers(SEEDS - 1, 0, t)))
         told = self.player.model.generate(prompts, sampling)
-        lots = self.lots.uniform(np.arange(len(prompts)), t)
-        answers = [read_answer(text, own, float(u)) for text, own, u in zip(told.texts, self.names, lots, strict=True)]
+        if self.player.watch is not None:
+            self.player.watch(prompts, told)
+        lots, read = self.lots.uniform(np.arange(len(prompts)), t), self.player.telling.read
+        answers = [read(text, own, float(u)) for text, own, u in zip(told.texts, self.names, lots, strict=True)]
         action = np.array([answer.arm for answer in answers], dtype=np.int64)
         self.actions.append(action)
         self.matched.append([answer.matched for answer in answers])
@@ -283,79 +305,6 @@ class _Rounds:
             (self.read, self.written),
             shortened,
         )
-
-
-def teach(
-    pull: Pull, arms: int, copies: int, horizon: int, seed: int, telling: Telling, teacher: ActionRule = TEACHER
-) -> Played:
-    """A teacher in the same world, told in the same names; trajectories stand in the order of their copies."""
-    found = play(teacher, pull, arms, copies, horizon, seed)
-    full = np.ones(found.actions.shape, dtype=bool)
-    return Played(found.actions, found.rewards, full, ~full, telling.names(arms, np.arange(copies), seed))
-
-
-def demonstrations(
-    played: Played, telling: Telling, copy: int = 0, *, skip: int = 2, every: int = 2, count: int = 5
-) -> tuple[Demonstration, ...]:
-    """Decisions of one trajectory: without the first `skip`, then every `every`-th, `count` of them (published: 2, 2,
-    5). The layer is the telling's.
-
-    Raises: BadValue for a copy that is not there, or a trajectory too short.
-    """
-    horizon, copies = played.actions.shape
-    if not 0 <= copy < copies:
-        raise BadValue("copy", copy, f"between 0 and {copies - 1}")
-    last = skip + every * (count - 1)
-    if count < 1 or every < 1 or skip < 0 or last >= horizon:
-        raise BadValue("count", count, f"at least 1, and so few that decision {last} is one of {horizon}")
-    return tuple(_decision(played, telling, copy, t) for t in range(skip, last + 1, every))
-
-
-def fine_tuning(played: Played, telling: Telling, horizon: int | None = None) -> list[tuple[str, str]]:
-    """(prompt, answer) of every decision, trajectory by trajectory: what oracle fine-tuning learns from.
-
-    horizon: as the task text tells it; None: the trajectory's
-    """
-    steps, copies = played.actions.shape
-    found = []
-    for copy in range(copies):
-        for t in range(steps):
-            one = _decision(played, telling, copy, t)
-            found.append((telling.prompt(played.names[copy], horizon or steps, one.history), " " + one.answer))
-    return found
-
-
-def labelled(tokenizer: Any, pairs: Sequence[tuple[str, str]], end: int | None = None) -> tuple[Tensor, Tensor]:
-    """(ids, labelled) [B, L] for `wayfare.learn.Supervised`: only the tokens of answers, and the end, are learned.
-
-    tokenizer: of transformers        end: token behind each answer; None: the tokenizer's own, where it has one
-    Prompt and answer are made into tokens apart, as they will be when the model is asked. Padding is on the right.
-
-    Raises: BadValue for no pairs, or an answer without a token.
-    """
-    if not pairs:
-        raise BadValue("pairs", [], "at least one")
-    end = tokenizer.eos_token_id if end is None else end
-    rows, marks = [], []
-    for number, (prompt, answer) in enumerate(pairs):
-        before = tokenizer.encode(prompt)
-        said = tokenizer.encode(answer, add_special_tokens=False) + ([end] if end is not None else [])
-        if not said:
-            raise BadValue(f"pairs[{number}]", answer, "an answer of at least one token")
-        rows.append(before + said)
-        marks.append([False] * len(before) + [True] * len(said))
-    length = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (length - len(row)) for row in rows], dtype=torch.int64)
-    mask = torch.tensor([row + [False] * (length - len(row)) for row in marks], dtype=torch.bool)
-    return ids, mask
-
-
-def _decision(played: Played, telling: Telling, copy: int, t: int) -> Demonstration:
-    actions, rewards = played.actions[:t, copy].tolist(), played.rewards[:t, copy].tolist()
-    names = played.names[copy]
-    return Demonstration(
-        telling.history(names, actions, rewards), telling.dress.query, names[int(played.actions[t, copy])]
-    )
 
 
 def _ints(actions: list[int]) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from wayfare.language.interface import Finish, Prompt, Samples, Sampling, Scores
 from wayfare.language.models import load_causal_model
 from wayfare.language.sampler import Sampler
 
-__all__ = ["TransformersModel", "completion_logprobs"]
+__all__ = ["TransformersModel", "completion_logprobs", "encode"]
 
 
 class TransformersModel:
@@ -68,12 +68,7 @@ class TransformersModel:
 
         Raises: BadValue for a conversation where the tokenizer has no template.
         """
-        if isinstance(prompt, str):
-            return list(self.tokenizer(prompt)["input_ids"])
-        if not getattr(self.tokenizer, "chat_template", None):
-            raise BadValue("prompts", "a conversation", "texts: the tokenizer of this model has no chat template")
-        text = self.tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return encode(self.tokenizer, prompt)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens as a text, special ones left out."""
@@ -243,6 +238,16 @@ class _Answer:
 
     def end(self, finish: Finish) -> None:
         self.finish, self.running = finish, False
+
+
+def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """What `TransformersModel.encode` gives, of a tokenizer alone."""
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    if not getattr(tokenizer, "chat_template", None):
+        raise BadValue("prompts", "a conversation", "texts: the tokenizer of this model has no chat template")
+    text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def completion_logprobs(model: Any, ids: Tensor, valid: Tensor, keep: int) -> Tensor:

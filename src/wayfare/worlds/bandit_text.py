@@ -49,7 +49,8 @@ NEVER = "never"
 class Scenario:
     """One dress of the same task.
 
-    task: what it is about; may hold {arms}, {horizon}, {names} and {unit}        detail: what more is told, or nothing
+    task: what it is about; may hold {arms}, {horizon}, {names}, {unit} and {close}, how to answer
+    detail: what more is told, or nothing
     names: at least as many as any bandit has arms        unit: of the reward        query: what is asked each time
     """
 
@@ -66,11 +67,15 @@ class Scenario:
             raise BadValue("arms", arms, f"between 1 and {len(self.names)}, the names of '{self.name}'")
         return self.names[:arms]
 
-    def instruction(self, names: Sequence[str], horizon: int, *, detailed: bool = False) -> str:
-        """The task text of a bandit of these arms. Raises: BadValue as `require_names` does."""
+    def instruction(self, names: Sequence[str], horizon: int, *, detailed: bool = False, aloud: bool = False) -> str:
+        """The task text of a bandit of these arms. aloud: asks for a name after any text, not for a name alone.
+
+        Raises: BadValue as `require_names` does.
+        """
         require_names(names)
         text = self.task + (" " + self.detail if detailed else "")
-        return text.format(arms=len(names), horizon=horizon, names=", ".join(names), unit=self.unit)
+        close = ALOUD if aloud else CLOSE
+        return text.format(arms=len(names), horizon=horizon, names=", ".join(names), unit=self.unit, close=close)
 
     def prompt(self, instruction: str, history: str, examples: Sequence[tuple[str, str, str]] = ()) -> str:
         """Task, worked examples, history and query, in this order.
@@ -91,14 +96,15 @@ def _numbered(stem: str, words: str) -> tuple[str, ...]:
     return tuple(f"{word} {stem}" for word in words.split())
 
 
-_CLOSE = "Only rewards teach you which one is best. Answer with one of the names and nothing else."
+CLOSE = "Only rewards teach you which one is best. Answer with one of the names and nothing else."
+ALOUD = "Only rewards teach you which one is best. Think before you choose; the last name in your answer counts."
 SCENARIOS: dict[str, Scenario] = {
     each.name: each
     for each in (
         Scenario(
             "buttons",
             "You stand before {arms} buttons: {names}. You press one at a time, {horizon} times in all, and want as "
-            "many {unit} in total as you can get. " + _CLOSE,
+            "many {unit} in total as you can get. {close}",
             "Each button pays by a law of its own that does not change. Try each of them often enough to know it, and "
             "press the best one as often as you can.",
             _numbered(
@@ -112,7 +118,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "ads",
             "You choose which of {arms} advertisements a visitor sees: {names}. There are {horizon} visitors, one "
-            "after another, and you want as many {unit} in total as you can get. " + _CLOSE,
+            "after another, and you want as many {unit} in total as you can get. {close}",
             "Each advertisement appeals to visitors to a degree that does not change. Show each often enough to know "
             "it, and the best one as often as you can.",
             tuple(f"Ad {letter}" for letter in "ABCDEFGHIJKLMNOPQRST"),
@@ -122,7 +128,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "videos",
             "You recommend one of {arms} videos at a time: {names}. There are {horizon} recommendations, and you want "
-            "as much {unit} in total as you can get. " + _CLOSE,
+            "as much {unit} in total as you can get. {close}",
             "How much each video is liked on average does not change. Recommend each often enough to know it, and the "
             "best one as often as you can.",
             tuple(f"Video {letter}{letter}" for letter in "ABCDEFGHIJKLMNOPQRST"),
@@ -132,7 +138,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "clothes",
             "You suggest one of {arms} pieces of clothing to each of {horizon} customers: {names}. You want as many "
-            "{unit} in total as you can get. " + _CLOSE,
+            "{unit} in total as you can get. {close}",
             "How well each piece sells does not change. Suggest each often enough to know it, and the best one as "
             "often as you can.",
             (

@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from wayfare.agents.bandit_player import TEACHER, BanditPlayer, Telling, demonstrations, fine_tuning, labelled, teach
+from wayfare.agents.bandit_lessons import demonstrations, fine_tuning, labelled, teach
+from wayfare.agents.bandit_player import TEACHER, BanditPlayer, Telling
 from wayfare.draws import Stream
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.explore.diagnostics import greedy_fractions, min_fractions, pseudo_regret, suffix_failures
 from wayfare.explore.rules.play import play
 from wayfare.explore.rules.uniform import Uniform
 from wayfare.language.endpoint import EndpointModel
-from wayfare.language.interface import LanguageModel, Sampling
+from wayfare.language.interface import LanguageModel, Prompt, Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.learn.supervised import Supervised
 from wayfare.report.statistics import mean_interval
@@ -92,7 +93,7 @@ def cost(config: Config) -> Cost:
         pulls = bandits.horizon * bandits.trials
         telling = Telling(bandits.scenario, "SH")
         names = telling.dress.named(bandits.arms)
-        task = len(telling.prompt(names, bandits.horizon, "").split())
+        task = len(telling.text(names, bandits.horizon, "").split())
         table = len(telling.history(names, [0], [1.0]).split())
         line = len(names[0].split()) + 2
         for way in ways(config):
@@ -167,7 +168,7 @@ def ask(
 
 
 def tuned(
-    speaker: LanguageModel, pairs: Sequence[tuple[str, str]], updates: int, seed: int, report: Any, rows: int = 8
+    speaker: LanguageModel, pairs: Sequence[tuple[Prompt, str]], updates: int, seed: int, report: Any, rows: int = 8
 ) -> LanguageModel:
     """Oracle fine-tuning by low-rank adapters on a model that is here. Raises: MissingExtra without `peft`."""
     try:
