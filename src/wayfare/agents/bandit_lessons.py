@@ -2,7 +2,7 @@
 
     played = teach(pull, arms=5, copies=20, horizon=50, seed=0, telling=telling)
     telling = replace(telling, examples=demonstrations(played, telling))        # five of them, in the prompt
-    ids, mask = labelled(tokenizer, fine_tuning(played, telling))               # all of them, to train on
+    study(add_adapters(model), fine_tuning(played, telling), updates=500)       # all of them, to train on
 
 A lesson is told as the player will be: same task text, same layer of history, same names. Where the telling is aloud
 the answer works out the guide's index of every arm before it names one.
@@ -13,7 +13,7 @@ answers that are worked out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,16 @@ import torch
 from torch import Tensor
 
 from wayfare.agents.bandit_player import TEACHER, Demonstration, Played, Pull, Telling
+from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ActionRule, ArmTable
 from wayfare.explore.rules.play import play
 from wayfare.language.interface import Prompt
-from wayfare.language.local import encode
+from wayfare.language.local import TransformersModel, encode
+from wayfare.learn.supervised import Supervised
 from wayfare.worlds.bandit_worked import worked
 
-__all__ = ["demonstrations", "fine_tuning", "labelled", "teach"]
+__all__ = ["demonstrations", "fine_tuning", "labelled", "study", "teach"]
 
 
 def teach(
@@ -98,6 +100,28 @@ def labelled(tokenizer: Any, pairs: Sequence[tuple[Prompt, str]], end: int | Non
     ids = torch.tensor([row + [0] * (length - len(row)) for row in rows], dtype=torch.int64)
     mask = torch.tensor([row + [False] * (length - len(row)) for row in marks], dtype=torch.bool)
     return ids, mask
+
+
+def study(
+    model: TransformersModel, pairs: Sequence[tuple[Prompt, str]], updates: int, *, seed: int = 0,
+    learning_rate: float = 2e-4, batch: int = 8, rows: int | None = None,
+    report: Callable[[int, dict[str, float]], None] | None = None,
+) -> list[float]:  # fmt: skip
+    """Train what requires gradients, such as adapters, on answers drawn evenly with replacement; -> the losses.
+
+    seed: of the draws        batch: answers an update        rows: of them at once; None: all
+
+    Raises: BadValue as `labelled` and `Supervised` do.
+    """
+    trainer = Supervised(model.causal, learning_rate, updates=updates)
+    device = next(model.causal.parameters()).device
+
+    def lessons(number: int) -> tuple[Tensor, Tensor]:
+        chosen = Stream(seed, "lessons").integers(len(pairs), number, 0, np.arange(batch))
+        ids, mask = labelled(model.tokenizer, [pairs[int(i)] for i in chosen])
+        return ids.to(device), mask.to(device)
+
+    return trainer.fit(lessons, updates, report, rows=rows)
 
 
 def _decision(played: Played, telling: Telling, copy: int, t: int) -> Demonstration:

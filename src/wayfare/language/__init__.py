@@ -7,6 +7,7 @@
     interface     what every model answers to: prompts and `Sampling` in, `Samples` out
     sampler       drawing the next token: temperature, min-p, top-p
     local         a model of transformers behind that interface
+    adapters      low-rank weights beside a frozen model: what is trained of it, and can be switched off
     endpoint      an OpenAI-compatible server behind it; `ledger` keeps what was paid for
     value_model   Q(history, action), an online and a target adapter on one frozen model
 
@@ -19,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wayfare.language.adapters import add_adapters, without_adapters
     from wayfare.language.endpoint import EndpointModel, Price, estimate
     from wayfare.language.histories import History, from_text, to_text
     from wayfare.language.interface import LanguageModel, Message, Prompt, Samples, Sampling, Scores
@@ -46,10 +48,12 @@ __all__ = [
     "TransformersModel",
     "ValueModel",
     "WordReader",
+    "add_adapters",
     "estimate",
     "from_text",
     "load_causal_model",
     "to_text",
+    "without_adapters",
 ]
 
 _HOMES = {
@@ -69,10 +73,12 @@ _HOMES = {
     "TransformersModel": "local",
     "ValueModel": "value_model",
     "WordReader": "nano",
+    "add_adapters": "adapters",
     "estimate": "endpoint",
     "from_text": "histories",
     "load_causal_model": "models",
     "to_text": "histories",
+    "without_adapters": "adapters",
 }
 
 

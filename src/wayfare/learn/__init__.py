@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.learn.collect import Collector
     from wayfare.learn.discounts import DiscountTable
+    from wayfare.learn.language_policy import LanguagePolicy
+    from wayfare.learn.policy_gradient import PolicyGradient
+    from wayfare.learn.rollouts import RolloutBatch
     from wayfare.learn.sequences import Replay, Sequences
     from wayfare.learn.success import SuccessModel
     from wayfare.learn.supervised import Supervised, SupervisedLoss, cross_entropy
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Collector",
     "DiscountTable",
+    "LanguagePolicy",
+    "PolicyGradient",
     "Replay",
+    "RolloutBatch",
     "Sequences",
     "SuccessModel",
     "Supervised",
@@ -32,7 +38,10 @@ __all__ = [
 _HOMES = {
     "Collector": "collect",
     "DiscountTable": "discounts",
+    "LanguagePolicy": "language_policy",
+    "PolicyGradient": "policy_gradient",
     "Replay": "sequences",
+    "RolloutBatch": "rollouts",
     "Sequences": "sequences",
     "SuccessModel": "success",
     "Supervised": "supervised",

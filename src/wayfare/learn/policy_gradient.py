@@ -34,7 +34,7 @@ from torch import Tensor
 
 from wayfare.errors import BadValue
 
-__all__ = ["Aggregation", "Divergence", "PolicyGradient", "aggregate", "divergence"]
+__all__ = ["Aggregation", "Divergence", "PolicyGradient", "aggregate", "divergence", "portion"]
 
 Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm", "dr-grpo"]
 Divergence = Literal["k1", "k2", "k3"]
@@ -56,6 +56,19 @@ def aggregate(loss: Tensor, mask: Tensor, how: Aggregation) -> Tensor:
     if how == "seq-mean-token-mean":
         rows = rows / tokens.clamp(min=1.0)
     return rows.sum() / (tokens > 0).sum().clamp(min=1)
+
+
+def portion(part: Tensor, whole: Tensor, how: Aggregation) -> float:
+    """What the aggregate of some rows counts in that of all: sum of portion * aggregate over parts = aggregate of all.
+
+    part, whole: masks [b, T] and [B, T]
+    """
+    if how == "seq-mean-token-sum-norm":
+        return 1.0
+    if how == "dr-grpo":
+        return len(part) / len(whole)
+    of, total = (mask.sum() if how == "token-mean" else (mask.sum(dim=1) > 0).sum() for mask in (part, whole))
+    return float(of) / max(float(total), 1.0)
 
 
 def divergence(logp: Tensor, ref_logp: Tensor, kind: Divergence) -> Tensor:

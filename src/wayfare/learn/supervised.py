@@ -156,12 +156,17 @@ class Supervised:
         batch: Callable[[int], tuple[Tensor, Tensor]],
         updates: int,
         report: Callable[[int, dict[str, float]], Any] | None = None,
+        *,
+        rows: int | None = None,
     ) -> list[float]:
-        """Updates until `updates` are done in all; batch(number) -> (ids, labelled). Returns the losses of these."""
+        """Updates until `updates` are done in all; batch(number) -> (ids, labelled). Returns the losses of these.
+
+        rows: as in `update`
+        """
         losses = []
         self.module.train()
         while self.done < updates:
-            found = self.update(*batch(self.done))
+            found = self.update(*batch(self.done), rows=rows)
             losses.append(found["loss"])
             if report is not None:
                 report(self.done, found)

@@ -17,17 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from wayfare.agents.bandit_lessons import demonstrations, fine_tuning, labelled, teach
+from wayfare.agents.bandit_lessons import demonstrations, fine_tuning, study, teach
 from wayfare.agents.bandit_player import TEACHER, BanditPlayer, Telling
-from wayfare.draws import Stream
-from wayfare.errors import BadValue, MissingExtra
+from wayfare.errors import BadValue
 from wayfare.explore.diagnostics import greedy_fractions, min_fractions, pseudo_regret, suffix_failures
 from wayfare.explore.rules.play import play
 from wayfare.explore.rules.uniform import Uniform
+from wayfare.language.adapters import add_adapters
 from wayfare.language.endpoint import EndpointModel
 from wayfare.language.interface import LanguageModel, Prompt, Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.supervised import Supervised
 from wayfare.report.statistics import mean_interval
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Progress, Table
 from wayfare.studies.evolve import Config
@@ -168,29 +167,13 @@ def ask(
 
 
 def tuned(
-    speaker: LanguageModel, pairs: Sequence[tuple[Prompt, str]], updates: int, seed: int, report: Any, rows: int = 8
+    speaker: LanguageModel, pairs: Sequence[tuple[Prompt, str]], updates: int, seed: int, report: Any
 ) -> LanguageModel:
     """Oracle fine-tuning by low-rank adapters on a model that is here. Raises: MissingExtra without `peft`."""
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise MissingExtra("oracle fine-tuning", "lm") from None
     assert isinstance(speaker, TransformersModel)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        adapted: Any = get_peft_model(
-            speaker.causal, LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules="all-linear")
-        )
-    trainer = Supervised(adapted, 2e-4, updates=updates)
-    device = next(adapted.parameters()).device
-
-    def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = Stream(seed, "lessons").integers(len(pairs), number, 0, np.arange(rows))
-        ids, mask = labelled(speaker.tokenizer, [pairs[int(i)] for i in chosen])
-        return ids.to(device), mask.to(device)
-
-    trainer.fit(batch, updates, lambda done, found: report(done, updates, loss=found["loss"]))
-    return TransformersModel(adapted.merge_and_unload().requires_grad_(False), speaker.tokenizer, rows=speaker.rows)
+    told = add_adapters(speaker, seed=seed)
+    study(told, pairs, updates, seed=seed, report=lambda done, found: report(done, updates, loss=found["loss"]))
+    return told
 
 
 def run_full(config: Config, progress: Progress) -> Findings:
