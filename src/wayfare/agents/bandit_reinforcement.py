@@ -31,6 +31,7 @@ from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ActionRule
 from wayfare.language.interface import Prompt, Samples, Sampling
 from wayfare.language.local import TransformersModel
+from wayfare.learn.checkpoint import Checkpoint
 from wayfare.learn.credit import returns_to_go, turn_advantages
 from wayfare.learn.language_policy import LanguagePolicy
 from wayfare.learn.rollouts import RolloutBatch, joined, rollout_of
@@ -107,20 +108,26 @@ def credited(
 def reinforce(
     learner: LanguagePolicy, telling: Telling, sampling: Sampling, reward: Reward, gamma: float, trials: Trials,
     updates: int, teacher: ActionRule, seed: int, report: Callable[[int, int, dict[str, float]], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Learn from own histories, fresh bandits in every update.
+    """Learn from own histories, fresh bandits in every update, until the learner has done `updates` in all.
 
     learner: holds the model that is trained        gamma: of the turns' rewards, 0 to 1
     teacher: whose choices the algorithmic reward pays        seed: of bandits, names and answers
-    Returns: of each update, means of the reward, of pulls whose answer named no arm, and what the update tells.
+    checkpoint: from which it goes on, and into which it writes
+    Returns: of each update done here, means of reward and of pulls whose answer named no arm, and what the update tells.
     Raises: BadValue as `rollout` and `LanguagePolicy.update` do.
     """
+    if checkpoint is not None:
+        checkpoint.restore(learner)
     found = []
-    for update in range(updates):
+    for update in range(learner.done, updates):
         played, history, batch = rollout(learner.model, telling, sampling, trials, seed, update)
         batch = credited(batch, history, trials.world(seed, update).group_id, reward, gamma, teacher)
         told = learner.update(learner.with_reference(batch))
         found.append({"reward": float(history.rewards.mean()), "unmatched": played.unmatched, **told})
+        if checkpoint is not None:
+            checkpoint.passed(learner)
         if report is not None:
             report(update + 1, updates, found[-1])
     return found

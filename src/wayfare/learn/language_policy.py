@@ -14,8 +14,9 @@ Sources: see `wayfare.learn.policy_gradient`; the order of a step is that of `tr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -127,6 +128,25 @@ class LanguagePolicy:
             for name, value in {**metrics, "gradient": norm}.items():
                 told[name] = told.get(name, 0.0) + value / len(parts)
         return told
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on bit for bit: what is trained of the model is in it."""
+        return {
+            "parameters": [each.detach().clone() for each in self.parameters],
+            "optimiser": self.optimiser.state_dict(),
+            "done": self.done,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` was taken. Raises: BadValue for the state of another model."""
+        stored = state["parameters"]
+        if [each.shape for each in stored] != [each.shape for each in self.parameters]:
+            raise BadValue("state", f"{len(stored)} parameters", "of a model of the same parameters")
+        with torch.no_grad():
+            for mine, theirs in zip(self.parameters, stored, strict=True):
+                mine.copy_(theirs)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.done = int(state["done"])
 
     def _logps(self, batch: RolloutBatch) -> Tensor:
         """[B, T] at temperature 1, 0 where the mask is false."""
