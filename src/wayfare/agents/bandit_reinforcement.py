@@ -115,7 +115,7 @@ def reinforce(
     learner: holds the model that is trained        gamma: of the turns' rewards, 0 to 1
     teacher: whose choices the algorithmic reward pays        seed: of bandits, names and answers
     checkpoint: from which it goes on, and into which it writes
-    Returns: of each update done here, means of reward and of pulls whose answer named no arm, and what the update tells.
+    Returns: of each update done here, means of reward and of pulls that no answer named, and what the update tells.
     Raises: BadValue as `rollout` and `LanguagePolicy.update` do.
     """
     if checkpoint is not None:
