@@ -11,8 +11,9 @@ another family of bandits, too; yet part of the gain is greed: the trained give 
     agents     generalist (imitates mediocre players), SFT-UCB (imitates UCB), and from the generalist three by
                reinforcement: RL-original, RL-strategic, RL-algorithmic; two more show what the discount does
 
-The paper trains pretrained language models. Here a network from random weights takes their place, and the generalist
-that of the model before training: a stand-in, which the title says.
+The paper trains pretrained language models. Up to laptop scale a network from random weights takes their place, and the
+generalist that of the model before training: a stand-in, which the title says. The full scale has a pretrained model:
+`full.py`, with what it will ask before it begins.
 
 This module knows the question and its knobs and imports no torch; `plan.py` says what is run, `experiment.py` runs it
 and `outcome.py` reads it.
@@ -61,6 +62,18 @@ class Config(BaseConfig):
     """Rollout batches behind the variance of a gradient."""
     tuning_replicas: int = 2000
     """Tasks, of other seeds, on which the simple players are tuned."""
+    model: str = "tiny-random"
+    """Full scale: name or path of a causal model, or the endpoint's name of it."""
+    endpoint: str = ""
+    """Full scale: address of an OpenAI-compatible server, up to /v1, whose model is tested and not trained."""
+    most_calls: int = 0
+    """Full scale: answers that may be asked for; a run that needs more is refused with what it would ask."""
+    scenario: str = "buttons"
+    """Full scale: how bandits are told: buttons, ads, videos or clothes."""
+    answer_tokens: int = 256
+    """Full scale: most tokens of an answer, thought and name."""
+    rank: int = 16
+    """Full scale: of the low-rank adapters."""
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
@@ -70,6 +83,10 @@ class Config(BaseConfig):
                 raise BadValue(name, getattr(self, name), f"at least {least}")
         if self.long < self.turns:
             raise BadValue("long", self.long, f"at least turns = {self.turns}")
+        if self.scenario not in ("buttons", "ads", "videos", "clothes"):
+            raise BadValue("scenario", self.scenario, "buttons, ads, videos or clothes")
+        if self.arms > 20 and self.scale == "full":
+            raise BadValue("arms", self.arms, "at most 20 at full scale, the names of a scenario")
         if self.width % 4:
             raise BadValue("width", self.width, "a multiple of the 4 heads")
         for name in ("learning_rate", "reinforcement_rate"):
@@ -80,6 +97,7 @@ class Config(BaseConfig):
 _AT_LEAST = {
     "arms": 2, "turns": 4, "replicas": 4, "width": 4, "generalist_updates": 1, "imitation_updates": 1,
     "reinforcement_updates": 1, "instances": 1, "group": 2, "batches": 2, "tuning_replicas": 4,
+    "most_calls": 0, "answer_tokens": 1, "rank": 1,
 }  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=200)
@@ -93,8 +111,8 @@ SMOKE = replace(
     imitation_updates=2, reinforcement_updates=2, instances=2, group=3, batches=2, tuning_replicas=8,
 )  # fmt: skip
 FULL = replace(
-    LAPTOP, scale="full", seeds=10, replicas=2000, width=256, generalist_updates=2000, imitation_updates=4000,
-    reinforcement_updates=3000, instances=32, group=16,
+    LAPTOP, scale="full", seeds=3, seed=0, replicas=100, imitation_updates=500, reinforcement_updates=100, instances=4,
+    group=8, learning_rate=2e-4, reinforcement_rate=1e-5, batches=8,
 )  # fmt: skip
 
 STUDY = Study(
@@ -107,6 +125,7 @@ STUDY = Study(
         "UCB and than before training, and those taught by UCB are greedier than their teacher."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 200, "laptop": 1200, "full": 100_000},
+    seconds={"smoke": 15, "quick": 200, "laptop": 1200, "full": 400_000},
     run="wayfare.studies.greedy_wins.experiment:run",
+    ready="wayfare.studies.greedy_wins.full:ready",
 )

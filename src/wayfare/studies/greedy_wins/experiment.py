@@ -13,10 +13,14 @@ __all__ = ["run"]
 
 
 def run(config: Config, progress: Progress) -> Findings:
-    """The study at the sizes of `config`.
+    """The study at the sizes of `config`; at full scale that of `full.py`.
 
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`).
     """
+    if config.scale == "full":
+        from wayfare.studies.greedy_wins.full import run_full
+
+        return run_full(config, progress)
     nominal = {"alpha": 0.4, "late_alpha": 0.4, "epsilon": 0.1}  # costs do not depend on what is tuned
     later = [*player_cells(config, nominal), *agent_cells(config, nominal["alpha"])]
     chosen = tuned(progress.cells([tuning_cell(config)], later=later)["tuning"])
