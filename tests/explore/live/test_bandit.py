@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wayfare.errors import BadValue
-from wayfare.explore.live import ArmCounts, Bandit, RidgeScores
-from wayfare.explore.rules import UCB1, EpsilonGreedy, Softmax
+from wayfare.explore.live import ArmCounts, Bandit, RidgeScores, WeightedSums
+from wayfare.explore.rules import UCB1, EpsilonGreedy, Exp3, Softmax
 
 NAMES = ["card", "wallet", "bank"]
 
@@ -29,6 +29,10 @@ def plain(**options) -> Bandit:
 
 def contextual(**options) -> Bandit:
     return Bandit(Softmax(0.5), RidgeScores(3, dimension=2), actions=NAMES, **options)
+
+
+def weighted(**options) -> Bandit:
+    return Bandit(Exp3(), WeightedSums(3), actions=NAMES, reward_range=(0, 1), **options)
 
 
 def story(bandit: Bandit, steps: int, first: int = 0) -> list[tuple]:
@@ -62,7 +66,7 @@ def test_late_rewards_reach_the_action_and_the_context_they_belong_to() -> None:
     assert sums.tolist() == expected.tolist() and counts.sum() == 2 and bandit.waiting == 0
 
 
-@pytest.mark.parametrize("make", [plain, contextual])
+@pytest.mark.parametrize("make", [plain, contextual, weighted])
 def test_a_bandit_opened_again_goes_on_as_one_never_closed(make, tmp_path: Path) -> None:
     whole = make(seed=3)
     expected = story(whole, 30) + story(whole, 30, first=30)
@@ -74,7 +78,7 @@ def test_a_bandit_opened_again_goes_on_as_one_never_closed(make, tmp_path: Path)
         assert seen + story(after, 30, first=30) == expected
 
 
-@pytest.mark.parametrize("make", [plain, contextual])
+@pytest.mark.parametrize("make", [plain, contextual, weighted])
 def test_a_bandit_saved_and_loaded_goes_on_as_one_never_stopped(make, tmp_path: Path) -> None:
     bandit, other = make(seed=3), make(seed=3)
     story(bandit, 25)

@@ -1,4 +1,4 @@
-"""Ridge models of a live bandit: the regression of the simulations, saved exactly, and what rules make of it."""
+"""Models of a live bandit: what the simulations learn, saved exactly, and what rules make of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.learners import LinearEvidence, RidgeRegression
-from wayfare.explore.live import Bandit, RidgeScores, RidgeTable
-from wayfare.explore.rules import Greedy, LinearThompson, LinUCB, Scores, SquareCB, gamma_at
+from wayfare.explore.live import Bandit, RidgeScores, RidgeTable, WeightedSums
+from wayfare.explore.rules import Exp3, Greedy, LinearThompson, LinUCB, Scores, SquareCB, gamma_at
+from wayfare.explore.rules.evidence import WeightedRewards
 
 
 def live(bandit: Bandit, first: int, last: int) -> list[tuple[int, float | None, float]]:
@@ -128,3 +129,36 @@ def test_contexts_and_scores_of_any_size_are_taken_without_a_warning() -> None:
         bandit.decide([1.0, np.inf])
     with pytest.raises(BadValue, match=r"^scores must be free of NaN"):
         Greedy().decide(Scores(np.array([np.inf, np.nan])), None, Stream(0, "x").at(0))
+
+
+def test_exp3_learns_live_what_it_learns_in_simulation() -> None:
+    bandit = Bandit(Exp3(horizon=30), WeightedSums(3), actions=3, reward_range=(0, 1))
+    sums = WeightedRewards.empty((3,), np.zeros(1))
+    late = []
+    for t in range(30):
+        decision = bandit.decide()
+        assert decision.propensity == pytest.approx(Exp3(horizon=30).propensities(sums)[decision.action])
+        late.append((decision, 0.5 * (t % 3)))
+        if t % 4 == 3:  # four at a time, newest first
+            for told, reward in late[::-1]:
+                bandit.learn(told.id, reward)
+                one = np.array(told.action), np.array(reward), np.array(told.propensity)
+                sums = sums.updated(*one)
+            late = []
+    assert np.allclose(bandit.model.state()["sums"], [sums.rewards, sums.weights])
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"reward_range": None}, "reward_range"),
+        ({"reward_range": (0, 2)}, "reward_range"),
+        ({"propensities": False}, "propensities"),
+    ],
+)
+def test_a_model_that_weighs_by_propensities_asks_for_them_and_for_rewards_from_0_to_1(
+    options: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(BadValue) as refused:
+        Bandit(Exp3(), WeightedSums(2), actions=2, **{"reward_range": (0, 1), **options})
+    assert refused.value.field == field

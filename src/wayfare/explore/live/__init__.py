@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from wayfare.explore.live.bandit import Bandit, LiveDecision
 from wayfare.explore.live.journal import Journal
-from wayfare.explore.live.models import ArmCounts, Model, RidgeScores, RidgeTable
+from wayfare.explore.live.models import ArmCounts, Model, RidgeScores, RidgeTable, WeightedModel, WeightedSums
 from wayfare.explore.live.refitted import Refitted
 
-__all__ = ["ArmCounts", "Bandit", "Journal", "LiveDecision", "Model", "Refitted", "RidgeScores", "RidgeTable"]
+__all__ = [
+    "ArmCounts",
+    "Bandit",
+    "Journal",
+    "LiveDecision",
+    "Model",
+    "Refitted",
+    "RidgeScores",
+    "RidgeTable",
+    "WeightedModel",
+    "WeightedSums",
+]

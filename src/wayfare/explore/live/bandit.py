@@ -27,13 +27,15 @@ from numpy.typing import ArrayLike, NDArray
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.live.journal import Journal
-from wayfare.explore.live.models import ArmCounts, Model
+from wayfare.explore.live.models import ArmCounts, Model, WeightedModel
 from wayfare.explore.rules.evidence import ActionRule
 
 __all__ = ["Bandit", "LiveDecision"]
 
-FORMAT, VERSION = "wayfare.explore.live.state", 1
+FORMAT, VERSION = "wayfare.explore.live.state", 2
 Action = str | int
+_Waiting = tuple[NDArray[np.float64], int, float | None]
+"""Context, action, propensity."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Bandit:
     def __init__(
         self,
         rule: ActionRule | Callable[[int], ActionRule],
-        model: Model | None = None,
+        model: Model | WeightedModel | None = None,
         *,
         actions: int | Sequence[str],
         reward_range: tuple[float, float] | None = None,
@@ -83,13 +85,18 @@ class Bandit:
         if not hasattr(rule, "decide"):
             self._schedule, rule = rule, rule(0)
         self.rule = cast(ActionRule, rule)
-        self.model = model if model is not None else ArmCounts(len(self.actions))
+        self.model: Model | WeightedModel = model if model is not None else ArmCounts(len(self.actions))
+        self._weighted = bool(getattr(self.model, "weighted", False))
+        if self._weighted and not propensities:
+            raise BadValue("propensities", propensities, f"True: {type(self.model).__name__} learns from them")
+        if self._weighted and (reward_range is None or not 0 <= reward_range[0] < reward_range[1] <= 1):
+            raise BadValue("reward_range", reward_range, f"within (0, 1) for {type(self.model).__name__}")
         self.reward_range, self.seed, self.propensities = reward_range, seed, propensities
         self.policy = policy if policy is not None else type(self.rule).__name__
         self.parameters = _parameters(self.rule)
         self._place = {name: place for place, name in enumerate(self.actions)}
         self._stream = Stream(seed, "live")
-        self._pending: dict[int, tuple[NDArray[np.float64], int]] = {}  # decision -> its context and action
+        self._pending: dict[int, _Waiting] = {}  # decision -> what its reward will be learned with
         self._rewards: list[float] = []  # of decision n; NaN until it is known
         self._journal: Journal | None = None
         if log is not None:
@@ -143,7 +150,7 @@ class Bandit:
                     "parameters": self.parameters if self._schedule is None else _parameters(self.rule),
                 }
             )  # fmt: skip
-        self._pending[number] = seen, action
+        self._pending[number] = seen, action, propensity
         self._rewards.append(math.nan)
         return LiveDecision(name, self.actions[action], propensity)
 
@@ -177,6 +184,7 @@ class Bandit:
             "waiting": np.array(waiting, dtype=np.int64),
             "contexts": np.array([self._pending[n][0] for n in waiting]).reshape(len(waiting), self.model.dimension),
             "chosen": np.array([self._pending[n][1] for n in waiting], dtype=np.int64),
+            "chances": np.array([self._pending[n][2] for n in waiting], dtype=np.float64),  # NaN for None
         }
         aside = path.with_name(f"{path.name}.part{os.getpid()}")
         with open(aside, "wb") as file:
@@ -207,8 +215,9 @@ class Bandit:
         for field, now in (("actions", list(self.actions)), ("seed", self.seed), ("parameters", self.parameters)):
             if about[field] != now:
                 raise BadValue(field, now, f"{about[field]}, as in {path}")
-        rows = zip(kept["waiting"].tolist(), kept["contexts"], kept["chosen"].tolist(), strict=True)
-        pending = {number: (context, action) for number, context, action in rows}
+        chances = [None if math.isnan(p) else p for p in kept["chances"].tolist()]
+        rows = zip(kept["waiting"].tolist(), kept["contexts"], kept["chosen"].tolist(), chances, strict=True)
+        pending = {number: (context, action, chance) for number, context, action, chance in rows}
         self.model.restore(
             {name.removeprefix("model "): array for name, array in kept.items() if name.startswith("model ")}
         )
@@ -227,8 +236,11 @@ class Bandit:
         self.close()
 
     def _learn(self, number: int, reward: float) -> None:
-        context, action = self._pending[number]
-        self.model.learn(context, action, reward)
+        context, action, propensity = self._pending[number]
+        if self._weighted:
+            cast(WeightedModel, self.model).learn(context, action, reward, cast(float, propensity))
+        else:
+            cast(Model, self.model).learn(context, action, reward)
         del self._pending[number]
         self._rewards[number] = reward
 
@@ -246,7 +258,8 @@ class Bandit:
         if event["event"] == "reward":
             self._learn(self._number(event["id"]), event["reward"])
             return
-        self._pending[len(self._rewards)] = self._context(event["context"] or None), event["action"]
+        seen = self._context(event["context"] or None)
+        self._pending[len(self._rewards)] = seen, event["action"], event["propensity"]
         self._rewards.append(math.nan)
 
     def _context(self, context: ArrayLike | None) -> NDArray[np.float64]:

@@ -3,21 +3,22 @@
     ArmCounts     pulls and sums of each action, whatever the context: for UCB1, Thompson sampling, the indices
     RidgeScores   a ridge regression of the reward on the context for each action: for softmax, inverse gap weighting
     RidgeTable    the same with how much is known: for LinUCB, linear Thompson
+    WeightedSums  rewards over the chance of what brought them: for Exp3
 
-A model of your own needs the four methods of `Model`.
+A model of your own needs the four methods of `Model`, or of `WeightedModel`.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue
-from wayfare.explore.rules.evidence import ArmTable, Evidence, LinearTable, Scores, with_one_more
+from wayfare.explore.rules.evidence import ArmTable, Evidence, LinearTable, Scores, WeightedRewards, with_one_more
 
-__all__ = ["ArmCounts", "Model", "RidgeScores", "RidgeTable"]
+__all__ = ["ArmCounts", "Model", "RidgeScores", "RidgeTable", "WeightedModel", "WeightedSums"]
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +42,29 @@ class Model(Protocol):
 
     def restore(self, state: dict[str, Floats]) -> None:
         """Go on from what `state` gave."""
+        ...
+
+
+class WeightedModel(Protocol):
+    """A `Model` that learns from the propensity, too: of the decision that the reward is for."""
+
+    dimension: int
+    weighted: ClassVar[Literal[True]]
+
+    def evidence(self, context: Floats) -> Evidence:
+        """See `Model`."""
+        ...
+
+    def learn(self, context: Floats, action: int, reward: float, propensity: float) -> None:
+        """One reward, between 0 and 1, of an action that had this chance."""
+        ...
+
+    def state(self) -> dict[str, Floats]:
+        """See `Model`."""
+        ...
+
+    def restore(self, state: dict[str, Floats]) -> None:
+        """See `Model`."""
         ...
 
 
@@ -68,6 +92,35 @@ class ArmCounts:
     def restore(self, state: dict[str, Floats]) -> None:
         """See `Model`."""
         self._table = _like("table", state, self._table)
+
+
+class WeightedSums:
+    """Sums of r / p and of 1 / p of A actions, and how many rewards there were. Rewards lie between 0 and 1."""
+
+    dimension = 0
+    weighted: ClassVar[Literal[True]] = True
+
+    def __init__(self, actions: int) -> None:
+        self._sums, self._rounds = np.zeros((2, actions)), np.zeros(())
+
+    def evidence(self, context: Floats) -> WeightedRewards:
+        """See `WeightedModel`."""
+        rewards, weights = self._sums.copy()
+        return WeightedRewards(rewards, weights, self._rounds.copy())
+
+    def learn(self, context: Floats, action: int, reward: float, propensity: float) -> None:
+        """See `WeightedModel`."""
+        self._sums[:, action] += (reward / propensity, 1.0 / propensity)
+        self._rounds += 1.0
+
+    def state(self) -> dict[str, Floats]:
+        """sums: [2, A] of r / p and of 1 / p        rounds: [] rewards so far"""
+        return {"sums": self._sums.copy(), "rounds": self._rounds.copy()}
+
+    def restore(self, state: dict[str, Floats]) -> None:
+        """See `Model`."""
+        sums, rounds = _like("sums", state, self._sums), _like("rounds", state, self._rounds)
+        self._sums, self._rounds = sums, rounds
 
 
 class Ridge:
