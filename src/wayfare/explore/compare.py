@@ -1,6 +1,7 @@
 """Action rules side by side on one bandit world, on the same tasks and the same noise: regret by time, and its bounds.
 
     result = compare({"UCB1": UCB1(), "Thompson": BetaThompson()}, world, runs=1000, horizon=10_000)
+    print(result)                                   # a line a policy: median, band and tails of the final regret
     median, low, high = result.band("UCB1")         # [M] at result.times: the middle run, and the 10-90 % band
     result.tails()                                  # [P, 3] the 90, 95 and 99 % quantiles of the final regret
     result.paired("UCB1", "Thompson")               # [R] differences, run by run
@@ -121,6 +122,23 @@ class Comparison:
     def paired(self, a: str, b: str) -> Floats:
         """[R] final regret of `a` minus that of `b`, run by run."""
         return np.asarray(self.of(a)[-1] - self.of(b)[-1])
+
+    def __str__(self) -> str:
+        """Final regret of each policy in one line: median, 10-90 % band, tail quantiles."""
+        width = max(map(len, (*self.policies, "Lai-Robbins")))
+        lines = [
+            f"regret after {self.times[-1]:,} pulls, {self.regret.shape[2]:,} runs",
+            f"{'':{width}}  {'median':>9}  {'10 to 90 %':>21}  {'95 %':>9}  {'99 %':>9}",
+        ]
+        for name, tail in zip(self.policies, self.tails((0.95, 0.99)), strict=True):
+            median, low, high = (float(values[-1]) for values in self.band(name))
+            lines.append(
+                f"{name:{width}}  {median:9.4g}  {f'{low:.4g} to {high:.4g}':>21}  {tail[0]:9.4g}  {tail[1]:9.4g}"
+            )
+        if self.lower_bound is not None:
+            line = float(np.median(self.lower_bound[-1]))
+            lines.append(f"{'Lai-Robbins':{width}}  {line:9.4g}")
+        return "\n".join(lines)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """A tidy table by its columns: `policy`, `time`, `statistic`, `regret`.
