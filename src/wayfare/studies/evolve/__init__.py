@@ -85,6 +85,10 @@ class Config(BaseConfig):
     """Full scale: scenarios."""
     grid_horizon: int = 0
     """Full scale: pulls; 0: 300 for easy and 1000 for hard bandits."""
+    grid_films: tuple[int, ...] = (10, 30)
+    """Full scale: numbers of films of the contextual bandits; none leaves them out."""
+    ratings: str = ""
+    """Full scale: path of a MovieLens ratings file; empty: ratings are made up."""
     lora_updates: int = 500
     """Full scale: updates of oracle fine-tuning, for models that run here; 0 leaves it out."""
 
@@ -109,6 +113,8 @@ class Config(BaseConfig):
             raise BadValue("grid_arms", self.grid_arms, "at least one, each from 2 to 20, the names of a scenario")
         if not self.grid_scenarios or not set(self.grid_scenarios) <= set(_SCENARIOS):
             raise BadValue("grid_scenarios", self.grid_scenarios, f"some of {', '.join(_SCENARIOS)}")
+        if not all(2 <= films <= 40 for films in self.grid_films):
+            raise BadValue("grid_films", self.grid_films, "each from 2 to 40, the names there are")
         for name in ("arms", "unseen_arms", "films"):
             if getattr(self, name) > 40:
                 raise BadValue(name, getattr(self, name), "at most 40, the names there are")

@@ -1,6 +1,7 @@
 """The full scale: a real language model, at an endpoint or here, on EVOLvE's grid of bandits.
 
     bernoulli and gaussian, K of 5 and 20, easy and hard, two scenarios        x RH, SH, AG, few-shot, and OFT by LoRA
+    films, K of 10 and 30, for people who differ (`full_films.py`)             x RH, AG
 
 One call a pull: a hard configuration of 20 trials is 20,000 calls. What a run will cost is told before anything is
 asked: `ready` refuses a config whose `most_calls` is below what it takes, and says how much that is. Calls at an
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +30,8 @@ from wayfare.language.interface import LanguageModel, Prompt, Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.report.statistics import mean_interval
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Progress, Table
-from wayfare.studies.evolve import Config
+from wayfare.studies.evolve import Config, full_films
+from wayfare.studies.evolve.full_films import FilmSetting, film_settings
 from wayfare.worlds.bandit_text import SCENARIOS
 from wayfare.worlds.varied import VariedBandit, evolve_bandit
 
@@ -100,6 +102,10 @@ def cost(config: Config) -> Cost:
             past += 5 * (table + 8) if way == "few-shot" else 0
             read += round(WORDS * (task + past) * pulls)
             calls += pulls
+    for setting in film_settings(config):
+        pulls = setting.horizon * setting.trials
+        calls += pulls * len(full_films.WAYS)
+        read += round(WORDS * pulls * sum(full_films.words(setting, way) for way in full_films.WAYS))
     return Cost(calls, read, calls * 4)
 
 
@@ -166,6 +172,15 @@ def ask(
     return {f"{way}|{bandits.name}|{name}": np.asarray(x, dtype=np.float64) for name, x in found.items()}
 
 
+def ask_films(
+    report: Any, *, setting: FilmSetting, way: Literal["RH", "AG"], model: str, endpoint: str, device: str, seed: int,
+    ledger: str,
+) -> Arrays:  # fmt: skip
+    """One contextual configuration in one way."""
+    speaker = model_of(model, endpoint, Path(ledger) if endpoint else None, device)
+    return full_films.ask(speaker, setting, way, seed)
+
+
 def tuned(
     speaker: LanguageModel, pairs: Sequence[tuple[Prompt, str]], updates: int, seed: int, report: Any
 ) -> LanguageModel:
@@ -195,6 +210,16 @@ def run_full(config: Config, progress: Progress) -> Findings:
         )
         for number, bandits in enumerate(grid(config)) for way in ways(config)
     ]  # fmt: skip
+    cells += [
+        Cell(
+            f"{way}-films-{setting.films}", ask_films, seconds=setting.horizon * setting.trials * 0.05,
+            kwargs={
+                "setting": setting, "way": way, "model": config.model, "endpoint": config.endpoint, "device": device,
+                "seed": config.seed, "ledger": str(folder / f"evolve-{config.seed}-{way}-films-{setting.films}.jsonl"),
+            },
+        )
+        for setting in film_settings(config) for way in full_films.WAYS
+    ]  # fmt: skip
     found: dict[tuple[str, str, str], Any] = {}
     for arrays in progress.cells(cells).values():
         for name, array in arrays.items():
@@ -202,9 +227,9 @@ def run_full(config: Config, progress: Progress) -> Findings:
             found[way, setting, measure] = array
     names = [bandits.name for bandits in grid(config)]
 
-    def closed(way: str) -> Any:
+    def closed(way: str, places: Sequence[str] = names) -> Any:
         regret, low, high = (
-            np.array([found[way, name, m].mean() for name in names]) for m in ("regret", "uniform", "teacher")
+            np.array([found[way, name, m].mean() for name in places]) for m in ("regret", "uniform", "teacher")
         )
         return (low - regret) / np.where(low > high, low - high, np.nan)
 
@@ -232,11 +257,19 @@ def run_full(config: Config, progress: Progress) -> Findings:
             check("OFT above SH", "Training on UCB's decisions helps", "claim", "above", 0.0, way,
                   closed("OFT") - closed("SH"))
         )  # fmt: skip
+    if config.grid_films:
+        places = [setting.name for setting in film_settings(config)]
+        checks.append(
+            check("contextual: AG above RH",
+                  "With films the guide closes more of the way to LinUCB than the raw history",
+                  "claim", "above", 0.3, "share of the way from uniform to LinUCB",
+                  closed("AG", places) - closed("RH", places))
+        )  # fmt: skip
     kept = ("regret", "teacher", "uniform", "unmatched", "failed calls", "suffix failures", "K MinFrac", "GreedyFrac")
-    rows = [
-        (name, each, *(float(np.nanmean(found[each, name, m])) if np.isfinite(found[each, name, m]).any() else None
-                       for m in kept))
-        for name in names for each in ways(config)
+    rows = [(name, each, *(_mean(found.get((each, name, m))) for m in kept)) for name in names for each in ways(config)]
+    rows += [
+        (setting.name, each, *(_mean(found.get((each, setting.name, m))) for m in kept))
+        for setting in film_settings(config) for each in full_films.WAYS
     ]  # fmt: skip
     spent = cost(config)
     return Findings(
@@ -250,3 +283,8 @@ def run_full(config: Config, progress: Progress) -> Findings:
             "An answer that names no arm is a random pull; 'unmatched' is their share, failed calls among them.",
         ],
     )
+
+
+def _mean(values: Any) -> float | None:
+    """None where nothing was measured, or nothing could be."""
+    return None if values is None or not np.isfinite(values).any() else float(np.nanmean(values))
