@@ -46,9 +46,9 @@ class Config(BaseConfig):
     """Width of the transformer."""
     generalist_updates: int = 120
     """Gradient steps on mediocre players."""
-    imitation_updates: int = 300
+    imitation_updates: int = 1200
     """Gradient steps on UCB."""
-    reinforcement_updates: int = 200
+    reinforcement_updates: int = 600
     """Gradient steps of each agent that is reinforced."""
     instances: int = 8
     """Tasks of a rollout batch."""
@@ -100,8 +100,10 @@ _AT_LEAST = {
     "most_calls": 0, "answer_tokens": 1, "rank": 1,
 }  # fmt: skip
 
-LAPTOP = Config(scale="laptop", seeds=5, seed=200)
-"""Held-out seeds: rates and numbers of updates were chosen on seeds 77 and 78, by what two cores can do."""
+LAPTOP = Config(scale="laptop", seeds=5, seed=300)
+"""Held-out seeds. Rates and numbers of updates were chosen on seeds 77 and 78: a first recorded run, on seeds 200 to 204,
+had a quarter of the updates of imitation and a third of those of reinforcement, by which the pupils had not yet
+learned; no threshold was moved. Its figures stand in the notes."""
 QUICK = replace(
     LAPTOP, scale="quick", seeds=2, seed=0, replicas=200, generalist_updates=100, imitation_updates=150,
     reinforcement_updates=60, batches=8,
@@ -125,7 +127,7 @@ STUDY = Study(
         "UCB and than before training, and those taught by UCB are greedier than their teacher."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 200, "laptop": 1200, "full": 400_000},
+    seconds={"smoke": 15, "quick": 200, "laptop": 2400, "full": 400_000},
     run="wayfare.studies.greedy_wins.experiment:run",
     ready="wayfare.studies.greedy_wins.full:ready",
 )
