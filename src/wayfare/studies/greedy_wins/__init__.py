@@ -101,8 +101,8 @@ _AT_LEAST = {
 }  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=300)
-"""Held-out seeds. Rates and numbers of updates were chosen on seeds 77 and 78: a first recorded run, on seeds 200 to 204,
-had a quarter of the updates of imitation and a third of those of reinforcement, by which the pupils had not yet
+"""Held-out seeds. Rates and numbers of updates were chosen on seeds 77 and 78: a first recorded run, on seeds 200 to
+204, had a quarter of the updates of imitation and a third of those of reinforcement, by which the pupils had not yet
 learned; no threshold was moved. Its figures stand in the notes."""
 QUICK = replace(
     LAPTOP, scale="quick", seeds=2, seed=0, replicas=200, generalist_updates=100, imitation_updates=150,

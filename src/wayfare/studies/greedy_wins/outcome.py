@@ -89,11 +89,11 @@ def notes(config: Config, chosen: Mapping[str, float]) -> list[str]:
         "gamma is the discount of the turns' rewards: 1 for RL-original and RL-strategic, 0 for RL-algorithmic, whose "
         "reward is a label. With gamma 0 the strategic reward pays for knowing already, which is greed by design.",
         "The best reinforced agent, and the one with more suffix failures, are chosen by their means over these seeds.",
-        "A first recorded run had other seeds (200 to 204) and fewer updates (imitation 300, reinforcement 200), too few "
-        "to learn: SFT-UCB had 1.32 [1.18, 1.46] times UCB's regret, the best reinforced agent 1.78 [1.51, 2.06], at "
-        "the long horizon 1.95 [1.68, 2.21] and RL-algorithmic 3.2 [2.6, 3.7]; RL-algorithmic was less greedy than "
-        "its teacher by 0.26 and departed from it by greed in 41 %; suffix failures were 0.16 above UCB's and 0.26 above "
-        "the generalist's, and the strategic reward's gradient varied 1.20 times as much as the original's.",
+        "A first recorded run had other seeds (200 to 204) and fewer updates (imitation 300, reinforcement 200), too "
+        "few to learn: SFT-UCB had 1.32 [1.18, 1.46] times UCB's regret, the best reinforced agent 1.78 [1.51, 2.06], "
+        "at the long horizon 1.95 [1.68, 2.21] and RL-algorithmic 3.2 [2.6, 3.7]; RL-algorithmic was less greedy than "
+        "its teacher by 0.26 and departed from it by greed in 41 %; suffix failures were 0.16 above UCB's and 0.26 "
+        "above the generalist's, and the strategic reward's gradient varied 1.20 times as much as the original's.",
     ]
 
 
