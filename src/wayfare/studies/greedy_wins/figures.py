@@ -52,7 +52,9 @@ def _bound(draw: Callable[..., Drawing], *arguments: Any) -> Callable[[], Drawin
 def _scatter(config: Config, measures: Measures) -> Drawing:
     figure, axes = panels(columns=1, width=7.2, height=4.6)
     ax = axes[0]
-    for player in (*AGENTS, *SIMPLE):
+    shown = sorted((*AGENTS, *SIMPLE), key=lambda player: float(measures[player, "gaussian", "long regret"].mean()))
+    right = max(float(measures[player, "gaussian", "suffix failure"].mean()) for player in shown)
+    for place, player in enumerate(shown):
         x, y = (measures[player, "gaussian", name] for name in ("suffix failure", "long regret"))
         reach = [_half(values) for values in (x, y)]
         ax.errorbar(
@@ -60,7 +62,12 @@ def _scatter(config: Config, measures: Measures) -> Drawing:
             color=theme().ink if player in SIMPLE else theme().scale[-1],
             markerfacecolor="none" if player in SIMPLE else None,
         )  # fmt: skip
-        ax.annotate(player, (x.mean(), y.mean()), xytext=(6, 4), textcoords="offset points", fontsize=8.5)
+        # neighbours in height are named above and below, the rightmost to their left
+        left = x.mean() > 0.7 * right
+        ax.annotate(
+            player, (x.mean(), y.mean()), xytext=(-6 if left else 6, -11 if place % 2 else 4),
+            textcoords="offset points", fontsize=8.5, ha="right" if left else "left",
+        )  # fmt: skip
     ax.set(xlabel="suffix failures, share of tasks", ylabel=f"regret after {config.long} pulls", yscale="log")
     return figure
 
