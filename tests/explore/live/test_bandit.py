@@ -248,7 +248,12 @@ def test_counts_are_those_of_the_rewards() -> None:
 
 def test_impossible_bandits_are_refused() -> None:
     for options, message in (
-        ({"actions": 0}, "actions must be at least one"),
+        ({"actions": 0}, "at least one name"),
+        ({"actions": "abc"}, "at least one name"),
+        ({"actions": 2.5}, "at least one name"),
+        ({"actions": 2, "reward_range": (1,)}, "reward_range must be"),
+        ({"actions": 4, "model": RidgeScores(3, 2)}, "one of 4 actions, got 'RidgeScores of 3 actions'"),
+        ({"actions": 3, "model": RidgeScores(3, 2)}, "evidence must be an ArmTable"),
         ({"actions": ["a", "a"]}, "each named once"),
         ({"actions": 2, "reward_range": (1, 0)}, "reward_range must be"),
     ):
@@ -258,3 +263,40 @@ def test_impossible_bandits_are_refused() -> None:
         RidgeScores(2, dimension=0)
     with pytest.raises(BadValue, match="ridge must be above 0"):
         RidgeScores(2, dimension=1, ridge=0)
+
+
+@pytest.mark.parametrize("rule", [None, UCB1, "UCB1"])
+def test_what_is_no_rule_is_refused(rule: object) -> None:
+    with pytest.raises(BadValue, match="an action rule"):
+        Bandit(rule, actions=2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("actions", "message"), [("card", "a list of actions"), ([["card"]], "among card")])
+def test_actions_that_are_no_list_of_names_are_refused(actions: object, message: str) -> None:
+    bandit = plain()
+    with pytest.raises(BadValue, match=message):
+        bandit.decide(actions=actions)  # type: ignore[arg-type]
+    assert bandit.decisions == 0
+
+
+def test_a_closed_bandit_says_so_and_learns_nothing(tmp_path: Path) -> None:
+    bandit = plain(log=tmp_path / "log")
+    decision = bandit.decide()
+    bandit.close()
+    for use in (bandit.decide, lambda: bandit.learn(decision.id, 1.0)):
+        with pytest.raises(BadValue, match="closed"):
+            use()
+    assert bandit.waiting == 1
+
+
+def test_a_log_whose_rewards_are_out_of_range_is_refused_with_the_first_of_them(tmp_path: Path) -> None:
+    with plain(log=tmp_path / "log") as bandit:
+        bandit.learn(bandit.decide().id, 0.25)
+    with pytest.raises(BadValue, match=r"reward_range must be a range that holds 0.25, which decision 0-0"):
+        Bandit(EpsilonGreedy(0.3), actions=NAMES, reward_range=(0.5, 1), log=tmp_path / "log")
+
+
+def test_a_state_is_loaded_by_the_rule_that_saved_it(tmp_path: Path) -> None:
+    Bandit(UCB1(0.3), actions=2).save(tmp_path / "state")
+    with pytest.raises(BadValue, match="rule must be UCB1"):
+        Bandit(EpsilonGreedy(0.3), actions=2).load(tmp_path / "state")

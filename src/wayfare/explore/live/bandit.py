@@ -28,6 +28,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.live.journal import Journal
 from wayfare.explore.live.models import ArmCounts, Model, WeightedModel
+from wayfare.explore.rules.choice import look
 from wayfare.explore.rules.evidence import ActionRule
 
 __all__ = ["Bandit", "LiveDecision"]
@@ -76,15 +77,15 @@ class Bandit:
         policy: str | None = None,
         sync: bool = False,
     ) -> None:
-        self.actions: tuple[Action, ...] = tuple(range(actions)) if isinstance(actions, int) else tuple(actions)
-        if not self.actions or len(set(self.actions)) < len(self.actions):
-            raise BadValue("actions", actions, "at least one, each named once")
-        if reward_range is not None and not -math.inf < reward_range[0] < reward_range[1] < math.inf:
+        self.actions = _actions(actions)
+        if reward_range is not None and not _in_order(reward_range):
             raise BadValue("reward_range", reward_range, "(lowest, highest), finite and in this order")
         self._schedule: Callable[[int], ActionRule] | None = None
-        if not hasattr(rule, "decide"):
+        if callable(rule) and not isinstance(rule, type):
             self._schedule, rule = rule, rule(0)
-        self.rule = cast(ActionRule, rule)
+        if isinstance(rule, type) or not hasattr(rule, "decide"):
+            raise BadValue("rule", rule, "an action rule, or a function that makes one")
+        self.rule: ActionRule = rule
         self.model: Model | WeightedModel = model if model is not None else ArmCounts(len(self.actions))
         self._weighted = bool(getattr(self.model, "weighted", False))
         if self._weighted and not propensities:
@@ -96,6 +97,8 @@ class Bandit:
         self.parameters = _parameters(self.rule)
         self._place = {name: place for place, name in enumerate(self.actions)}
         self._stream = Stream(seed, "live")
+        self._fits()
+        self._closed = False
         self._pending: dict[int, _Waiting] = {}  # decision -> what its reward will be learned with
         self._rewards: list[float] = []  # of decision n; NaN until it is known
         self._journal: Journal | None = None
@@ -130,6 +133,7 @@ class Bandit:
         Raises: BadValue for a context of another width or not finite, no action, or one that is not there; nothing has
         changed then. OSError where the log cannot be written.
         """
+        self._open()
         seen = self._context(context)
         mask = None if actions is None else self._mask(actions)
         number = len(self._rewards)
@@ -160,6 +164,7 @@ class Bandit:
         Raises: BadValue for a decision that was never made, a reward that is not finite or out of range, or another
         reward than the one known; nothing has changed then. OSError where the log cannot be written.
         """
+        self._open()
         number = self._number(id)
         reward = self._reward(reward)
         known = self._rewards[number]
@@ -177,7 +182,8 @@ class Bandit:
         waiting = sorted(self._pending)
         about = {
             "format": FORMAT, "version": VERSION, "actions": list(self.actions), "seed": self.seed,
-            "reward_range": self.reward_range, "policy": self.policy, "parameters": self.parameters,
+            "reward_range": self.reward_range, "policy": self.policy, "rule": type(self.rule).__name__,
+            "parameters": self.parameters,
         }  # fmt: skip
         arrays = {
             "rewards": np.array(self._rewards),
@@ -212,7 +218,10 @@ class Bandit:
             raise BadValue("path", str(path), f"a file that Bandit.save wrote ({type(error).__name__})") from error
         if about.get("format") != FORMAT or about.get("version") != VERSION:
             raise BadValue("version", about.get("version"), f"{VERSION} of {FORMAT}")
-        for field, now in (("actions", list(self.actions)), ("seed", self.seed), ("parameters", self.parameters)):
+        for field, now in (
+            ("actions", list(self.actions)), ("seed", self.seed), ("rule", type(self.rule).__name__),
+            ("parameters", self.parameters),
+        ):  # fmt: skip
             if about[field] != now:
                 raise BadValue(field, now, f"{about[field]}, as in {path}")
         chances = [None if math.isnan(p) else p for p in kept["chances"].tolist()]
@@ -225,7 +234,8 @@ class Bandit:
         self._rewards = kept["rewards"].tolist()
 
     def close(self) -> None:
-        """Let another process write the log."""
+        """Let another process write the log; this bandit neither decides nor learns any more."""
+        self._closed = self._journal is not None
         if self._journal is not None:
             self._journal.close()
 
@@ -256,11 +266,28 @@ class Bandit:
                     raise BadValue(field, now, f"{event[field]}, as in the log")
             return
         if event["event"] == "reward":
-            self._learn(self._number(event["id"]), event["reward"])
+            try:
+                reward = self._reward(event["reward"])
+            except BadValue:
+                rule = f"a range that holds {event['reward']!r}, which decision {event['id']} of the log was given"
+                raise BadValue("reward_range", self.reward_range, rule) from None
+            self._learn(self._number(event["id"]), reward)
             return
         seen = self._context(event["context"] or None)
         self._pending[len(self._rewards)] = seen, event["action"], event["propensity"]
         self._rewards.append(math.nan)
+
+    def _fits(self) -> None:
+        """Raises: BadValue where rule, model and actions do not belong together: before anything is written."""
+        evidence = self.model.evidence(np.zeros(self.model.dimension))
+        found, wanted = look(evidence).shape[-1], len(self.actions)
+        if found != wanted:
+            raise BadValue("model", f"{type(self.model).__name__} of {found} actions", f"one of {wanted} actions")
+        self.rule.decide(evidence, None, self._stream.at(0))
+
+    def _open(self) -> None:
+        if self._closed:
+            raise BadValue("bandit", "closed", "one whose log is open: make it anew over the same log")
 
     def _context(self, context: ArrayLike | None) -> NDArray[np.float64]:
         try:
@@ -277,10 +304,13 @@ class Bandit:
 
     def _mask(self, actions: Sequence[Action]) -> NDArray[np.bool_]:
         mask = np.zeros(len(self.actions), dtype=bool)
+        if isinstance(actions, (str, int)):
+            raise BadValue("actions", actions, "a list of actions, also where there is only one")
         for name in actions:
-            if name not in self._place:
-                raise BadValue("actions", name, f"among {', '.join(map(str, self.actions))}")
-            mask[self._place[name]] = True
+            try:
+                mask[self._place[name]] = True
+            except (KeyError, TypeError):
+                raise BadValue("actions", name, f"among {', '.join(map(str, self.actions))}") from None
         if not mask.any():
             raise BadValue("actions", actions, "at least one")
         return mask
@@ -300,6 +330,26 @@ class Bandit:
         if not math.isfinite(reward) or not low <= reward <= high:
             raise BadValue("reward", reward, f"between {low:g} and {high:g}" if self.reward_range else "finite")
         return reward
+
+
+def _actions(actions: Any) -> tuple[Action, ...]:
+    named = () if isinstance(actions, (str, bool)) else range(actions) if isinstance(actions, int) else actions
+    try:
+        told = tuple(named)
+        good = bool(told) and len(set(told)) == len(told) and all(isinstance(each, (str, int)) for each in told)
+    except TypeError:
+        good = False
+    if not good:
+        raise BadValue("actions", actions, "how many, or a list of at least one name, each named once")
+    return told
+
+
+def _in_order(bounds: Any) -> bool:
+    try:
+        low, high = bounds
+        return bool(-math.inf < low < high < math.inf)
+    except (TypeError, ValueError):
+        return False
 
 
 def _id(seed: int, number: int) -> str:
