@@ -230,3 +230,9 @@ def test_predictions_are_kept_in_the_range_of_the_rewards(draw: Callable[..., An
     wild = np.full((400, 3), 7.0)
     assert evaluate(drawn.log, drawn.target, "dm", model=wild).value == pytest.approx(7)
     assert evaluate(drawn.log, drawn.target, "dm", model=wild, reward_range=(0, 1)).value == pytest.approx(1)
+
+
+def test_a_log_of_one_decision_is_refused_where_it_would_predict_itself() -> None:
+    log = DecisionLog(contexts=None, actions=[0], rewards=[1.0], propensities=[0.5], allowed=np.ones((1, 2), dtype=bool))
+    with pytest.raises(BadValue, match="log must be at least 2"):
+        evaluate(log, np.array([[0.5, 0.5]]))

@@ -193,6 +193,8 @@ def test_columns_tell_which_actions_were_allowed_and_who_decided_when(tmp_path: 
         (CSV.replace("none", ""), {}, "line 3, offer must be the action taken"),
         (CSV, {"allowed": ["hour"]}, "allowed must be 2 columns"),
         ("", {}, "column must be one of those of a header line"),
+        (CSV.replace("0.25", "0.25,7"), {}, "line 3 must be 5 fields, got '6 fields'"),
+        (CSV, {"allowed": ["hour", "bought"]}, "line 2, hour must be 0 or 1, got '8'"),
     ],
 )
 def test_a_wrong_cell_is_refused_with_line_and_column(

@@ -236,6 +236,8 @@ class DecisionLog:
                     raise BadValue("column", name, f"one of {', '.join(columns) or 'those of a header line'}")
             lines = [(reader.line_num, line) for line in reader]
         for number, line in lines:
+            if None in line:
+                raise BadValue(f"line {number}", f"{len(columns) + len(line[None])} fields", f"{len(columns)} fields")
             if not (line[action] or "").strip():
                 raise BadValue(f"line {number}, {action}", line[action], "the action taken")
         names = _names([line[action] for _, line in lines]) if actions is None else [str(name) for name in actions]
@@ -252,7 +254,7 @@ class DecisionLog:
             records.append(
                 {
                     "context": [cell(name) for name in context] or None,
-                    "allowed": [True] * len(names) if allowed is None else [cell(name) != 0 for name in allowed],
+                    "allowed": [True] * len(names) if allowed is None else [_flag(number, line, n) for n in allowed],
                     "action": place[line[action]],
                     "reward": cell(reward) if (line[reward] or "").strip() else None,
                     "propensity": None if propensity is None else cell(propensity, INSTEAD),
@@ -304,6 +306,13 @@ def _reader(number: int, line: Mapping[str, str | None]) -> Callable[..., float]
             raise BadValue(f"line {number}, {name}", line[name], rule) from None
 
     return cell
+
+
+def _flag(number: int, line: Mapping[str, str | None], name: str) -> bool:
+    value = (line[name] or "").strip()
+    if value not in ("0", "1"):
+        raise BadValue(f"line {number}, {name}", line[name], "0 or 1")
+    return value == "1"
 
 
 def _no_context(context: Any) -> Any:

@@ -97,8 +97,10 @@ def cross_fitted(log: DecisionLog, model: Ridge | Regressor | None = None, *, fo
 def deal(log: DecisionLog, folds: int, seed: int = 0) -> Integers:
     """[N] fold of each row, 0 .. K-1, of sizes that differ by one at most; by the rows' ids alone.
 
-    Raises: BadValue unless 2 <= folds <= N.
+    Raises: BadValue for a log of one decision, or unless 2 <= folds <= N.
     """
+    if len(log) < 2:
+        raise BadValue("log", f"{len(log)} decision", "at least 2, of which one is predicted from the other")
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= len(log):
         raise BadValue("folds", folds, f"an integer from 2 to {len(log)}, the rows of the log")
     names = np.array([crc32(name.encode()) for name in log.ids], dtype=np.int64)
