@@ -1,6 +1,7 @@
 """Rules side by side with common random numbers, on the worlds of this library."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -284,3 +285,18 @@ def test_an_impossible_comparison_is_refused_by_name(wrong, field):
 def test_an_impossible_regression_is_refused_by_name(arguments, field):
     with pytest.raises(BadValue, match=field):
         RidgeRegression(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("policies", "field"),
+    [
+        ({}, "policies"), ([UCB1()], "policies"), (UCB1(), "policies"), ({"a": None}, "policies['a']"),
+        ({"a": UCB1}, "policies['a']"),
+        ({"a": Policy(UCB1(), RidgeRegression(2))}, "learner of policies['a']"),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_policy_is_refused_by_name(policies: Any, field: str) -> None:
+    with pytest.raises(BadValue) as refused:
+        compare(policies, VariedBandit(2, 3, 5), 2, 5)
+    assert refused.value.field == field

@@ -181,8 +181,14 @@ def compare(
 
     Raises: BadValue for an argument out of range, and for a world whose blocks do not all last for the horizon.
     """
-    if not policies:
-        raise BadValue("policies", {}, "at least one")
+    if not isinstance(policies, Mapping) or not policies:
+        raise BadValue("policies", policies, "at least one, by its name: {'UCB1': UCB1()}")
+    for name, entry in policies.items():
+        rule = entry.rule if isinstance(entry, Policy) else entry
+        if isinstance(rule, type) or not hasattr(rule, "decide"):
+            raise BadValue(f"policies[{name!r}]", rule, "an action rule, or a Policy of one")
+        if isinstance(entry, Policy) and not callable(entry.learner):
+            raise BadValue(f"learner of policies[{name!r}]", entry.learner, "a function that makes one: `lambda: ...`")
     for field, value, least in (("runs", runs, 1), ("horizon", horizon, 1), ("points", points, 2), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise BadValue(field, value, f"an integer of at least {least}")
