@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device, to_device
 
-from wayfare.arrays import array_namespace
+from wayfare.arrays import actions_first, actions_last, array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import (
@@ -56,6 +56,8 @@ def allowed(like: Array, mask: Array | None) -> Array:
         if one_row(like) and len(like):
             return _every(len(like))
         mask = xp.ones_like(like, dtype=xp.bool)
+        if like.shape[-1]:
+            return mask
     else:
         if mask.dtype != xp.bool:
             raise BadValue("mask", f"an array of {mask.dtype}", "boolean")
@@ -72,6 +74,12 @@ def _every(actions: int) -> Array:
     mask = np.ones(actions, dtype=bool)
     mask.flags.writeable = False
     return mask
+
+
+@lru_cache(maxsize=256)
+def _count_and_place(actions: int) -> Array:
+    """[2, A]: ones and 0 .. A - 1."""
+    return np.stack([np.ones(actions), np.arange(actions, dtype=np.float64)])
 
 
 def checked(scores: Array) -> Array:
@@ -109,10 +117,15 @@ def _refuse_rows(field: str, table: Array, bad: Array, rule: str) -> None:
     raise BadValue(name, every[row].tolist(), rule)
 
 
-def _best(scores: Array, mask: Array) -> Array:
+def _best(scores: Array, mask: Array | None) -> Array:
+    """[..., A] -> [A, N] bool: in each row the best that is allowed (None: all), in a row of -inf whatever is."""
     xp = array_namespace(scores)
-    top = xp.max(xp.where(mask, scores, xp.full_like(scores, -xp.inf)), axis=-1, keepdims=True)
-    return mask & (scores == top)
+    if mask is None:
+        scores = actions_first(scores)
+        return scores == xp.max(scores, axis=0)
+    mask, scores = actions_first(mask), actions_first(scores)
+    scores = xp.where(mask, scores, -xp.inf)
+    return mask & (scores == xp.max(scores, axis=0))
 
 
 def share_ties(scores: Array, mask: Array) -> Array:
@@ -124,7 +137,7 @@ def share_ties(scores: Array, mask: Array) -> Array:
         return np.array(best_of_row, dtype=np.float64) / sum(best_of_row)
     xp = array_namespace(scores)
     best = xp.astype(_best(scores, mask), xp.float64)
-    return best / xp.sum(best, axis=-1, keepdims=True)
+    return actions_last(best / xp.sum(best, axis=0), scores.shape[:-1])
 
 
 def pick(scores: Array, mask: Array | None, draws: Draws) -> Array:
@@ -146,23 +159,18 @@ def pick(scores: Array, mask: Array | None, draws: Draws) -> Array:
             return np.int64(max(tied, key=lambda place: uniform[place]))
         return np.int64(tied[0])
     xp = array_namespace(scores)
-    if mask is not None:
-        scores = xp.where(mask, scores, xp.full_like(scores, -xp.inf))
-    first = xp.argmax(scores, axis=-1)
-    best = scores == xp.take_along_axis(scores, first[..., None], axis=-1)
-    if mask is not None:
-        best = best & mask  # an allowed action may score -inf, too
-        first = xp.argmax(xp.astype(best, xp.int8), axis=-1)
-    if int(xp.count_nonzero(best)) == math.prod(first.shape):
-        return first
-    if first.ndim != 1:
-        uniform = draws.uniform(actions)
-        return xp.argmax(xp.where(best, uniform, xp.full_like(uniform, -1.0)), axis=-1)
-    several = xp.matmul(xp.astype(best, xp.float64), xp.ones(actions, dtype=xp.float64, device=device(scores)))
+    best = _best(scores, mask)
+    # this product counts the best and names the only one
+    several, chosen = as_float(_count_and_place(actions), scores) @ xp.astype(best, xp.float64)
+    chosen = xp.reshape(xp.astype(chosen, xp.int64), scores.shape[:-1])
+    if int(xp.count_nonzero(best)) == several.shape[0]:
+        return chosen
+    if chosen.ndim != 1:
+        return xp.argmax(xp.where(actions_last(best, chosen.shape), draws.uniform(actions), -1.0), axis=-1)
     rows = xp.nonzero(several > 1)[0]
     uniform = draws.of(rows).uniform(actions)
-    first[rows] = xp.argmax(xp.where(best[rows], uniform, xp.full_like(uniform, -1.0)), axis=-1)
-    return first
+    chosen[rows] = xp.argmax(xp.where(actions_last(best[:, rows], rows.shape), uniform, -1.0), axis=-1)
+    return chosen
 
 
 def softmax(scores: Array, mask: Array, temperature: float = 1.0) -> Array:

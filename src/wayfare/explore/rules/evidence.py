@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from array_api_compat import device
 
-from wayfare.arrays import array_namespace
+from wayfare.arrays import actions_first, actions_last, array_namespace
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 
@@ -70,7 +70,7 @@ class ArmTable:
     def empty(cls, shape: tuple[int, ...], like: Array) -> ArmTable:
         """No pull yet: `shape` is [..., A]; the library and the device are those of `like`."""
         xp = array_namespace(like)
-        zeros = xp.zeros(shape, dtype=xp.float64, device=device(like))
+        zeros = actions_last(xp.zeros((shape[-1], *shape[:-1]), dtype=xp.float64, device=device(like)), shape[:-1])
         return cls(zeros, zeros, zeros)
 
     @property
@@ -91,16 +91,19 @@ class ArmTable:
         wrong = (action < 0) | (action >= arms)
         if bool(wrong.any()):
             raise BadValue("action", int(action[wrong][0]), f"from 0 to {arms - 1}")
-        at = xp.reshape(action, (-1,))
-        at = at + arms * xp.arange(at.shape[0], dtype=at.dtype, device=device(at))
-        paid = xp.reshape(xp.astype(reward, xp.float64), (-1,))
-        if known is not None:
+        at = xp.astype(xp.reshape(action, (-1,)), xp.int64, copy=False)
+        rows = at.shape[0]
+        at = at * rows + xp.arange(rows, dtype=xp.int64, device=device(at))
+        paid = xp.reshape(xp.astype(reward, xp.float64, copy=False), (-1,))
+        if known is not None and not bool(xp.all(known)):
             known = xp.reshape(known, (-1,))
             at, paid = at[known], paid[known]
-        tables = [xp.reshape(xp.astype(x, xp.float64), (-1,)) for x in (self.counts, self.sums, self.squares)]
-        for table, more in zip(tables, (1.0, paid, paid * paid), strict=True):
-            table[at] += more
-        return ArmTable(*(xp.reshape(table, self.shape) for table in tables))
+        tables = []
+        for table, more in ((self.counts, 1.0), (self.sums, paid), (self.squares, paid * paid)):
+            flat = xp.reshape(actions_first(xp.astype(table, xp.float64)), (-1,))
+            flat[at] += more
+            tables.append(actions_last(xp.reshape(flat, (arms, rows)), self.shape[:-1]))
+        return ArmTable(*tables)
 
     def mean(self, untried: float = 0.0) -> Array:
         """[..., A] mean reward of each arm; an arm never pulled has `untried`."""

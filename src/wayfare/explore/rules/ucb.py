@@ -49,7 +49,9 @@ class UCB1(BestScore):
         n = xp.astype(table.counts, xp.float64, copy=False)
         # a product is quicker than a sum over a short axis, and as exact: counts are integers
         t = xp.matmul(n, xp.ones(n.shape[-1], dtype=xp.float64, device=device(n)))[..., None]
-        tried = n > 0
+        log = 2.0 * xp.log(xp.where(t > 1, t, 1.0))
+        sums, tried = xp.astype(table.sums, xp.float64, copy=False), n > 0
+        if bool(xp.all(tried)):
+            return sums / n, self.alpha * xp.sqrt(log / n)
         divisor = xp.where(tried, n, 1.0)
-        width = self.alpha * xp.sqrt(2.0 * xp.log(xp.where(t > 1, t, 1.0)) / divisor)
-        return xp.astype(table.sums, xp.float64, copy=False) / divisor, xp.where(tried, width, xp.inf)
+        return sums / divisor, xp.where(tried, self.alpha * xp.sqrt(log / divisor), xp.inf)
