@@ -233,6 +233,8 @@ def test_predictions_are_kept_in_the_range_of_the_rewards(draw: Callable[..., An
 
 
 def test_a_log_of_one_decision_is_refused_where_it_would_predict_itself() -> None:
-    log = DecisionLog(contexts=None, actions=[0], rewards=[1.0], propensities=[0.5], allowed=np.ones((1, 2), dtype=bool))
+    log = DecisionLog(
+        contexts=None, actions=[0], rewards=[1.0], propensities=[0.5], allowed=np.ones((1, 2), dtype=bool)
+    )
     with pytest.raises(BadValue, match="log must be at least 2"):
         evaluate(log, np.array([[0.5, 0.5]]))
