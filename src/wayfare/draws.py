@@ -53,12 +53,21 @@ COPY, STEP, LANE, TURN = map(_signed, (0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0
 FIRST, SECOND = map(_signed, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 UNIFORM, NORMAL, GAMMA, RAISED = range(4)
 """First `turn` of each kind of draw; the rejection rounds of a gamma draw go on in steps of 8."""
+AGAIN = 2
+"""Rounds that are drawn at once where the first was refused."""
 ROUNDS = 64
 """A round of (Marsaglia & Tsang) accepts at least 95 %: the chance that 64 do not suffice is below 1e-83."""
 
 
 def _finalise(z: Array) -> Array:
-    """(1) in wrapping int64, overwriting z; right shifts are made logical by a mask."""
+    """(1) in wrapping int64, overwriting z; right shifts are logical, which torch has by a mask alone."""
+    if isinstance(z, np.ndarray):
+        bits = z.view(np.uint64)
+        for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):
+            bits ^= bits >> shift
+            if factor != 1:
+                z *= factor
+        return z
     for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):
         high = z >> shift
         high &= (1 << (64 - shift)) - 1
@@ -81,16 +90,18 @@ def _unit_of(z: Array) -> Array:
     return (xp.astype((z >> 12) & 0xFFFFFFFFFFFFF, xp.float64) + 0.5) * 2.0**-52
 
 
-def _halves(z: Array) -> tuple[Array, Array]:
-    """64 random bits -> two uniforms of 32 bits each, strictly between 0 and 1."""
-    xp = array_namespace(z)
-    both = []
-    for bits in (z >> 32, z):
-        u = xp.astype(bits & 0xFFFFFFFF, xp.float64)
-        u += 0.5
-        u *= 2.0**-32
-        both.append(u)
-    return both[0], both[1]
+def _halves(z: Array, *scales: float) -> Array:
+    """[N], 64 random bits -> [2, N]: both halves k of 32 bits, upper first, as (k + 1/2) * scale."""
+    if isinstance(z, np.ndarray):
+        words = np.ascontiguousarray(z).astype("<i8", copy=False).view("<u4").reshape(-1, 2)
+        u = words[:, ::-1].T.astype(np.float64, order="C")
+    else:
+        xp = array_namespace(z)
+        u = xp.astype(xp.stack([z >> 32, z]) & 0xFFFFFFFF, xp.float64)
+    u += 0.5
+    for half, scale in zip(u, scales, strict=True):
+        half *= scale
+    return u
 
 
 def _gauss_of(z: Array) -> Array:
@@ -98,26 +109,30 @@ def _gauss_of(z: Array) -> Array:
     xp = array_namespace(z)
     u = (xp.astype((z >> 32) & 0xFFFFFFFF, xp.float64) + 0.5) * 2.0**-32
     angle = xp.astype(z & 0xFFFFFFFF, xp.float64) * (2.0**-32 * 2 * math.pi)
-    return xp.sqrt(-2.0 * xp.log(u)) * _circle(angle)[0]
+    return xp.sqrt(-2.0 * xp.log(u)) * _circle(0.5 * angle)[0]
 
 
-def _gauss_pair(z: Array) -> tuple[Array, Array]:
-    """The same, and its independent twin."""
+def _gauss_pair(z: Array) -> Array:
+    """[N] -> [2, N] two independent ones of each."""
     xp = array_namespace(z)
-    u, turn = _halves(z)
+    u, half_turn = _halves(z, 2.0**-32, 2.0**-32 * math.pi)
     radius = xp.sqrt(-2.0 * xp.log(u))
-    cosine, sine = _circle((2 * math.pi) * turn)
-    return radius * cosine, radius * sine
+    cosine, sine = _circle(half_turn)
+    cosine *= radius
+    sine *= radius
+    return xp.stack([cosine, sine])
 
 
-def _circle(angle: Array) -> tuple[Array, Array]:
-    """Cosine and sine; in NumPy by the half angle, whose tangent is vectorised and eight times as quick as either."""
-    if isinstance(angle, (np.ndarray, np.generic)):
-        tangent: Array = np.tan(np.asarray(angle) * 0.5)
-        half = 2.0 / (1.0 + tangent * tangent)
-        return half - 1.0, half * tangent
-    xp = array_namespace(angle)
-    return xp.cos(angle), xp.sin(angle)
+def _circle(half: Array) -> tuple[Array, Array]:
+    """Cosine and sine of 2 half; in NumPy by its tangent, which is vectorised and eight times as quick as either."""
+    if isinstance(half, (np.ndarray, np.generic)):
+        tangent: Array = np.tan(np.asarray(half))
+        sine = 2.0 / (1.0 + tangent * tangent)
+        cosine = sine - 1.0
+        sine *= tangent
+        return cosine, sine
+    xp = array_namespace(half)
+    return xp.cos(2.0 * half), xp.sin(2.0 * half)
 
 
 def _cubes(d: Array, begin: Array) -> Array:
@@ -125,47 +140,63 @@ def _cubes(d: Array, begin: Array) -> Array:
 
     d: [K, N], K of 1 or 2        begin: [N] addresses; both rows live on the two normals and uniforms of one hash each
 
-    Only addresses where something was not accepted draw again. What the method's squeeze accepts, u < 1 - 0.0331 x^4,
-    its logarithms would accept as well.
+    The first accepted round counts. Only addresses that want another draw again, and those few several rounds at once.
     """
     xp = array_namespace(d)
-    rows = d.shape[0]
-    cubes, left, waiting = d, None, None
-    for turns in range(8, 8 * (ROUNDS + 1), 8):
-        x = xp.concat(_gauss_pair(_finalise(begin + _signed(turns * TURN)))[:rows])
-        u = xp.concat(_halves(_finalise(begin + _signed((turns + 4) * TURN)))[:rows])
-        at = xp.reshape(d, (-1,))
-        root = x / xp.sqrt(9.0 * at)
-        root += 1.0
-        v = root * root
-        v *= root
-        x *= x
-        accept = (u < 1.0 - 0.0331 * x * x) & (v > 0)
-        unsure = xp.nonzero(~accept)[0]
-        some = v[unsure]
-        log = xp.log(xp.where(some > 0, some, 1.0))
-        accept[unsure] = (xp.log(u[unsure]) < 0.5 * x[unsure] + at[unsure] * (1.0 - some + log)) & (some > 0)
-        v, refused = xp.reshape(v, d.shape), ~xp.reshape(accept, d.shape)
-        if left is None:
-            cubes, waiting = v, refused
-        else:
-            cubes[:, left] = xp.where(waiting, v, cubes[:, left])
-            waiting = waiting & refused
-        again = xp.nonzero(waiting[0] if rows == 1 else waiting[0] | waiting[1])[0]
-        if not again.shape[0]:
+    cubes, accept = _proposed(d, begin + _signed(8 * TURN))
+    both = accept[0] if d.shape[0] == 1 else accept[0] & accept[1]
+    left = xp.nonzero(~both)[0]
+    if not left.shape[0]:
+        return cubes
+    waiting, d, found = (xp.take(x, left, axis=1) for x in (~accept, d, cubes))
+    begin, here = begin[left], left.shape[0]
+    for turn in range(16, 8 * ROUNDS, 8 * AGAIN):
+        many = xp.concat([begin + _signed((turn + 8 * i) * TURN) for i in range(AGAIN)])
+        v, accept = _proposed(xp.concat([d] * AGAIN, axis=1), many)
+        for i in range(AGAIN):
+            now = slice(i * here, (i + 1) * here)
+            found = xp.where(waiting & accept[:, now], v[:, now], found)
+            waiting &= ~accept[:, now]
+        if not bool(xp.any(waiting)):
             break
-        left = again if left is None else left[again]
-        begin, d, waiting = begin[again], d[:, again], waiting[:, again]
+    for cube, some in zip(cubes, found, strict=True):
+        cube[left] = some
     return cubes
 
 
-def _above_zero(field: str, x: Array) -> Array:
-    """float64. Raises: BadValue unless all are above 0."""
+def _proposed(d: Array, at: Array) -> tuple[Array, Array]:
+    """One round of it, d: [K, N], at: [N] -> v [K, N] and whether it is accepted.
+
+    What the method's squeeze accepts, u < 1 - 0.0331 x^4, its logarithms would accept as well.
+    """
+    xp = array_namespace(d)
+    x = _gauss_pair(_finalise(at + 0))[: d.shape[0]]
+    u = _halves(_finalise(at + _signed(4 * TURN)), 2.0**-32, 2.0**-32)[: d.shape[0]]
+    root = xp.sqrt(9.0 * d)
+    root = x / root
+    root += 1.0
+    v = root * root
+    v *= root
+    x *= x
+    squeeze = 0.0331 * x
+    squeeze *= x
+    accept = (u < 1.0 - squeeze) & (v > 0)
+    unsure = xp.nonzero(~xp.reshape(accept, (-1,)))[0]
+    some, shape, square, coin = (xp.reshape(y, (-1,))[unsure] for y in (v, d, x, u))
+    log = xp.log(xp.where(some > 0, some, 1.0))
+    accept = xp.reshape(accept, (-1,))
+    accept[unsure] = (xp.log(coin) < 0.5 * square + shape * (1.0 - some + log)) & (some > 0)
+    return v, xp.reshape(accept, d.shape)
+
+
+def _above_zero(field: str, x: Array) -> tuple[Array, bool]:
+    """float64, and whether some are below 1. Raises: BadValue unless all are above 0."""
     xp = array_namespace(x)
     x = xp.astype(x, xp.float64, copy=False)
-    if not bool(xp.all(x > 0)):
-        raise BadValue(field, float(xp.min(x)), "above 0")
-    return x
+    least = float(xp.min(x)) if math.prod(x.shape) else 1.0
+    if not least > 0:
+        raise BadValue(field, least, "above 0")
+    return x, least < 1
 
 
 @lru_cache(maxsize=256)
@@ -195,9 +226,9 @@ def _part(field: str, x: Any) -> Any:
     return xp.astype(x, xp.int64, copy=False)
 
 
-def _column(x: Any) -> Any:
-    """[...] -> [..., 1], to broadcast against lanes; integers stay."""
-    return x if isinstance(x, int) else x[..., None]
+def _actions_last(x: Array) -> Array:
+    """[A, ...] -> [..., A], a view."""
+    return x.T if x.ndim == 2 else array_namespace(x).moveaxis(x, 0, -1)
 
 
 class Stream:
@@ -250,16 +281,19 @@ class Stream:
     def _gauss(self, turn: int, copy: Any, step: Any, lane: Any) -> Array:
         return _gauss_of(self._bits(turn, copy, step, lane))
 
-    def _gammas(self, shapes: Array, copy: Any, step: Any, lane: Any) -> Array:
-        """shapes: [K, ...], K of 1 or 2 -> independent gamma variables, of shape + 1 where that is below 1."""
+    def _gammas(self, shapes: Array, low: bool, copy: Any, step: Any, lane: Any) -> Array:
+        """shapes: [K, ...], K of 1 or 2 -> independent gamma variables, of shape + 1 where that is below 1.
+
+        low: whether there are such shapes
+        """
         xp = array_namespace(shapes)
         begin = self._address(GAMMA, copy, step, lane)
         if type(begin) is int:
             begin = xp.asarray(_signed(begin), dtype=xp.int64, device=device_of(shapes))
-        d = xp.where(shapes < 1, shapes + 1.0, shapes) - 1.0 / 3.0
-        # the leading K is not the address's: they broadcast without it
-        begin, first = xp.broadcast_arrays(begin, d[0])
-        d = xp.stack([first, *(xp.broadcast_to(row, first.shape) for row in d[1:])])
+        d = (xp.where(shapes < 1, shapes + 1.0, shapes) if low else shapes) - 1.0 / 3.0
+        if begin.shape != d.shape[1:]:  # the leading K is not the address's: they broadcast without it
+            begin, first = xp.broadcast_arrays(begin, d[0])
+            d = xp.stack([first, *(xp.broadcast_to(row, first.shape) for row in d[1:])])
         return d * xp.reshape(_cubes(xp.reshape(d, (d.shape[0], -1)), xp.reshape(begin, (-1,))), d.shape)
 
     def _log(self, gamma: Array, shape: Array, turn: int, copy: Any, step: Any, lane: Any) -> Array:
@@ -305,21 +339,22 @@ class Stream:
         Shapes below 1 are raised by one and the draw is scaled by u^(1/shape).
         Raises: BadValue for a shape not above 0.
         """
-        shape = _above_zero("shape", shape)
-        return self._log(self._gammas(shape[None, ...], copy, step, lane)[0], shape, GAMMA, copy, step, lane)
+        shape, low = _above_zero("shape", shape)
+        return self._log(self._gammas(shape[None, ...], low, copy, step, lane)[0], shape, GAMMA, copy, step, lane)
 
     def beta(self, a: Array, b: Array, copy: Any, step: Any = 0, lane: Any = 0) -> Array:
         """float64 in [0, 1]; a, b: arrays, above 0. Raises: BadValue otherwise.
 
         x / (x + y) of two gamma variables; of their logarithms where a or b is below 1, since tiny shapes underflow.
         """
-        a, b = _above_zero("a", a), _above_zero("b", b)
+        (a, some), (b, others) = _above_zero("a", a), _above_zero("b", b)
         xp = array_namespace(a)
         a, b = xp.broadcast_arrays(a, b)
-        x, y = self._gammas(xp.stack([a, b]), copy, step, lane)
-        share, low = x / (x + y), (a < 1) | (b < 1)
-        if not bool(xp.any(low)):
+        x, y = self._gammas(xp.stack([a, b]), some or others, copy, step, lane)
+        share = x / (x + y)
+        if not (some or others):
             return share
+        low = (a < 1) | (b < 1)
         log_x, log_y = (
             self._log(gamma, shape, turn, copy, step, lane) for gamma, shape, turn in ((x, a, GAMMA), (y, b, RAISED))
         )
@@ -340,22 +375,16 @@ class Draws:
     def __init__(self, stream: Stream, copy: Any, step: Any = 0) -> None:
         self._stream, self._copy, self._step = stream, _part("copy", copy), _part("step", step)
 
-    @property
-    def _wide(self) -> Stream:
-        """The stream with a seed that broadcasts against lanes."""
-        if isinstance(self._stream._key, int):
-            return self._stream
-        wide = Stream.__new__(Stream)
-        wide.name, wide._key = self._stream.name, _column(self._stream._key)
-        return wide
-
     def _address(self, actions: int) -> tuple[Any, Any, Any]:
+        """Copy, step and lanes, for draws of [A, ...]: passes over them are quicker so (`wayfare.arrays`)."""
         arrays = [x for x in (self._stream._key, self._copy, self._step) if not isinstance(x, int)]
-        if not arrays or isinstance(arrays[0], np.ndarray):
-            return _column(self._copy), _column(self._step), _lanes(actions)
-        xp = array_namespace(arrays[0])
-        lanes = xp.arange(1, actions + 1, dtype=xp.int64, device=device_of(arrays[0]))
-        return _column(self._copy), _column(self._step), lanes
+        lanes = _lanes(actions)
+        if not arrays:
+            return self._copy, self._step, lanes
+        if not isinstance(arrays[0], np.ndarray):
+            xp = array_namespace(arrays[0])
+            lanes = xp.arange(1, actions + 1, dtype=xp.int64, device=device_of(arrays[0]))
+        return self._copy, self._step, lanes.reshape(actions, *[1] * max(x.ndim for x in arrays))
 
     def of(self, rows: Array) -> Draws:
         """Those of some of N decisions: rows, their indices."""
@@ -369,15 +398,18 @@ class Draws:
         """Strictly between 0 and 1: [...] one a decision, or [..., A] one an action."""
         if actions is None:
             return self._stream.uniform(self._copy, self._step)
-        return self._wide.uniform(*self._address(actions))
+        return _actions_last(self._stream.uniform(*self._address(actions)))
 
     def normal(self, actions: int) -> Array:
         """[..., A] of mean 0 and variance 1."""
-        return self._wide.normal(*self._address(actions))
+        return _actions_last(self._stream.normal(*self._address(actions)))
 
     def beta(self, a: Array, b: Array) -> Array:
         """a, b: [..., A], above 0 -> [..., A] in [0, 1]. Raises: BadValue otherwise."""
-        return self._wide.beta(a, b, *self._address(a.shape[-1]))
+        address = self._address(a.shape[-1])
+        xp, rows = array_namespace(a), max(a.ndim, b.ndim, address[-1].ndim)
+        a, b = (xp.moveaxis(xp.reshape(x, (*[1] * (rows - x.ndim), *x.shape)), -1, 0) for x in (a, b))
+        return _actions_last(self._stream.beta(a, b, *address))
 
     def categorical(self, p: Array) -> Array:
         """p: [..., A], rows with a positive sum -> int64 [...], by the number that `uniform()` gives."""

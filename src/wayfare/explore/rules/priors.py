@@ -80,12 +80,13 @@ class BernoulliArms:
     def posterior(self, table: ArmTable) -> tuple[Array, Array]:
         """-> a and b of the posterior, both [..., A] float64. Raises: BadValue for rewards outside 0 to 1."""
         xp = array_namespace(table.counts)
-        n, s = xp.astype(table.counts, xp.float64), xp.astype(table.sums, xp.float64)
-        if not bool(xp.all((s >= 0) & (s <= n))):
+        n, s = xp.astype(table.counts, xp.float64, copy=False), xp.astype(table.sums, xp.float64, copy=False)
+        failures = n - s
+        if not bool(xp.all(s >= 0)) or not bool(xp.all(failures >= 0)):
             raise BadValue(
                 "sums", float(xp.max(xp.abs(s))), "between 0 and counts: rewards of Bernoulli arms lie in 0 to 1"
             )
-        return as_float(self.a, n) + s, as_float(self.b, n) + (n - s)
+        return as_float(self.a, n) + s, as_float(self.b, n) + failures
 
     def posterior_mean(self, table: ArmTable) -> Array:
         """-> [..., A] float64."""

@@ -37,11 +37,12 @@ class GaussianThompson:
     def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
         """The largest of mean + sd * `draws.normal(A)`; equal known arms go by `draws.uniform(A)`."""
         mean, sd = self.prior.posterior(require_table(evidence, self))
-        mask = allowed(mean, mask)
+        if mask is not None:
+            mask = allowed(mean, mask)
         arms = mean.shape[-1]
         sampled = checked(mean + sd * draws.normal(arms))
         action = pick(sampled, mask, draws)
-        return Decision(action, sampled, lambda: gaussian_is_best(mean, sd, mask))
+        return Decision(action, sampled, lambda: gaussian_is_best(mean, sd, allowed(mean, mask)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class BetaThompson:
     def decide(self, evidence: Evidence, mask: Array | None, draws: Draws) -> Decision:
         """The largest of `draws.beta(a, b)`."""
         a, b = self.prior.posterior(require_table(evidence, self))
-        mask = allowed(a, mask)
-        sampled = draws.beta(checked(a), b)
+        if mask is not None:
+            mask = allowed(a, mask)
+        sampled = draws.beta(a, b)
         action = pick(sampled, mask, draws)
-        return Decision(action, sampled, lambda: beta_is_best(a, b, mask))
+        return Decision(action, sampled, lambda: beta_is_best(a, b, allowed(a, mask)))
