@@ -53,7 +53,7 @@ COPY, STEP, LANE, TURN = map(_signed, (0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0
 FIRST, SECOND = map(_signed, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 UNIFORM, NORMAL, GAMMA, RAISED = range(4)
 """First `turn` of each kind of draw; the rejection rounds of a gamma draw go on in steps of 8."""
-AGAIN = 2
+AGAIN = 3
 """Rounds that are drawn at once where the first was refused."""
 ROUNDS = 64
 """A round of (Marsaglia & Tsang) accepts at least 95 %: the chance that 64 do not suffice is below 1e-83."""
