@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wayfare.draws import Stream
+from wayfare.draws import COPY, GAMMA, LANE, NAME, SEED, STEP, TURN, Stream
 from wayfare.errors import BadValue
 
 WORD = (1 << 64) - 1
@@ -24,8 +25,6 @@ def mix(z: int) -> int:
 
 
 def by_hand(seed: int, name: str, copy: int, step: int, lane: int) -> float:
-    from zlib import crc32
-
     key = mix((seed * 0x9E3779B97F4A7C15 + crc32(name.encode()) * 0xD1B54A32D192ED03) & WORD)
     z = key + copy * 0xA0761D6478BD642F + step * 0xE7037ED1A0B428DB + lane * 0x8EBC6AF09C88C6E3
     return ((mix(z & WORD) >> 12) + 0.5) / 2**52
@@ -151,3 +150,27 @@ def test_bad_addresses_are_refused_by_name() -> None:
     for high in (0, 1 << 31):
         with pytest.raises(BadValue, match="high"):
             Stream(0, "x").integers(high, 0)
+
+
+@pytest.mark.parametrize("torched", [False, True])
+@pytest.mark.parametrize("shape", [0.3, 1.0, 1.3, 40.0])
+def test_a_gamma_is_the_first_accepted_round_of_the_textbook(shape: float, torched: bool) -> None:
+    """Marsaglia & Tsang, one address after the other: round k hashes turns 8 k and 8 k + 4 of the address."""
+    copies, step, lane = 3000, 5, 2
+    kind = torch.as_tensor if torched else np.asarray
+    drawn = Stream(7, "g").log_gamma(kind(np.full(copies, shape)), kind(np.arange(copies)), step, lane)
+    key, d, later = mix((7 * SEED + crc32(b"g") * NAME) & WORD), max(shape, shape + (shape < 1)) - 1 / 3, 0
+    for copy in range(copies):
+        begin = key + copy * COPY + step * STEP + lane * LANE + GAMMA * TURN
+        for turn in range(8, 800, 8):
+            bits = mix((begin + turn * TURN) & WORD)
+            coin = ((mix((begin + (turn + 4) * TURN) & WORD) >> 32) + 0.5) * 2.0**-32
+            u, angle = ((bits >> 32) + 0.5) * 2.0**-32, ((bits & 0xFFFFFFFF) + 0.5) * 2.0**-32 * 2 * math.pi
+            x = math.sqrt(-2 * math.log(u)) * math.cos(angle)
+            v = (1 + x / math.sqrt(9 * d)) ** 3
+            if v > 0 and math.log(coin) < 0.5 * x * x + d - d * v + d * math.log(v):
+                break
+        later += turn > 16
+        raised = math.log(((mix(begin & WORD) >> 12) + 0.5) * 2.0**-52) / shape if shape < 1 else 0.0
+        assert float(drawn[copy]) == pytest.approx(math.log(d * v) + raised, abs=1e-9)
+    assert shape > 10 or later
