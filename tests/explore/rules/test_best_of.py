@@ -36,7 +36,8 @@ def beta_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         def f(u: float, i: int = i, rest: list[int] = rest) -> float:
             return float(np.prod(special.betainc(a[rest], b[rest], special.betaincinv(a[i], b[i], u))))
 
-        p.append(integrate.quad(f, 0, 1, epsabs=1e-9, epsrel=1e-9, limit=400)[0])
+        edges = (1e-9, 1e-6, 1e-3, 0.999, 1 - 1e-6, 1 - 1e-9)
+        p.append(integrate.quad(f, 0, 1, epsabs=1e-9, epsrel=1e-9, limit=400, points=edges)[0])
     return np.array(p)
 
 
@@ -63,6 +64,8 @@ def test_gaussian_quadrature_is_right_to_a_millionth(mean: list[float], sd: list
         ([400.0, 380.0, 1.0], [100.0, 90.0, 1.0]),
         ([0.3, 90.0], [700.0, 40000.0]),
         ([30000.0, 30100.0, 5.0], [10000.0, 10000.0, 2.0]),
+        ([500.0, 2.0, 1.0, 300.0, 90.0], [100.0, 30.0, 1.0, 500.0, 20.0]),
+        ([50.0, 5.0, 4.0, 4.0, 3.0, 2.0, 2.0], [5.0, 2.0, 2.0, 9.0, 30.0, 4.0, 40.0]),
     ],
 )
 def test_beta_quadrature_is_right_to_a_millionth(a: list[float], b: list[float]) -> None:
@@ -105,3 +108,20 @@ def test_portions_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(best_of, "MOST", 1)
     assert np.allclose(gaussian_is_best(mean, sd, mask), whole, atol=1e-14)
     assert gaussian_is_best(mean[:0], sd[:0], mask[:0]).shape == (0, 5, 3)
+
+
+def test_arms_that_never_win_are_left_out_whatever_their_number() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(1, 40, (6, 9)).astype(float), rng.integers(1, 40, (6, 9)).astype(float)
+    a[:, 4], b[:, 4] = 4000.0, 100.0
+    p = beta_is_best(a, b, np.ones((6, 9), dtype=bool))
+    for i in range(6):
+        assert np.abs(p[i] - beta_reference(a[i], b[i])).max() < 1e-7
+        assert np.abs(beta_is_best(a[i], b[i], np.ones(9, dtype=bool)) - p[i]).max() < 1e-12
+    assert (p == 0).any() and (p > 0.01).any()
+
+
+def test_the_series_of_the_gamma_function() -> None:
+    x = np.array([1e-3, 0.05, 0.7, 1.0, 3.5, 40.0, 1e4, 1e7])
+    exact = special.gammaln(x) - (x - 0.5) * np.log(x) + x - 0.5 * np.log(2 * np.pi)
+    assert np.allclose(best_of._stirling(x), exact, rtol=0, atol=np.maximum(1e-10, 1e-15 * x * np.log(x + 2)))
