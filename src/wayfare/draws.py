@@ -86,8 +86,14 @@ def _finalised(z: int) -> int:
 
 def _unit_of(z: Array) -> Array:
     """64 random bits -> strictly between 0 and 1."""
-    xp = array_namespace(z)
-    return (xp.astype((z >> 12) & 0xFFFFFFFFFFFFF, xp.float64) + 0.5) * 2.0**-52
+    if isinstance(z, np.ndarray):
+        u: Array = (z.view(np.uint64) >> 12).astype(np.float64)
+    else:
+        xp = array_namespace(z)
+        u = xp.astype((z >> 12) & 0xFFFFFFFFFFFFF, xp.float64)
+    u += 0.5
+    u *= 2.0**-52
+    return u
 
 
 def _halves(z: Array, *scales: float) -> Array:

@@ -95,7 +95,7 @@ class ArmTable:
         rows = at.shape[0]
         at = at * rows + xp.arange(rows, dtype=xp.int64, device=device(at))
         paid = xp.reshape(xp.astype(reward, xp.float64, copy=False), (-1,))
-        if known is not None and not bool(xp.all(known)):
+        if known is not None and not bool(known.all()):
             known = xp.reshape(known, (-1,))
             at, paid = at[known], paid[known]
         tables = []

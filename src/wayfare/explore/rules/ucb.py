@@ -52,6 +52,7 @@ class UCB1(BestScore):
         log = 2.0 * xp.log(xp.where(t > 1, t, 1.0))
         sums, tried = xp.astype(table.sums, xp.float64, copy=False), n > 0
         if bool(xp.all(tried)):
-            return sums / n, self.alpha * xp.sqrt(log / n)
+            width = xp.sqrt(log / n)
+            return sums / n, width if self.alpha == 1 else self.alpha * width
         divisor = xp.where(tried, n, 1.0)
         return sums / divisor, xp.where(tried, self.alpha * xp.sqrt(log / divisor), xp.inf)
