@@ -12,7 +12,17 @@ from wayfare.errors import BadValue
 from wayfare.explore.compare import Policy, compare, lai_robbins
 from wayfare.explore.diagnostics import diagnose, pseudo_regret
 from wayfare.explore.learners import RidgeRegression
-from wayfare.explore.rules import UCB1, ArmTable, BetaThompson, EpsilonGreedy, GaussianThompson, Greedy, Uniform, play
+from wayfare.explore.rules import (
+    MOSS,
+    UCB1,
+    ArmTable,
+    BetaThompson,
+    EpsilonGreedy,
+    GaussianThompson,
+    Greedy,
+    Uniform,
+    play,
+)
 from wayfare.worlds import (
     ActionSets,
     DelayedFeedback,
@@ -294,9 +304,16 @@ def test_an_impossible_regression_is_refused_by_name(arguments, field):
         ({"a": UCB1}, "policies['a']"),
         ({"a": Policy(UCB1(), RidgeRegression(2))}, "learner of policies['a']"),  # type: ignore[arg-type]
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_is_no_policy_is_refused_by_name(policies: Any, field: str) -> None:
     with pytest.raises(BadValue) as refused:
         compare(policies, VariedBandit(2, 3, 5), 2, 5)
     assert refused.value.field == field
+
+
+def test_what_goes_wrong_in_play_names_the_policy() -> None:
+    gaussian = VariedBandit(2, 3, 50, "gaussian")
+    with pytest.raises(BadValue, match=r"^policies\['beta'\]: "):
+        compare({"fine": UCB1(), "beta": BetaThompson()}, gaussian, 2, 50)
+    with pytest.raises(BadValue, match=r"horizon of policies\['short'\] must be at least 5"):
+        compare({"short": MOSS(horizon=4)}, VariedBandit(2, 3, 5), 2, 5)

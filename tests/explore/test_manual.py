@@ -17,7 +17,7 @@ from wayfare.explore.rules import is_anytime
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "bandits.md"
-NOT_RULES = {"ActionRule", "Decision", "Mixture", "Play"}
+NOT_RULES = {"ActionRule", "BestScore", "Decision", "Mixture", "Play"}
 
 
 def _blocks(language: str) -> list[str]:

@@ -88,7 +88,7 @@ class History:
     means: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Regret of P policies over R runs.
 
@@ -140,6 +140,8 @@ class Comparison:
             lines.append(f"{'Lai-Robbins':{width}}  {line:9.4g}")
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def columns(self) -> dict[str, NDArray[Any]]:
         """A tidy table by its columns: `policy`, `time`, `statistic`, `regret`.
 
@@ -181,6 +183,9 @@ def compare(
 
     Raises: BadValue for an argument out of range, and for a world whose blocks do not all last for the horizon.
     """
+    for field, value, least in (("runs", runs, 1), ("horizon", horizon, 1), ("points", points, 2), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise BadValue(field, value, f"an integer of at least {least}")
     if not isinstance(policies, Mapping) or not policies:
         raise BadValue("policies", policies, "at least one, by its name: {'UCB1': UCB1()}")
     for name, entry in policies.items():
@@ -189,9 +194,9 @@ def compare(
             raise BadValue(f"policies[{name!r}]", rule, "an action rule, or a Policy of one")
         if isinstance(entry, Policy) and not callable(entry.learner):
             raise BadValue(f"learner of policies[{name!r}]", entry.learner, "a function that makes one: `lambda: ...`")
-    for field, value, least in (("runs", runs, 1), ("horizon", horizon, 1), ("points", points, 2), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise BadValue(field, value, f"an integer of at least {least}")
+        made_for = getattr(rule, "horizon", None)
+        if made_for is not None and made_for < horizon:
+            raise BadValue(f"horizon of policies[{name!r}]", made_for, f"at least {horizon}, the pulls that are played")
     if not hasattr(world, "means"):
         raise BadValue("world", type(world).__name__, "a bandit, whose `means` are known")
     if getattr(world, "law", "fixed") != "fixed":
@@ -210,7 +215,10 @@ def compare(
             histories[name] = History(np.zeros(shape, dtype=np.int64), np.full(shape, np.nan), means)
         for first in range(0, runs, world.num_envs):
             here = slice(first, min(first + world.num_envs, runs))
-            _play(policy, world, horizon, seed, times, here, regret[p], means, histories.get(name))
+            try:
+                _play(policy, world, horizon, seed, times, here, regret[p], means, histories.get(name))
+            except BadValue as error:
+                raise BadValue(f"policies[{name!r}]: {error.field}", error.value, error.allowed) from error
     law = _law(world)
     bound = None if law is None else lai_robbins(means, *law) * np.log(times)[:, None]
     return Comparison(tuple(policies), times, regret, bound, histories)

@@ -253,7 +253,7 @@ def test_impossible_bandits_are_refused() -> None:
         ({"actions": 2.5}, "at least one name"),
         ({"actions": 2, "reward_range": (1,)}, "reward_range must be"),
         ({"actions": 4, "model": RidgeScores(3, 2)}, "one of 4 actions, got 'RidgeScores of 3 actions'"),
-        ({"actions": 3, "model": RidgeScores(3, 2)}, "evidence must be an ArmTable"),
+        ({"actions": 3, "model": RidgeScores(3, 2)}, "one that gives an ArmTable for UCB1"),
         ({"actions": ["a", "a"]}, "each named once"),
         ({"actions": 2, "reward_range": (1, 0)}, "reward_range must be"),
     ):

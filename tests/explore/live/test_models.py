@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,19 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.learners import LinearEvidence, RidgeRegression
 from wayfare.explore.live import Bandit, RidgeScores, RidgeTable, WeightedSums
-from wayfare.explore.rules import Exp3, Greedy, LinearThompson, LinUCB, Scores, SquareCB, gamma_at
+from wayfare.explore.rules import (
+    IMED,
+    KLUCB,
+    BetaThompson,
+    Exp3,
+    GaussianThompson,
+    Greedy,
+    LinearThompson,
+    LinUCB,
+    Scores,
+    SquareCB,
+    gamma_at,
+)
 from wayfare.explore.rules.evidence import WeightedRewards
 
 
@@ -118,11 +132,13 @@ def test_a_rule_may_follow_what_was_learned_and_the_log_says_which_it_was(tmp_pa
     assert live(fresh(log=tmp_path / "other"), 20, 30) == first[20:]
 
 
-def test_contexts_and_scores_of_any_size_are_taken_without_a_warning() -> None:
+def test_large_contexts_and_scores_are_taken_or_refused_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bandit = Bandit(SquareCB(5.0), RidgeScores(3, 2), actions=3)
-        assert bandit.decide([1.5e308, 1.5e308]).propensity == pytest.approx(1 / 3)
+        assert bandit.decide([6e5, 6e5]).propensity == pytest.approx(1 / 3)
+        with pytest.raises(BadValue, match="context must be of length 1e"):
+            bandit.decide([1.5e308, 1.5e308])
         huge = Scores(np.array([np.inf, -np.inf, 1e300]))
         assert int(Greedy().decide(huge, None, Stream(0, "x").at(0)).action) == 0
     with pytest.raises(BadValue, match=r"context\[1\] must be finite"):
@@ -162,3 +178,64 @@ def test_a_model_that_weighs_by_propensities_asks_for_them_and_for_rewards_from_
     with pytest.raises(BadValue) as refused:
         Bandit(Exp3(), WeightedSums(2), actions=2, **{"reward_range": (0, 1), **options})
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("features", ["context", "action"])
+def test_a_context_in_the_wrong_unit_is_refused_before_anything_is_written(tmp_path: Path, features: Any) -> None:
+    """A Unix time among the features once made a log that could not be opened again."""
+
+    def made() -> Bandit:
+        return Bandit(SquareCB(10.0), RidgeScores(2, 2, features=features), actions=2, log=tmp_path / "log")
+
+    wide = 2 if features == "context" else 4
+    with made() as bandit:
+        bandit.learn(bandit.decide([0.5] * wide).id, 1.0)
+        with pytest.raises(BadValue, match="scale it"):
+            bandit.decide([1.76e9, *[0.5] * (wide - 1)])
+        for _ in range(50):  # the longest that is taken
+            bandit.learn(bandit.decide([9e5, *[0.5] * (wide - 1)]).id, 1.0)
+        kept = bandit.model.state()
+        assert all(np.isfinite(array).all() for array in kept.values())
+    with made() as again:
+        assert again.decisions == 51
+        assert all(np.array_equal(array, kept[name]) for name, array in again.model.state().items())
+
+
+@pytest.mark.parametrize("rule", [KLUCB(), IMED(), BetaThompson()], ids=lambda rule: type(rule).__name__)
+def test_rewards_that_the_rule_could_not_use_are_refused_at_the_start(rule: Any) -> None:
+    for bounds in (None, (0, 10), (-1, 1)):
+        with pytest.raises(BadValue, match="reward_range"):
+            Bandit(rule, actions=2, reward_range=bounds)
+    bandit = Bandit(rule, actions=2, reward_range=(0, 1))
+    for reward in (0.0, 1.0, 1.0):
+        bandit.learn(bandit.decide().id, reward)
+    bandit.decide()
+
+
+def test_rewards_whose_squares_would_overflow_are_refused() -> None:
+    bandit = Bandit(GaussianThompson(), actions=2)
+    with pytest.raises(BadValue, match="at most 1e"):
+        bandit.learn(bandit.decide().id, 1e308)
+    bandit.learn("0-0", -1e100)
+    assert np.isfinite(bandit.decide().propensity)
+
+
+def test_threads_may_share_a_bandit(tmp_path: Path) -> None:
+    def use(_: int) -> list[str]:
+        told = []
+        for _ in range(100):
+            decision = bandit.decide()
+            bandit.learn(decision.id, 0.5)
+            told.append(decision.id)
+        return told
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Bandit(Greedy(), actions=3, log=tmp_path / "log") as bandit, ThreadPoolExecutor(8) as pool:
+            ids = [name for told in pool.map(use, range(8)) for name in told]
+    finally:
+        sys.setswitchinterval(before)
+    assert len(set(ids)) == 800
+    with Bandit(Greedy(), actions=3, log=tmp_path / "log") as again:
+        assert again.decisions == 800 and again.waiting == 0

@@ -7,7 +7,8 @@
 
 With a log, opening it again brings back the same bandit: every event is written and flushed before it is acknowledged,
 and the state is a fold over the events. Without one, `save` and `load` keep it. Decision n of seed s draws from the
-address (s, "live", n) alone, so that a restored bandit decides as an uninterrupted one would. Not for several threads.
+address (s, "live", n) alone, so that a restored bandit decides as an uninterrupted one would. Several threads may share
+one bandit; several processes may not share one log.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -29,10 +31,12 @@ from wayfare.errors import BadValue
 from wayfare.explore.live.journal import Journal
 from wayfare.explore.live.models import ArmCounts, Model, WeightedModel
 from wayfare.explore.rules.choice import look
-from wayfare.explore.rules.evidence import ActionRule
+from wayfare.explore.rules.evidence import ActionRule, ArmTable
 
 __all__ = ["Bandit", "LiveDecision"]
 
+LARGEST = 1e100
+"""Of rewards, in size: sums of their squares stay finite."""
 FORMAT, VERSION = "wayfare.explore.live.state", 2
 Action = str | int
 _Waiting = tuple[NDArray[np.float64], int, float | None]
@@ -92,13 +96,15 @@ class Bandit:
             raise BadValue("propensities", propensities, f"True: {type(self.model).__name__} learns from them")
         if self._weighted and (reward_range is None or not 0 <= reward_range[0] < reward_range[1] <= 1):
             raise BadValue("reward_range", reward_range, f"within (0, 1) for {type(self.model).__name__}")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise BadValue("seed", seed, "an integer of at least 0")
         self.reward_range, self.seed, self.propensities = reward_range, seed, propensities
         self.policy = policy if policy is not None else type(self.rule).__name__
         self.parameters = _parameters(self.rule)
         self._place = {name: place for place, name in enumerate(self.actions)}
         self._stream = Stream(seed, "live")
         self._fits()
-        self._closed = False
+        self._closed, self._lock = False, Lock()
         self._pending: dict[int, _Waiting] = {}  # decision -> what its reward will be learned with
         self._rewards: list[float] = []  # of decision n; NaN until it is known
         self._journal: Journal | None = None
@@ -133,6 +139,10 @@ class Bandit:
         Raises: BadValue for a context of another width or not finite, no action, or one that is not there; nothing has
         changed then. OSError where the log cannot be written.
         """
+        with self._lock:
+            return self._decide(context, actions)
+
+    def _decide(self, context: ArrayLike | None, actions: Sequence[Action] | None) -> LiveDecision:
         self._open()
         seen = self._context(context)
         mask = None if actions is None else self._mask(actions)
@@ -164,6 +174,10 @@ class Bandit:
         Raises: BadValue for a decision that was never made, a reward that is not finite or out of range, or another
         reward than the one known; nothing has changed then. OSError where the log cannot be written.
         """
+        with self._lock:
+            self._acknowledge(id, reward)
+
+    def _acknowledge(self, id: str, reward: float) -> None:
         self._open()
         number = self._number(id)
         reward = self._reward(reward)
@@ -178,7 +192,10 @@ class Bandit:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that was learned and all that waits to one file; it is written aside and renamed."""
-        path = Path(path)
+        with self._lock:
+            self._save(Path(path))
+
+    def _save(self, path: Path) -> None:
         waiting = sorted(self._pending)
         about = {
             "format": FORMAT, "version": VERSION, "actions": list(self.actions), "seed": self.seed,
@@ -230,8 +247,9 @@ class Bandit:
         self.model.restore(
             {name.removeprefix("model "): array for name, array in kept.items() if name.startswith("model ")}
         )
-        self._pending = pending
-        self._rewards = kept["rewards"].tolist()
+        with self._lock:
+            self._pending = pending
+            self._rewards = kept["rewards"].tolist()
 
     def close(self) -> None:
         """Let another process write the log; this bandit neither decides nor learns any more."""
@@ -283,7 +301,21 @@ class Bandit:
         found, wanted = look(evidence).shape[-1], len(self.actions)
         if found != wanted:
             raise BadValue("model", f"{type(self.model).__name__} of {found} actions", f"one of {wanted} actions")
-        self.rule.decide(evidence, None, self._stream.at(0))
+        try:
+            self.rule.decide(evidence, None, self._stream.at(0))
+        except BadValue as error:
+            if error.field != "evidence":
+                raise
+            given = f"{type(self.model).__name__}, which gives a {error.value}"
+            raise BadValue("model", given, f"one that gives {error.allowed}: see wayfare.explore.live.models") from None
+        if not isinstance(evidence, ArmTable):
+            return
+        for reward in self.reward_range or (-1.0, 2.0):  # a rule for rewards from 0 to 1 refuses one of the latter
+            try:
+                self.rule.decide(evidence.updated(np.array(0), np.array(reward)), None, self._stream.at(0))
+            except BadValue as error:
+                rule = f"one that {type(self.rule).__name__} can use: a reward of {reward:g} makes {error}"
+                raise BadValue("reward_range", self.reward_range, rule) from None
 
     def _open(self) -> None:
         if self._closed:
@@ -327,8 +359,9 @@ class Bandit:
         except (TypeError, ValueError) as error:
             raise BadValue("reward", reward, "a number") from error
         low, high = self.reward_range or (-math.inf, math.inf)
-        if not math.isfinite(reward) or not low <= reward <= high:
-            raise BadValue("reward", reward, f"between {low:g} and {high:g}" if self.reward_range else "finite")
+        if not abs(reward) <= LARGEST or not low <= reward <= high:
+            allowed = f"between {low:g} and {high:g}" if self.reward_range else f"at most {LARGEST:g} in size"
+            raise BadValue("reward", reward, allowed)
         return reward
 
 

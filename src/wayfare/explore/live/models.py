@@ -10,6 +10,7 @@ A model of your own needs the four methods of `Model`, or of `WeightedModel`.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ from wayfare.explore.rules.evidence import ArmTable, Evidence, LinearTable, Scor
 __all__ = ["ArmCounts", "Model", "RidgeScores", "RidgeTable", "WeightedModel", "WeightedSums"]
 
 Floats = NDArray[np.float64]
+LENGTH = 1e6
+"""Of the longest context a ridge regression of ridge 1 takes: its square is still far from 1 / the rounding error."""
 
 
 class Model(Protocol):
@@ -128,7 +131,8 @@ class Ridge:
 
     theta = (sum x x' + ridge I)^-1 sum r x,     x = (features, 1)
 
-    The inverse is kept by rank-one updates (Sherman & Morrison 1950) in O(D^2).
+    The inverse is kept by rank-one updates (Sherman & Morrison 1950) in O(D^2). Contexts should be about 1 in size;
+    those longer than 1e6 sqrt(ridge) are refused, since rounding would take over.
 
     actions: A        dimension: D        ridge: above 0
     features: `context`: a context is D numbers that all actions see, each action has its own theta;
@@ -154,6 +158,7 @@ class Ridge:
         self._inverse = np.broadcast_to(np.eye(size) / ridge, (thetas, size, size)).copy()
         self._sums = np.zeros((thetas, size))
         self._weights = np.zeros((thetas, size))
+        self._largest = LENGTH * math.sqrt(ridge)
         self._shown = np.ones((1 if self._own else actions, size))
 
     def learn(self, context: Floats, action: int, reward: float) -> None:
@@ -178,6 +183,11 @@ class Ridge:
         """[1, D+1], or [A, D+1] where each action shows its own; good until it is called again."""
         shown = self._shown
         shown[:, :-1] = context if self._own else context.reshape(len(shown), -1)
+        size = max(math.hypot(*row) for row in shown.tolist())
+        if size > self._largest:  # one such row takes all that the arithmetic can tell apart
+            raise BadValue(
+                "context", size, f"of length {self._largest:g} at most: scale it, say to mean 0 and spread 1"
+            )
         return shown
 
 

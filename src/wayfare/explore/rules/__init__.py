@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from wayfare.explore.rules.choice import BestScore
 from wayfare.explore.rules.divergence import Family
 from wayfare.explore.rules.epsilon_greedy import EpsilonGreedy
 from wayfare.explore.rules.evidence import (
@@ -47,6 +48,7 @@ __all__ = [
     "ActionRule",
     "ArmTable",
     "BernoulliArms",
+    "BestScore",
     "BetaThompson",
     "Decision",
     "Decreasing",

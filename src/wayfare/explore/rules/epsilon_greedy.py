@@ -34,8 +34,9 @@ class EpsilonGreedy:
     untried: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.epsilon, (int, float)) and not 0 <= self.epsilon <= 1:
-            raise BadValue("epsilon", self.epsilon, "between 0 and 1")
+        number = isinstance(self.epsilon, (int, float))
+        if not (number and 0 <= self.epsilon <= 1) and not hasattr(self.epsilon, "at"):  # type: ignore[operator]
+            raise BadValue("epsilon", self.epsilon, "between 0 and 1, or a schedule")
 
     @property
     def propensity_method(self) -> PropensityMethod:
