@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wayfare.draws import COPY, GAMMA, LANE, NAME, SEED, STEP, TURN, Stream
+from wayfare.bits import COPY, GAMMA, LANE, NAME, SEED, STEP, TURN
+from wayfare.draws import Stream
 from wayfare.errors import BadValue
 
 WORD = (1 << 64) - 1
