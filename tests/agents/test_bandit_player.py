@@ -156,6 +156,7 @@ def test_a_contextual_player_is_shown_who_asks_and_the_guide_of_each_pull(layer:
 def test_what_cannot_be_is_refused() -> None:
     model = Told(lambda prompt: "")
     for make, name in (
+        (lambda: BanditPlayer("tiny-random"), "model"),  # type: ignore[arg-type]
         (lambda: Telling("cats"), "scenario"),
         (lambda: Telling(layer="XX"), "layer"),
         (lambda: Telling(most=0), "most"),

@@ -186,6 +186,13 @@ class BanditPlayer:
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=16))
     watch: Callable[[Sequence[Prompt], Samples], None] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises: BadValue for what is no language model, such as the name of one."""
+        if not hasattr(self.model, "generate"):
+            raise BadValue(
+                "model", self.model, "a language model: TransformersModel(name), or EndpointModel(url, name)"
+            )
+
     def play(
         self, pull: Pull, arms: int, copies: int, horizon: int, seed: int, task: NDArray[np.int64] | None = None
     ) -> Played:

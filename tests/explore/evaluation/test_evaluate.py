@@ -238,3 +238,15 @@ def test_a_log_of_one_decision_is_refused_where_it_would_predict_itself() -> Non
     )
     with pytest.raises(BadValue, match="log must be at least 2"):
         evaluate(log, np.array([[0.5, 0.5]]))
+
+
+@pytest.mark.parametrize("estimator", ["ips", "snips", "dr", "switch-dr"])
+def test_a_policy_that_the_log_says_nothing_of_is_refused_and_the_direct_method_is_named(estimator: str) -> None:
+    log = DecisionLog(
+        contexts=None, actions=np.zeros(50, dtype=int), rewards=np.linspace(0, 1, 50), propensities=np.full(50, 0.5),
+        allowed=np.ones((50, 3), dtype=bool),
+    )  # fmt: skip
+    target = np.tile([0.0, 0.0, 1.0], (50, 1))
+    with pytest.raises(BadValue, match="weight 0 in every row"):
+        evaluate(log, target, estimator)  # type: ignore[arg-type]
+    assert evaluate(log, target, "ips", "anytime", reward_range=(0, 1)).high > 0.3

@@ -184,15 +184,19 @@ def test_columns_tell_which_actions_were_allowed_and_who_decided_when(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "changes", "told"),
     [
-        (CSV, {"context": ["weight"]}, "column must be one of age, hour, offer, bought, p, got 'weight'"),
+        (CSV, {"context": ["weight"]}, "context must be one of the columns age, hour, offer, bought, p, got 'weight'"),
         (CSV.replace("41", "old"), {}, "line 3, age must be a number, got 'old'"),
         (CSV.replace("0.25", ""), {}, "line 3, p must be above 0 and at most 1"),
-        (CSV.replace("0.25", "0"), {}, "propensities[1] must be above 0"),
+        (CSV.replace("0.25", "0"), {}, "line 3, p must be above 0"),
+        (CSV.replace("0.25", "1.5"), {}, "line 3, p must be above 0 and at most 1"),
+        (CSV.replace("41", "inf"), {}, "line 3, age must be a number, got 'inf'"),
+        (CSV, {"context": "age"}, "context must be a list of columns"),
+        (CSV.replace(",0.25", ""), {}, "line 3 must be 5 fields, got '4 fields'"),
         (CSV, {"actions": ["none", "call"]}, "line 2, offer must be one of none, call, got 'gift'"),
         (CSV, {"actions": ["none", "none"]}, "actions must be names of which no two are the same"),
         (CSV.replace("none", ""), {}, "line 3, offer must be the action taken"),
         (CSV, {"allowed": ["hour"]}, "allowed must be 2 columns"),
-        ("", {}, "column must be one of those of a header line"),
+        ("", {}, "must be one of the columns of a header line"),
         (CSV.replace("0.25", "0.25,7"), {}, "line 3 must be 5 fields, got '6 fields'"),
         (CSV, {"allowed": ["hour", "bought"]}, "line 2, hour must be 0 or 1, got '8'"),
     ],
@@ -203,3 +207,9 @@ def test_a_wrong_cell_is_refused_with_line_and_column(
     with pytest.raises(BadValue) as refused:
         DecisionLog.from_csv(_csv(tmp_path, text), **{**COLUMNS, **changes})
     assert told in str(refused.value)
+
+
+def test_a_file_in_another_encoding_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes("action,reward\né,1\n".encode("latin-1"))
+    with pytest.raises(BadValue, match=r"log\.csv"):
+        DecisionLog.from_csv(tmp_path / "log.csv", propensity=None)

@@ -126,8 +126,9 @@ def evaluate(
     folds: of the cross-fitting        bootstrap, draws: of the interval 'bootstrap'
     estimated: accept propensities that were estimated from samples
 
-    Raises: BadValue for a log without the propensities that an estimator needs, a policy that learns, an interval that
-    does not hold for an estimator, and every argument out of range.
+    Raises: BadValue for a log without the propensities that an estimator needs, a policy that learns, one that the log
+    says nothing of (weight 0 in every row), an interval that does not hold for an estimator, and every argument out of
+    range.
     """
     _one_of("estimator", estimator, get_args(Estimator))
     _one_of("interval", interval, get_args(Interval))
@@ -141,6 +142,9 @@ def evaluate(
         if log.propensities is None:
             raise BadValue("propensities", None, "in the log for this estimator; without them use estimator='dm'")
         refuse_method("log", log.propensity_method, estimated)
+        if weights is not None and not weights.any() and interval in ("normal", "bootstrap"):
+            rule = "a policy that may take an action that the log took; estimator='dm' trusts a reward model instead"
+            raise BadValue("target", "weight 0 in every row", rule)
     choices: dict[str, Any] = {"estimator": estimator, "interval": interval}
     predicted: Floats | None = None
     fitted = False

@@ -12,13 +12,14 @@ which only the direct method can be had.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -228,16 +229,22 @@ class DecisionLog:
         Raises: BadValue with line, column, what stands there and what may; OSError.
         """
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(io.StringIO(_read(file, path), newline=""))
             columns = list(reader.fieldnames or ())
-            wanted = [*context, action, reward, *(allowed or ()), *filter(None, (propensity, id, policy, time))]
-            for name in wanted:
+            told = {"action": action, "reward": reward, "propensity": propensity, "id": id, "policy": policy}
+            wanted = [(field, name) for field, name in {**told, "time": time}.items() if name is not None]
+            for field, several in (("context", context), ("allowed", allowed or ())):
+                if isinstance(several, str):
+                    raise BadValue(field, several, "a list of columns, also where there is only one")
+                wanted += [(field, name) for name in several]
+            for field, name in wanted:
                 if name not in columns:
-                    raise BadValue("column", name, f"one of {', '.join(columns) or 'those of a header line'}")
+                    raise BadValue(field, name, f"one of the columns {', '.join(columns) or 'of a header line'}")
             lines = [(reader.line_num, line) for line in reader]
         for number, line in lines:
-            if None in line:
-                raise BadValue(f"line {number}", f"{len(columns) + len(line[None])} fields", f"{len(columns)} fields")
+            given = len(columns) + len(line.get(None, ())) - sum(value is None for value in line.values())
+            if given != len(columns):
+                raise BadValue(f"line {number}", f"{given} fields", f"{len(columns)} fields")
             if not (line[action] or "").strip():
                 raise BadValue(f"line {number}, {action}", line[action], "the action taken")
         names = _names([line[action] for _, line in lines]) if actions is None else [str(name) for name in actions]
@@ -257,7 +264,7 @@ class DecisionLog:
                     "allowed": [True] * len(names) if allowed is None else [_flag(number, line, n) for n in allowed],
                     "action": place[line[action]],
                     "reward": cell(reward) if (line[reward] or "").strip() else None,
-                    "propensity": None if propensity is None else cell(propensity, INSTEAD),
+                    "propensity": None if propensity is None else cell(propensity, INSTEAD, 0.0, 1.0),
                     "propensity_method": "none" if propensity is None else propensity_method,
                     "id": line[id] if id else str(number),
                     "policy": line[policy] if policy else "",
@@ -299,13 +306,23 @@ def _names(values: Iterable[str]) -> list[str]:
 
 
 def _reader(number: int, line: Mapping[str, str | None]) -> Callable[..., float]:
-    def cell(name: str, rule: str = "a number") -> float:
+    def cell(name: str, rule: str = "a number", above: float = -math.inf, most: float = math.inf) -> float:
         try:
-            return float(line[name] or "")
+            value = float(line[name] or "")
         except ValueError:
-            raise BadValue(f"line {number}, {name}", line[name], rule) from None
+            value = math.nan
+        if not above < value <= most or not math.isfinite(value):
+            raise BadValue(f"line {number}, {name}", line[name], rule)
+        return value
 
     return cell
+
+
+def _read(file: IO[str], path: object) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise BadValue("path", str(path), f"a file in UTF-8 ({error.reason} at byte {error.start})") from None
 
 
 def _flag(number: int, line: Mapping[str, str | None], name: str) -> bool:
