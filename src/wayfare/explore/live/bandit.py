@@ -18,7 +18,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -30,15 +30,14 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.live.journal import Journal
 from wayfare.explore.live.models import ArmCounts, Model, WeightedModel
-from wayfare.explore.rules.choice import look
-from wayfare.explore.rules.evidence import ActionRule, ArmTable
+from wayfare.explore.live.opening import Action, in_order, named, parameters_of, refuse_misfits
+from wayfare.explore.rules.evidence import ActionRule
 
 __all__ = ["Bandit", "LiveDecision"]
 
 LARGEST = 1e100
 """Of rewards, in size: sums of their squares stay finite."""
 FORMAT, VERSION = "wayfare.explore.live.state", 2
-Action = str | int
 _Waiting = tuple[NDArray[np.float64], int, float | None]
 """Context, action, propensity."""
 
@@ -81,8 +80,8 @@ class Bandit:
         policy: str | None = None,
         sync: bool = False,
     ) -> None:
-        self.actions = _actions(actions)
-        if reward_range is not None and not _in_order(reward_range):
+        self.actions = named(actions)
+        if reward_range is not None and not in_order(reward_range):
             raise BadValue("reward_range", reward_range, "(lowest, highest), finite and in this order")
         self._schedule: Callable[[int], ActionRule] | None = None
         if callable(rule) and not isinstance(rule, type):
@@ -100,10 +99,10 @@ class Bandit:
             raise BadValue("seed", seed, "an integer of at least 0")
         self.reward_range, self.seed, self.propensities = reward_range, seed, propensities
         self.policy = policy if policy is not None else type(self.rule).__name__
-        self.parameters = _parameters(self.rule)
+        self.parameters = parameters_of(self.rule)
         self._place = {name: place for place, name in enumerate(self.actions)}
         self._stream = Stream(seed, "live")
-        self._fits()
+        refuse_misfits(self.rule, self.model, len(self.actions), reward_range, self._stream)
         self._closed, self._lock = False, Lock()
         self._pending: dict[int, _Waiting] = {}  # decision -> what its reward will be learned with
         self._rewards: list[float] = []  # of decision n; NaN until it is known
@@ -161,7 +160,7 @@ class Bandit:
                     "action": action, "propensity": propensity,
                     "propensity_method": self.rule.propensity_method if self.propensities else "none",
                     "policy": self.policy, "time": time.time(),
-                    "parameters": self.parameters if self._schedule is None else _parameters(self.rule),
+                    "parameters": self.parameters if self._schedule is None else parameters_of(self.rule),
                 }
             )  # fmt: skip
         self._pending[number] = seen, action, propensity
@@ -295,28 +294,6 @@ class Bandit:
         self._pending[len(self._rewards)] = seen, event["action"], event["propensity"]
         self._rewards.append(math.nan)
 
-    def _fits(self) -> None:
-        """Raises: BadValue where rule, model and actions do not belong together: before anything is written."""
-        evidence = self.model.evidence(np.zeros(self.model.dimension))
-        found, wanted = look(evidence).shape[-1], len(self.actions)
-        if found != wanted:
-            raise BadValue("model", f"{type(self.model).__name__} of {found} actions", f"one of {wanted} actions")
-        try:
-            self.rule.decide(evidence, None, self._stream.at(0))
-        except BadValue as error:
-            if error.field != "evidence":
-                raise
-            given = f"{type(self.model).__name__}, which gives a {error.value}"
-            raise BadValue("model", given, f"one that gives {error.allowed}: see wayfare.explore.live.models") from None
-        if not isinstance(evidence, ArmTable):
-            return
-        for reward in self.reward_range or (-1.0, 2.0):  # a rule for rewards from 0 to 1 refuses one of the latter
-            try:
-                self.rule.decide(evidence.updated(np.array(0), np.array(reward)), None, self._stream.at(0))
-            except BadValue as error:
-                rule = f"one that {type(self.rule).__name__} can use: a reward of {reward:g} makes {error}"
-                raise BadValue("reward_range", self.reward_range, rule) from None
-
     def _open(self) -> None:
         if self._closed:
             raise BadValue("bandit", "closed", "one whose log is open: make it anew over the same log")
@@ -365,41 +342,5 @@ class Bandit:
         return reward
 
 
-def _actions(actions: Any) -> tuple[Action, ...]:
-    named = () if isinstance(actions, (str, bool)) else range(actions) if isinstance(actions, int) else actions
-    try:
-        told = tuple(named)
-        good = bool(told) and len(set(told)) == len(told) and all(isinstance(each, (str, int)) for each in told)
-    except TypeError:
-        good = False
-    if not good:
-        raise BadValue("actions", actions, "how many, or a list of at least one name, each named once")
-    return told
-
-
-def _in_order(bounds: Any) -> bool:
-    try:
-        low, high = bounds
-        return bool(-math.inf < low < high < math.inf)
-    except (TypeError, ValueError):
-        return False
-
-
 def _id(seed: int, number: int) -> str:
     return f"{seed}-{number}"
-
-
-def _parameters(rule: ActionRule) -> dict[str, Any]:
-    """As the log shows them."""
-    return cast(dict[str, Any], _plain(asdict(rule))) if is_dataclass(rule) else {}
-
-
-def _plain(value: Any) -> Any:
-    """The same as JSON knows it."""
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
