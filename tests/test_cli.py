@@ -91,7 +91,7 @@ def test_tensorboard_gets_each_metric_once(here: Path) -> None:
     assert [point.step for point in events.Scalars("seed-0/heads")] == list(range(1, 101))
 
 
-SLOW = [*SMOKE, "--pause", "0.006", "--seeds", "4", "--workers", "2"]
+SLOW = [*SMOKE, "--pause", "0.015", "--seeds", "4", "--workers", "2"]
 
 
 @pytest.fixture(scope="module")
