@@ -7,26 +7,25 @@ puts scripted ones in the places: the best must pass and the worst must fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue
+from wayfare.studies import stated
 from wayfare.studies.adyen import Config
 from wayfare.studies.adyen.cells import ESTIMATORS
 from wayfare.studies.adyen.plan import MEMORIES, label
 from wayfare.studies.contract import Kind
+from wayfare.studies.stated import Cast, StatedCheck
 
 __all__ = ["Look", "Rule", "refuse_wrong_checks", "rules"]
 
 Floats = NDArray[np.float64]
 Look = Callable[[str, str], Floats]
 """(player, measure) -> [seeds], or [seeds, pairs]."""
-Cast = Mapping[str, str]
-"""learned player -> the scripted one that takes its place."""
 Way = Literal["mean", "least", "clustered"]
 """mean of [seeds]; the least of the means of [several, seeds]; share of [seeds, pairs], clustered by seed."""
 
@@ -36,27 +35,17 @@ ESTIMATOR_NAMES = {"ips": "IPS", "snips": "Self-normalised IPS", "dr": "Doubly r
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(StatedCheck):
     """One check before its data: `measure(look)` gives values, `best` and `worst` the scripted casts.
 
     way: how values become an interval        scales: where it is tested
     """
 
-    name: str
-    statement: str
-    kind: Kind
-    rule: Literal["above", "below"]
-    threshold: float
-    unit: str
     way: Way
     measure: Callable[[Look], Floats]
     best: Cast
     worst: Cast
     scales: tuple[str, ...] = QUICK
-
-    def passes(self, value: float) -> bool:
-        """Whether the point `value` lies on the claimed side."""
-        return value > self.threshold if self.rule == "above" else value < self.threshold
 
     def point(self, look: Look) -> float:
         """The estimate without its interval."""
@@ -162,14 +151,9 @@ def rules(config: Config) -> tuple[Rule, ...]:
 
 
 def refuse_wrong_checks(checked: Sequence[Rule], look: Look) -> None:
-    """Put scripted players in the learned ones' places.
+    """Put scripted players in the learned ones' places. Raises: BadValue as `stated.refuse_wrong_checks` does."""
 
-    Raises: BadValue naming a check whose best cast fails it or whose worst cast passes it: no result could mean
-    anything.
-    """
-    for rule in checked:
-        for cast, must in ((rule.best, True), (rule.worst, False)):
-            value = rule.point(lambda player, measure, cast=cast: look(cast.get(player, player), measure))  # type: ignore[misc]
-            if rule.passes(value) is not must:
-                kind = "passed by its best scripted players" if must else "failed by its worst scripted players"
-                raise BadValue(f"check '{rule.name}'", round(value, 4), f"{kind} ({rule.rule} {rule.threshold:g})")
+    def value(rule: Rule, cast: Cast) -> float:
+        return rule.point(lambda player, measure: look(cast.get(player, player), measure))
+
+    stated.refuse_wrong_checks(checked, value)

@@ -16,6 +16,7 @@ from wayfare.studies.adyen.cells import ESTIMATORS
 from wayfare.studies.adyen.checks import Rule
 from wayfare.studies.adyen.plan import STRENGTHS, label
 from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.stated import half_width, seeds_interval
 
 __all__ = ["Measures", "check_of", "collect", "notes", "tables"]
 
@@ -39,19 +40,15 @@ def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     """The rule on what was found."""
     values = rule.measure(lambda player, measure: measures[player, measure])
     if len(values.T if rule.way == "least" else values) < 2:
-        interval = Interval(float(values.mean()), math.nan, math.nan, "one seed, no interval", 1)
+        interval = seeds_interval([values.mean()])
     elif rule.way == "clustered":
         interval = clustered_share_interval(values.sum(axis=1), np.full(len(values), values.shape[1]))
     elif rule.way == "least":
         least = min((mean_interval(row) for row in values), key=lambda one: one.low)
         interval = Interval(least.estimate, least.low, least.high, "least of paired Student t", least.n)
     else:
-        interval = mean_interval(values)
-    return Check(
-        name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
-        high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=interval.n,
-        method=interval.method, reason="" if config.scale in rule.scales else _needs(rule),
-    )  # fmt: skip
+        interval = seeds_interval(values)
+    return rule.on(interval, interval.n, "" if config.scale in rule.scales else _needs(rule))
 
 
 def _needs(rule: Rule) -> str:
@@ -65,10 +62,10 @@ def tables(measures: Measures, chosen: Mapping[tuple[Name, int | None], float]) 
         if player in SCRIPTED:
             continue
         served = measures[player, "served"]
-        told: list[Any] = [player, len(served), float(served.mean()), _half(served)]
+        told: list[Any] = [player, len(served), float(served.mean()), half_width(served)]
         for measure in ("shift", "sd", "autocorrelation"):
             values = measures[player, measure]
-            told += [None, None] if player == "oracle" else [float(values.mean()), _half(values)]
+            told += [None, None] if player == "oracle" else [float(values.mean()), half_width(values)]
         rows.append(tuple(told))
     columns = (
         "player", "seeds", "served", "95 % +-", "shift", "95 % +- of shift", "generation sd", "95 % +- of sd",
@@ -122,10 +119,3 @@ def notes(config: Config, measures: Measures) -> list[str]:
     if config.delay:
         found.append(f"Rewards arrive {config.delay:,} requests late; decisions without one were left out of fits.")
     return found
-
-
-def _half(values: NDArray[Any]) -> float | None:
-    if len(values) < 2:
-        return None
-    interval = mean_interval(np.asarray(values, dtype=np.float64))
-    return (interval.high - interval.low) / 2

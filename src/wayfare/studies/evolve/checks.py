@@ -10,47 +10,34 @@ of chance's regret would be no threshold: with a gap of 0.2 the teacher itself h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue
-from wayfare.studies.contract import Kind
+from wayfare.studies import stated
 from wayfare.studies.evolve import Config
 from wayfare.studies.evolve.stage import Setting
+from wayfare.studies.stated import Cast, StatedCheck
 
 __all__ = ["Look", "Rule", "needed", "refuse_wrong_checks", "rules"]
 
 Floats = NDArray[np.float64]
 Look = Callable[[str, str, str], Floats]
 """(player, setting, measure) -> [seeds, ...]."""
-Cast = Mapping[str, str]
-"""net -> the scripted player that takes its place."""
 TESTED = ("quick", "laptop", "full")
 NEVER = 2.0
 """Decisions that a net needs which does not get there, as a multiple of those it saw: the least that it can be."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(StatedCheck):
     """One check before its data: `measure(look)` gives [seeds] values, `best` and `worst` the scripted casts."""
 
-    name: str
-    statement: str
-    kind: Kind
-    rule: Literal["above", "below"]
-    threshold: float
-    unit: str
     measure: Callable[[Look], Floats]
     best: Cast
     worst: Cast
-
-    def passes(self, value: float) -> bool:
-        """Whether the point `value` lies on the claimed side."""
-        return value > self.threshold if self.rule == "above" else value < self.threshold
 
 
 def closed(player: str, setting: str, top: str = "teacher") -> Callable[[Look], Floats]:
@@ -188,11 +175,7 @@ def refuse_wrong_checks(checked: Sequence[Rule], look: Look, main: str) -> None:
         steps = np.array([1.0, 1.0, 1.0]) if player == "quick learner" else np.array([4.0, 2.0, 1.0])
         return np.asarray(teacher[:, None] * steps)
 
-    for rule in checked:
-        for cast, must in ((rule.best, True), (rule.worst, False)):
-            value = float(
-                rule.measure(lambda p, s, m, cast=cast: stand_in(cast.get(p, p), s, m)).mean()  # type: ignore[misc]
-            )
-            if rule.passes(value) is not must:
-                kind = "passed by its best scripted players" if must else "failed by its worst scripted players"
-                raise BadValue(f"check '{rule.name}'", round(value, 4), f"{kind} ({rule.rule} {rule.threshold:g})")
+    def value(rule: Rule, cast: Cast) -> float:
+        return float(rule.measure(lambda p, s, m: stand_in(cast.get(p, p), s, m)).mean())
+
+    stated.refuse_wrong_checks(checked, value)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.explore.diagnostics import fit_regret
-from wayfare.report.statistics import Interval, mean_interval, student_quantile
+from wayfare.report.statistics import student_quantile
 from wayfare.studies.contract import Arrays, Check, Table
 from wayfare.studies.evolve import Config
 from wayfare.studies.evolve.checks import Rule, closed, needed
 from wayfare.studies.evolve.stage import Setting
+from wayfare.studies.stated import half_width, seeds_interval
 
 __all__ = ["Measures", "check_of", "collect", "look_in", "notes", "tables", "win_rates"]
 
@@ -45,15 +46,11 @@ def look_in(measures: Measures) -> Any:
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     """The rule on what was found."""
     values = rule.measure(look_in(measures))
-    interval = _interval(values)
+    interval = seeds_interval(values)
     reason = "" if config.scale != "smoke" else "needs laptop scale"
     if not reason and rule.unit == "log2 of decisions" and not values.any():
         reason = "neither net gets there with the decisions that it saw"
-    return Check(
-        name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
-        high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=len(values),
-        method=interval.method, reason=reason,
-    )  # fmt: skip
+    return rule.on(interval, len(values), reason)
 
 
 def win_rates(rewards: Mapping[str, Sequence[NDArray[np.float64]]], level: float = 0.05) -> dict[str, float]:
@@ -83,10 +80,10 @@ def tables(config: Config, measures: Measures, settings: Sequence[Setting]) -> d
         for player in PLAYERS:
             if (player, setting.name, "regret") in measures:
                 of = {m: look(player, setting.name, m) for m in _KEPT}
-                way = _interval(closed(player, setting.name)(look))
+                way = seeds_interval(closed(player, setting.name)(look))
                 rows.append(
                     (
-                        setting.name, player, len(of["regret"]), float(of["regret"].mean()), _half(of["regret"]),
+                        setting.name, player, len(of["regret"]), float(of["regret"].mean()), half_width(of["regret"]),
                         way.estimate, *(float(of[m].mean()) for m in _KEPT[1:]),
                     )
                 )  # fmt: skip
@@ -107,7 +104,7 @@ def tables(config: Config, measures: Measures, settings: Sequence[Setting]) -> d
             tuple((p, rate, ", ".join(full)) for p, rate in sorted(rates.items(), key=lambda item: -item[1])),
         )  # fmt: skip
     films = [
-        (p, float(look(p, "films", "regret").mean()), _half(look(p, "films", "regret")),
+        (p, float(look(p, "films", "regret").mean()), half_width(look(p, "films", "regret")),
          float(closed(p, "films", "LinUCB")(look).mean()),
          float(measures[p, "films", "unmatched"].mean()))
         for p in ("LinUCB", "greedy", "S2-AG", "S2-RH", "uniform") if (p, "films", "regret") in measures
@@ -159,15 +156,3 @@ def notes(config: Config, measures: Measures, epsilon: float) -> list[str]:
         "newest 30 pulls and AG the two numbers for the person who asks, without the lines of the past.",
         "The win rate depends on who is compared; the set stands beside it. Beta of the fit is reported, not checked.",
     ]
-
-
-def _interval(values: NDArray[Any]) -> Interval:
-    """One seed says something of itself alone."""
-    if len(values) > 1:
-        return mean_interval(values)
-    return Interval(float(values.mean()), math.nan, math.nan, "one seed, no interval", len(values))
-
-
-def _half(values: NDArray[Any]) -> float | None:
-    interval = _interval(np.asarray(values, dtype=np.float64))
-    return (interval.high - interval.low) / 2 if math.isfinite(interval.high) else None

@@ -6,45 +6,32 @@ run, and have not moved since. Before any agent is trained, `refuse_wrong_checks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue
-from wayfare.studies.contract import Kind
+from wayfare.studies import stated
+from wayfare.studies.stated import Cast, StatedCheck
 
 __all__ = ["RULES", "Look", "Rule", "refuse_wrong_checks"]
 
 Floats = NDArray[np.float64]
 Look = Callable[[str, str, str], Floats]
 """(player, family, measure) -> [seeds]."""
-Cast = Mapping[str, str]
-"""agent -> the simple player that takes its place."""
 
 REINFORCED = ("RL-original", "RL-strategic", "RL-algorithmic")
 FAR_SIGHTED = ("RL-original", "RL-strategic")
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(StatedCheck):
     """One check before its data: `measure(look)` gives [seeds] values, `best` and `worst` the scripted casts."""
 
-    name: str
-    statement: str
-    kind: Kind
-    rule: Literal["above", "below"]
-    threshold: float
-    unit: str
     measure: Callable[[Look], Floats]
     best: Cast
     worst: Cast
-
-    def passes(self, value: float) -> bool:
-        """Whether the point `value` lies on the claimed side."""
-        return value > self.threshold if self.rule == "above" else value < self.threshold
 
 
 def _ratio(player: str, other: str, measure: str) -> Callable[[Look], Floats]:
@@ -166,19 +153,10 @@ RULES: tuple[Rule, ...] = (
 def refuse_wrong_checks(checked: Sequence[Rule], look: Look) -> None:
     """Put simple players in the agents' places; what compares gradients has no such players and is left out.
 
-    Raises: BadValue naming a check whose best cast fails it or whose worst cast passes it: no result could mean
-    anything.
+    Raises: BadValue as `stated.refuse_wrong_checks` does.
     """
-    for rule in checked:
-        if not rule.best:
-            continue
-        for cast, must in ((rule.best, True), (rule.worst, False)):
-            values = rule.measure(_in_place(look, cast))
-            value = float(np.nanmean(values))
-            if rule.passes(value) is not must:
-                kind = "passed by its best scripted players" if must else "failed by its worst scripted players"
-                raise BadValue(f"check '{rule.name}'", round(value, 4), f"{kind} ({rule.rule} {rule.threshold:g})")
 
+    def value(rule: Rule, cast: Cast) -> float:
+        return float(np.nanmean(rule.measure(lambda p, family, measure: look(cast.get(p, p), family, measure))))
 
-def _in_place(look: Look, cast: Cast) -> Look:
-    return lambda player, family, measure: look(cast.get(player, player), family, measure)
+    stated.refuse_wrong_checks([rule for rule in checked if rule.best], value)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wayfare.report.plots import curve_with_band, label_ends, panels, theme
-from wayfare.report.statistics import mean_interval
 from wayfare.studies.contract import Figure
 from wayfare.studies.greedy_wins import Config
 from wayfare.studies.greedy_wins.outcome import Measures
+from wayfare.studies.stated import half_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -56,7 +56,7 @@ def _scatter(config: Config, measures: Measures) -> Drawing:
     right = max(float(measures[player, "gaussian", "suffix failure"].mean()) for player in shown)
     for place, player in enumerate(shown):
         x, y = (measures[player, "gaussian", name] for name in ("suffix failure", "long regret"))
-        reach = [_half(values) for values in (x, y)]
+        reach = [half_width(values) or 0.0 for values in (x, y)]
         ax.errorbar(
             x.mean(), y.mean(), xerr=reach[0], yerr=reach[1], fmt="o", markersize=6, elinewidth=1,
             color=theme().ink if player in SIMPLE else theme().scale[-1],
@@ -94,10 +94,3 @@ def _histogram(config: Config, measures: Measures) -> Drawing:
         ax.set(title=player, xlabel="regret")
     axes[0].set_ylabel("tasks")
     return figure
-
-
-def _half(values: Any) -> float:
-    if len(values) < 2:
-        return 0.0
-    interval = mean_interval(values)
-    return (interval.high - interval.low) / 2

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.report.statistics import Interval, mean_interval
 from wayfare.studies.contract import Arrays, Check, Table
 from wayfare.studies.greedy_wins import Config
 from wayfare.studies.greedy_wins.checks import Rule
+from wayfare.studies.stated import seeds_interval
 
 __all__ = ["Measures", "check_of", "collect", "notes", "tables"]
 
@@ -34,12 +33,9 @@ def collect(cells: Mapping[str, Arrays], before: Measures | None = None) -> Meas
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     """The rule on what was found."""
     values = np.asarray(rule.measure(lambda player, family, measure: measures[player, family, measure]))
-    interval = _interval(values)
-    return Check(
-        name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
-        high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=len(values),
-        method=interval.method, reason="" if config.scale in ("laptop", "full") else "needs laptop scale",
-    )  # fmt: skip
+    return rule.on(
+        seeds_interval(values), len(values), "" if config.scale in ("laptop", "full") else "needs laptop scale"
+    )
 
 
 def tables(config: Config, measures: Measures, chosen: Mapping[str, float]) -> dict[str, Table]:
@@ -95,10 +91,3 @@ def notes(config: Config, chosen: Mapping[str, float]) -> list[str]:
         "its teacher by 0.26 and departed from it by greed in 41 %; suffix failures were 0.16 above UCB's and 0.26 "
         "above the generalist's, and the strategic reward's gradient varied 1.20 times as much as the original's.",
     ]
-
-
-def _interval(values: NDArray[Any]) -> Interval:
-    """One seed says something of itself alone."""
-    if len(values) > 1:
-        return mean_interval(values)
-    return Interval(float(values.mean()), math.nan, math.nan, "one seed, no interval", len(values))

@@ -11,57 +11,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue
 from wayfare.report.statistics import Interval, mean_interval
-from wayfare.studies.contract import Kind
+from wayfare.studies import stated
 from wayfare.studies.rafa import Config
 from wayfare.studies.rafa.steps import curve_steps
+from wayfare.studies.stated import Cast, StatedCheck, seeds_interval
 
 __all__ = ["Look", "Rule", "interval_of", "refuse_wrong_checks", "rules", "scripted"]
 
 Floats = NDArray[np.float64]
 Look = Callable[[str, str], Floats]
 """(player, measure) -> [seeds, ...]."""
-Cast = Mapping[str, str]
-"""learned player -> the scripted one that takes its place."""
 DECADE = 11
 """Points of a curve in its last decade."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(StatedCheck):
     """One check before its data.
 
     measure: look -> [seeds, k]        of: what is made of the means [k]        best, worst: the scripted casts
     """
 
-    name: str
-    statement: str
-    kind: Kind
-    rule: Literal["above", "below"]
-    threshold: float
-    unit: str
     measure: Callable[[Look], Floats]
     of: Callable[[Floats], float]
     best: Cast
     worst: Cast
     scales: tuple[str, ...] = ("laptop",)
 
-    def passes(self, value: float) -> bool:
-        """Whether the point `value` lies on the claimed side."""
-        return value > self.threshold if self.rule == "above" else value < self.threshold
-
 
 def interval_of(rule: Rule, values: Floats) -> Interval:
     """Student's t on the pseudo-values n f(all) - (n - 1) f(without i)."""
     n, whole = len(values), rule.of(values.mean(axis=0))
     if n < 2:
-        return Interval(whole, np.nan, np.nan, "one seed, no interval", n)
+        return seeds_interval([whole])
     without = (values.sum(axis=0) - values) / (n - 1)
     found = mean_interval([n * whole - (n - 1) * rule.of(row) for row in without])
     method = "Student t" if rule.of is _mean else "Student t on jackknife pseudo-values"
@@ -233,13 +221,9 @@ def refuse_wrong_checks(checked: Sequence[Rule], known: Mapping[tuple[str, str],
     anything.
     """
     stand_in = {"regret": "much", "success": "always", "solved": "always", "curve": "linear", "accuracy": "rising"}
-    for rule in checked:
-        for cast, must in ((rule.best, True), (rule.worst, False)):
 
-            def look(player: str, measure: str, cast: Cast = cast) -> Floats:
-                return known[cast.get(player, stand_in[measure]), measure]
+    def value(rule: Rule, cast: Cast) -> float:
+        found = rule.measure(lambda player, measure: known[cast.get(player, stand_in[measure]), measure])
+        return rule.of(found.mean(axis=0))
 
-            value = rule.of(rule.measure(look).mean(axis=0))
-            if rule.passes(value) is not must:
-                kind = "passed by its best scripted players" if must else "failed by its worst scripted players"
-                raise BadValue(f"check '{rule.name}'", round(value, 4), f"{kind} ({rule.rule} {rule.threshold:g})")
+    stated.refuse_wrong_checks(checked, value)

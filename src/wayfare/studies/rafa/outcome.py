@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.report.statistics import mean_interval
 from wayfare.studies.contract import Arrays, Check, Table
 from wayfare.studies.rafa import Config
 from wayfare.studies.rafa.checks import Rule, interval_of
 from wayfare.studies.rafa.control import BUDGET, LOOPS
 from wayfare.studies.rafa.in_context import PLAYERS, SIZES
 from wayfare.studies.rafa.plan import DEPTHS, GRID_WAYS, RIVER_WAYS
+from wayfare.studies.stated import half_width
 
 __all__ = ["Measures", "check_of", "collect", "notes", "tables"]
 
@@ -36,11 +36,7 @@ def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     """The rule on what was found."""
     values = rule.measure(lambda player, measure: measures[player, measure].astype(np.float64))
     interval = interval_of(rule, values)
-    return Check(
-        name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
-        high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=len(values),
-        method=interval.method, reason="" if config.scale in rule.scales else "needs laptop scale",
-    )  # fmt: skip
+    return rule.on(interval, len(values), "" if config.scale in rule.scales else "needs laptop scale")
 
 
 def tables(config: Config, measures: Measures) -> dict[str, Table]:
@@ -52,7 +48,7 @@ def tables(config: Config, measures: Measures) -> dict[str, Table]:
             regret = of["regret"]
             theory.append(
                 (
-                    world, way, len(regret), float(regret.mean()), _half(regret), float(regret.max()),
+                    world, way, len(regret), float(regret.mean()), half_width(regret), float(regret.max()),
                     float(of["refreshes"].mean()), float(of["expansions"].mean()),
                 )
             )  # fmt: skip
@@ -60,14 +56,16 @@ def tables(config: Config, measures: Measures) -> dict[str, Table]:
     for player in PLAYERS:
         success, calls = measures[f"maze {player}", "success"], measures[f"maze {player}", "calls"]
         area = 100 * success.mean(axis=1)
-        half = 100 * _half(success.mean(axis=1))
+        half = half_width(100 * success.mean(axis=1))
         first, last = float(100 * success[:, 0].mean()), float(100 * success[:, -1].mean())
         mazes.append((player, len(area), float(area.mean()), half, first, last, float(calls.mean())))
     accuracy = measures["maze model", "accuracy"]
     loops = []
     for loop in LOOPS:
         solved, calls = measures[f"24 {loop}", "solved"], measures[f"24 {loop}", "calls"]
-        loops.append((loop, len(solved), float(100 * solved.mean()), 100 * _half(solved), float(calls.mean()), BUDGET))
+        loops.append(
+            (loop, len(solved), float(100 * solved.mean()), half_width(100 * solved), float(calls.mean()), BUDGET)
+        )
     return {
         "regret": Table(
             "regret where the posterior is exact",
@@ -82,7 +80,9 @@ def tables(config: Config, measures: Measures) -> dict[str, Table]:
         "accuracy": Table(
             "moves foretold from visited cells, by transitions remembered",
             ("transitions", "accuracy %", "95 % +-"),
-            tuple((size, float(100 * a.mean()), 100 * _half(a)) for size, a in zip(SIZES, accuracy.T, strict=True)),
+            tuple(
+                (size, float(100 * a.mean()), half_width(100 * a)) for size, a in zip(SIZES, accuracy.T, strict=True)
+            ),
         ),
         "game of 24": Table(
             "control loops of Game of 24: simulated model, not language",
@@ -111,10 +111,3 @@ def notes(config: Config, measures: Measures, scales: Mapping[tuple[str, str], f
         f"Each transformer is trained on {config.sequences:,} walks of 64 steps in the run. Its values are those of "
         "the walkers of the data: shortest distances would tell what nobody there knows.",
     ]
-
-
-def _half(values: NDArray[Any]) -> float:
-    if len(values) < 2:
-        return float("nan")
-    interval = mean_interval(np.asarray(values, dtype=np.float64))
-    return (interval.high - interval.low) / 2

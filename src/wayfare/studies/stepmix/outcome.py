@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.report.statistics import Interval, mean_interval, share_interval
+from wayfare.report.statistics import Interval, share_interval
 from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.stated import half_width, seeds_interval
 from wayfare.studies.stepmix import Config
 from wayfare.studies.stepmix.cells import SHARES, WEIGHTS
 from wayfare.studies.stepmix.checks import Rule
@@ -39,16 +39,12 @@ def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
     if rule.way == "share":
         interval = share_interval(int(values.sum()), len(values))
     elif rule.way == "least":
-        each = [_interval(row) for row in values]
+        each = [seeds_interval(row) for row in values]
         least = min(each, key=lambda one: one.low if math.isfinite(one.low) else one.estimate)
         interval = Interval(least.estimate, least.low, least.high, "least of paired Student t", least.n)
     else:
-        interval = _interval(values)
-    return Check(
-        name=rule.name, statement=rule.statement, kind=rule.kind, estimate=interval.estimate, low=interval.low,
-        high=interval.high, rule=rule.rule, threshold=rule.threshold, unit=rule.unit, n_seeds=values.shape[-1],
-        method=interval.method, reason="" if config.scale in rule.scales else "needs laptop scale",
-    )  # fmt: skip
+        interval = seeds_interval(values)
+    return rule.on(interval, values.shape[-1], "" if config.scale in rule.scales else "needs laptop scale")
 
 
 def tables(config: Config, measures: Measures) -> dict[str, Table]:
@@ -63,7 +59,7 @@ def tables(config: Config, measures: Measures) -> dict[str, Table]:
         rows.append(
             (
                 player, len(count), int((count > 0).sum()), int(count.sum()), int(of["episodes"].sum()),
-                int(of["realised violations"].sum()), float(of["regret"].mean()), _half(of["regret"]),
+                int(of["realised violations"].sum()), float(of["regret"].mean()), half_width(of["regret"]),
                 float(of["late gap"].mean() / span), float(of["covered"].mean()) if certain else None,
                 int(of["bound broken"].sum()) if certain else None,
                 float(of["bound reaches floor"].mean()) if "bound reaches floor" in of else None,
@@ -106,15 +102,3 @@ def notes(config: Config, measures: Measures, schedules: tuple[tuple[float, int]
         "An offline player learns a baseline from a log of the true one by pessimistic value iteration, knows a lower "
         "bound of its value, and begins with empty counts.",
     ]
-
-
-def _interval(values: NDArray[Any]) -> Interval:
-    """One seed says something of itself alone."""
-    if len(values) > 1:
-        return mean_interval(values)
-    return Interval(float(values.mean()), math.nan, math.nan, "one seed, no interval", len(values))
-
-
-def _half(values: NDArray[Any]) -> float:
-    interval = _interval(np.asarray(values, dtype=np.float64))
-    return (interval.high - interval.low) / 2
