@@ -41,6 +41,7 @@ def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "wayfare", *words],
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_tensorboard_gets_each_metric_once(here: Path) -> None:
     assert [point.step for point in events.Scalars("seed-0/heads")] == list(range(1, 101))
 
 
-SLOW = [*SMOKE, "--pause", "0.015", "--seeds", "4", "--workers", "2"]
+SLOW = [*SMOKE, "--pause", "0.006", "--seeds", "4", "--workers", "2"]
 
 
 @pytest.fixture(scope="module")
