@@ -7,7 +7,14 @@
     ├── ResumeRefused    the unfinished run belongs to another config or code version
     ├── RecordRefused    a run that may not enter `results/`
     ├── CellFailed       a cell of a run raised; the message names the cell
-    └── Diverged         a learner's values left the range that its rewards allow
+    ├── Diverged         a learner's values left the range that its rewards allow
+    └── StoreError       a memory's store
+        ├── NoSuchRecord     no memory of that namespace has the id (also a KeyError)
+        ├── VersionConflict  the record has moved on since the version that was expected
+        ├── OutcomeConflict  the task already has another outcome from that source, or a key another request
+        ├── ReadOnly         the store was opened, or lies, where nothing can be written
+        ├── Unavailable      busy for too long, disk full, or closed: nothing was changed
+        └── Damaged          a row or page does not answer to its checksum; `wayfare memory doctor`
 
 The command line prints the message of any of them on one line and exits with 2 (1 for CellFailed).
 """
@@ -17,11 +24,18 @@ from __future__ import annotations
 __all__ = [
     "BadValue",
     "CellFailed",
+    "Damaged",
     "Diverged",
     "MissingExtra",
+    "NoSuchRecord",
+    "OutcomeConflict",
+    "ReadOnly",
     "RecordRefused",
     "ResumeRefused",
+    "StoreError",
+    "Unavailable",
     "UnknownStudy",
+    "VersionConflict",
     "WayfareError",
 ]
 
@@ -70,3 +84,48 @@ class Diverged(WayfareError):
 
 class CellFailed(WayfareError):
     """A cell of a run raised; what it raised and where stands in the run directory's `error.txt`."""
+
+
+class StoreError(WayfareError):
+    """What a memory's store refuses or cannot do; nothing was changed."""
+
+
+class NoSuchRecord(StoreError, KeyError):
+    """The namespace holds no memory with that id."""
+
+    def __init__(self, id: object) -> None:
+        self.id = id
+        super().__init__(f"no memory has the id {id!r} in this namespace")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[type[NoSuchRecord], tuple[object]]:
+        return type(self), (self.id,)
+
+
+class VersionConflict(StoreError):
+    """The record is at another version than was expected: read it again, then decide."""
+
+    def __init__(self, id: str, expected: int, found: int) -> None:
+        self.id, self.expected, self.found = id, expected, found
+        super().__init__(f"memory {id} is at version {found}, not {expected}: read it again, then decide")
+
+    def __reduce__(self) -> tuple[type[VersionConflict], tuple[str, int, int]]:
+        return type(self), (self.id, self.expected, self.found)
+
+
+class OutcomeConflict(StoreError):
+    """Said before, and otherwise; the message names both."""
+
+
+class ReadOnly(StoreError):
+    """Nothing can be written here."""
+
+
+class Unavailable(StoreError):
+    """Busy for too long, disk full, or closed."""
+
+
+class Damaged(StoreError):
+    """What was read is not what was written; `wayfare memory doctor` says what can be saved."""

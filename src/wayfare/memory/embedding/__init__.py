@@ -1,0 +1,1 @@
+"""Texts as vectors: lexical by default, models as extras."""

@@ -1,0 +1,1 @@
+"""How memories are found: words, vectors, links, time; caches that follow the log."""

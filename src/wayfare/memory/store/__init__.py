@@ -1,0 +1,1 @@
+"""Where a memory lies: one file, its tables, its transactions."""

@@ -1,0 +1,182 @@
+"""The tables of a memory, in the order in which they depend on one another.
+
+A *namespace* is one tenant. Every row belongs to exactly one, by its integer `ns`, and every statement names it.
+
+    namespaces    one row a namespace: its path, its change counter, how many entries it ever had
+    records       the present version of each memory
+    versions      every earlier version, whole
+    tags, links   what records are filed under, and how they hang together
+    log           one row a change, in the order in which changes were committed: who, what, why
+    answers       results of operations with an idempotency key
+    spaces        embedding models: vectors of different spaces are never compared
+    entries       what the index knows: each searchable text of a record has one, numbered from 0 in its namespace
+    segments, postings   the words of blocks of entries; entries after the last segment are read from their texts
+    blocks        vectors of one space, so many entries a block, written in place
+    utilities     what credit has taught about each record
+    policies, standing   recall policies ever used, and the state of the safe mixture
+    tasks, receipts, outcomes, accounts   what was recalled, with which probability, and what came of it
+
+Sequence numbers are drawn from `namespaces.sequence` inside the writing transaction: its lock orders commits, so that a
+reader who has seen number s has seen every change up to s.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TABLES", "VERSION"]
+
+VERSION = 1
+"""Of these tables; an older file is brought forward by `migrations`."""
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE namespaces (
+    ns INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    entries INTEGER NOT NULL DEFAULT 0,
+    space INTEGER,                          -- that recall reads; NULL: words only
+    settings TEXT NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE records (
+    record INTEGER PRIMARY KEY,             -- never reused: AUTOINCREMENT's promise, kept by `versions` and `log`
+    ns INTEGER NOT NULL,
+    id TEXT NOT NULL,                       -- ULID
+    kind TEXT NOT NULL,
+    form TEXT NOT NULL,
+    content TEXT NOT NULL,
+    content_hash BLOB NOT NULL,             -- of the normalised content, 16 bytes
+    status TEXT NOT NULL,                   -- active | superseded | archived | tombstone
+    version INTEGER NOT NULL,
+    created_at REAL NOT NULL, updated_at REAL NOT NULL,
+    event_from REAL, event_to REAL, valid_from REAL, valid_to REAL,
+    tags TEXT NOT NULL, meta TEXT NOT NULL, provenance TEXT NOT NULL,      -- JSON
+    checksum INTEGER NOT NULL,
+    UNIQUE (ns, id)
+);
+CREATE UNIQUE INDEX active_content ON records (ns, kind, content_hash) WHERE status = 'active';
+CREATE INDEX records_by_time ON records (ns, created_at);
+
+CREATE TABLE versions (
+    ns INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+    body TEXT NOT NULL,                     -- the record as it stood, JSON
+    superseded_at REAL NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, id, version)
+) WITHOUT ROWID;
+
+CREATE TABLE tags (
+    ns INTEGER NOT NULL, tag TEXT NOT NULL, record INTEGER NOT NULL,
+    PRIMARY KEY (ns, tag, record)
+) WITHOUT ROWID;
+CREATE INDEX tags_of_record ON tags (record);
+
+CREATE TABLE links (
+    ns INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, type TEXT NOT NULL,
+    weight REAL NOT NULL, evidence TEXT NOT NULL, valid_from REAL, valid_to REAL, created_at REAL NOT NULL,
+    PRIMARY KEY (ns, source, type, target)
+) WITHOUT ROWID;
+CREATE INDEX links_back ON links (ns, target, type);
+
+CREATE TABLE log (
+    ns INTEGER NOT NULL, seq INTEGER NOT NULL,
+    time REAL NOT NULL, actor TEXT NOT NULL,
+    operation TEXT NOT NULL,                -- one id for all that was applied together
+    op TEXT NOT NULL,                       -- ADD | UPDATE | MERGE | SUPERSEDE | LINK | ... | RECALL | CREDIT | VOID
+    id TEXT, version INTEGER,               -- of the record it changed, after the change
+    reason TEXT NOT NULL DEFAULT '',
+    body TEXT NOT NULL DEFAULT '{}',        -- JSON; never a record's text
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, seq)
+) WITHOUT ROWID;
+CREATE INDEX log_of_record ON log (ns, id, seq) WHERE id IS NOT NULL;
+
+CREATE TABLE answers (
+    ns INTEGER NOT NULL, key TEXT NOT NULL,
+    request BLOB NOT NULL,                  -- hash of what was asked: the same key for another request is refused
+    answer TEXT NOT NULL, time REAL NOT NULL,
+    PRIMARY KEY (ns, key)
+) WITHOUT ROWID;
+
+CREATE TABLE spaces (
+    space INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL, model TEXT NOT NULL, dimension INTEGER NOT NULL,
+    probe BLOB,                             -- the vector of a fixed text: notices a model that changed under its name
+    state TEXT NOT NULL,                    -- serving | filling | retired
+    UNIQUE (ns, model)
+);
+
+CREATE TABLE entries (
+    ns INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    record INTEGER NOT NULL,
+    role TEXT NOT NULL,                     -- content | context | intent | question | entity | ...
+    text TEXT,                              -- NULL: the record's content
+    length INTEGER NOT NULL,                -- in words, as indexed
+    alive INTEGER NOT NULL,                 -- 0: of an earlier version, or forgotten
+    PRIMARY KEY (ns, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX entries_of_record ON entries (record);
+
+CREATE TABLE segments (
+    ns INTEGER NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (ns, segment)
+) WITHOUT ROWID;
+
+CREATE TABLE postings (
+    ns INTEGER NOT NULL, term TEXT NOT NULL, segment INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (ns, term, segment)
+) WITHOUT ROWID;
+
+CREATE TABLE blocks (
+    block INTEGER PRIMARY KEY,
+    ns INTEGER NOT NULL, space INTEGER NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,
+    UNIQUE (ns, space, position)
+);
+
+CREATE TABLE utilities (
+    record INTEGER PRIMARY KEY, ns INTEGER NOT NULL,
+    n REAL NOT NULL, total REAL NOT NULL, squares REAL NOT NULL, -- sums of u, u r, u r^2 over credits
+    q REAL,                                 -- exponential moving average; NULL: not credited yet
+    recalled INTEGER NOT NULL, used INTEGER NOT NULL, last_credit REAL
+);
+
+CREATE TABLE policies (
+    ns INTEGER NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, created_at REAL NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (ns, id)
+) WITHOUT ROWID;
+
+CREATE TABLE standing (ns INTEGER PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL);
+
+CREATE TABLE tasks (
+    ns INTEGER NOT NULL, id TEXT NOT NULL, side TEXT NOT NULL, epoch INTEGER NOT NULL,
+    standing TEXT NOT NULL,                 -- shares and policy ids when it began, JSON
+    opened_at REAL NOT NULL, closed_at REAL, receipts INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (ns, id)
+) WITHOUT ROWID;
+
+CREATE TABLE receipts (
+    ns INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, task TEXT NOT NULL, time REAL NOT NULL,
+    query TEXT NOT NULL,
+    body BLOB,                              -- candidates, features, weights (`receipts.py`); NULL once thinned
+    slate TEXT NOT NULL,                    -- ids and versions in the order shown, JSON
+    probabilities TEXT NOT NULL,            -- P(slate) by side and of the mixture, inclusion of each item, JSON
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, seq)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX receipts_by_id ON receipts (ns, id);
+CREATE INDEX receipts_of_task ON receipts (ns, task);
+
+CREATE TABLE outcomes (
+    ns INTEGER NOT NULL, seq INTEGER NOT NULL, task TEXT NOT NULL, source TEXT NOT NULL, actor TEXT NOT NULL,
+    time REAL NOT NULL, reward REAL NOT NULL, used TEXT,             -- JSON list of ids; NULL: not said
+    rank TEXT NOT NULL,                     -- human | harness | agent | implicit
+    replaces INTEGER,                       -- seq of the outcome it corrects
+    voided INTEGER,                         -- seq of the VOID that took it out
+    shares TEXT NOT NULL,                   -- what each record was credited with, after caps, JSON
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, seq)
+) WITHOUT ROWID;
+CREATE INDEX outcomes_of_task ON outcomes (ns, task, source);
+CREATE INDEX outcomes_by_actor ON outcomes (ns, actor, time);
+"""
