@@ -48,7 +48,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Key:
-    """Another text under which a record is found. role: what it is to the record (intent, question, entity, context)."""
+    """Another text under which a record is found. role: what it is to the record: intent, question, entity, context."""
 
     role: str
     text: str
