@@ -14,7 +14,8 @@ A *namespace* is one tenant. Every row belongs to exactly one, by its integer `n
     blocks        vectors of one space, so many entries a block, written in place
     utilities     what credit has taught about each record
     policies, standing   recall policies ever used, and the state of the safe mixture
-    tasks, receipts, outcomes, accounts   what was recalled, with which probability, and what came of it
+    tasks, receipts, outcomes   what was recalled, with which probability, and what came of it
+    credits, accounts           how much of each outcome fell to each record, and to which actor's account
 
 Sequence numbers are drawn from `namespaces.sequence` inside the writing transaction: its lock orders commits, so that a
 reader who has seen number s has seen every change up to s.
@@ -146,11 +147,16 @@ CREATE TABLE policies (
     PRIMARY KEY (ns, id)
 ) WITHOUT ROWID;
 
-CREATE TABLE standing (ns INTEGER PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE standing (
+    ns INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL,
+    through INTEGER NOT NULL,               -- seq of the last outcome that the floor has seen
+    body TEXT NOT NULL                      -- JSON, see `standing.py`
+);
 
 CREATE TABLE tasks (
     ns INTEGER NOT NULL, id TEXT NOT NULL, side TEXT NOT NULL, epoch INTEGER NOT NULL,
-    standing TEXT NOT NULL,                 -- shares and policy ids when it began, JSON
+    standing TEXT NOT NULL,                 -- shares and policy ids by side when it began, JSON
     opened_at REAL NOT NULL, closed_at REAL, receipts INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (ns, id)
 ) WITHOUT ROWID;
@@ -173,10 +179,20 @@ CREATE TABLE outcomes (
     rank TEXT NOT NULL,                     -- human | harness | agent | implicit
     replaces INTEGER,                       -- seq of the outcome it corrects
     voided INTEGER,                         -- seq of the VOID that took it out
-    shares TEXT NOT NULL,                   -- what each record was credited with, after caps, JSON
+    basis TEXT NOT NULL,                    -- used | shown: over which records the shares sum to 1
     checksum INTEGER NOT NULL,
     PRIMARY KEY (ns, seq)
 ) WITHOUT ROWID;
 CREATE INDEX outcomes_of_task ON outcomes (ns, task, source);
-CREATE INDEX outcomes_by_actor ON outcomes (ns, actor, time);
+
+CREATE TABLE credits (
+    ns INTEGER NOT NULL, record INTEGER NOT NULL, seq INTEGER NOT NULL,   -- of the outcome
+    base REAL NOT NULL, granted REAL NOT NULL,                             -- share before and after the actor's cap
+    PRIMARY KEY (ns, record, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE accounts (
+    ns INTEGER NOT NULL, record INTEGER NOT NULL, day INTEGER NOT NULL, actor TEXT NOT NULL, weight REAL NOT NULL,
+    PRIMARY KEY (ns, record, day, actor)
+) WITHOUT ROWID;
 """
