@@ -177,7 +177,7 @@ CREATE TABLE outcomes (
     ns INTEGER NOT NULL, seq INTEGER NOT NULL, task TEXT NOT NULL, source TEXT NOT NULL, actor TEXT NOT NULL,
     time REAL NOT NULL, reward REAL NOT NULL, used TEXT,             -- JSON list of ids; NULL: not said
     rank TEXT NOT NULL,                     -- human | harness | agent | implicit
-    replaces INTEGER,                       -- seq of the outcome it corrects
+    replaced INTEGER,                       -- seq of the outcome that corrects it
     voided INTEGER,                         -- seq of the VOID that took it out
     basis TEXT NOT NULL,                    -- used | shown: over which records the shares sum to 1
     checksum INTEGER NOT NULL,
