@@ -5,18 +5,18 @@ were shown, in shares u_i that sum to one (`shares`), and each record keeps
 
     n <- n + u_i,   total <- total + u_i r,   squares <- squares + u_i r^2,   q <- q + alpha (r - q)          (1)
 
-The moving average q (alpha = 0.3, starting from 0.5, as in MemRL) takes a whole step whatever the share: its published
-form knows no shares.
+The moving average q (alpha = 0.3, starting from 0.5, as in MemRL) takes a whole step whatever the share: as published,
+it knows no shares.
 
-*Which outcome counts.* A task may have several: one a source, each with a rank. Utilities, evaluation and the floor take
-the highest-ranked of those that stand (human > harness > agent), the latest among equals. Implicit outcomes enter (1)
+*Which outcome counts.* A task may have several: one a source, each with a rank. Utilities, evaluation and the floor
+take the highest-ranked of those that stand (human > harness > agent), the latest among equals. Implicit outcomes enter (1)
 and nothing else, beside the one that counts.
 
-*Caps.* What one named actor may add to one record is at most max(3, a fifth of all that was credited to it) within 30
+*Caps.* What one named actor may add to one record is at most max(3, a fifth of all that was credited to it) in 30
 days; the rest is logged with share 0. Credits that name no actor are the owner's own and are not capped.
 
-*Replay.* A utility is a fold over the credits of its record in the order of the log. `replay` folds again, from nothing:
-after `void` or a correction a store equals one that never had what was taken out, bit for bit.
+*Replay.* A utility is a fold over the credits of its record in the order of the log. `replay` folds again, from
+nothing: after `void` or a correction a store equals one that never had what was taken out, bit for bit.
 
 Sources: q in (1) is the update of MemRL (arXiv 2601.03192) with discount 0. Shares along provenance: MemQ
 (arXiv 2605.08374), weight (gamma lambda)^distance.
@@ -128,7 +128,8 @@ def grant(tx: Transaction, ns: int, record: int, actor: str, share: float, time:
     day = int(time // DAY)
     if actor:
         rows = tx.execute(
-            "SELECT actor = ?, SUM(weight) FROM accounts WHERE ns = ? AND record = ? AND day > ? AND day <= ? GROUP BY 1",
+            "SELECT actor = ?, SUM(weight) FROM accounts WHERE ns = ? AND record = ? AND day > ? AND day <= ? "
+            "GROUP BY 1",
             (actor, ns, record, day - CAP_DAYS, day),
         ).fetchall()
         mine = sum(weight for is_mine, weight in rows if is_mine)
@@ -178,7 +179,9 @@ def replay(tx: Transaction, ns: int, records: Iterable[int], through: int | None
         tx.execute("DELETE FROM accounts WHERE ns = ? AND record = ?", (ns, record))
         for seq, base, _, _, actor, time, reward, basis in rows:
             share = grant(tx, ns, record, actor, base, time) if seq in counts else 0.0
-            tx.execute("UPDATE credits SET granted = ? WHERE ns = ? AND record = ? AND seq = ?", (share, ns, record, seq))
+            tx.execute(
+                "UPDATE credits SET granted = ? WHERE ns = ? AND record = ? AND seq = ?", (share, ns, record, seq)
+            )
             utility = credited(utility, share, reward, time, basis == "used")
         write_utilities(tx, ns, {record: utility})
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -67,7 +68,7 @@ class Recall:
 
     items: of at most k memories        text: the block for a prompt, "" when nothing was recalled
     logged: whether the receipt is stored; `reason` says why not. A credit may then be given with this object itself.
-    policy: the id of the policy of the side that the task fell to        side: baseline | incumbent | challenger | fixed
+    side: that the task fell to: baseline | incumbent | challenger | fixed        policy: its id
     probability: of this set of memories, under the whole mixture; None where no probability is known
     considered: candidates before the draw
     """
@@ -106,7 +107,8 @@ class Recall:
         if not self.items:
             return f"nothing recalled: {self.reason or 'no memory is relevant enough'}"
         chance = "unknown" if self.probability is None else f"{self.probability:.3g}"
-        head = f"{self.side} policy {self.policy}; {len(self.items)} of {self.considered} candidates; chance of this set {chance}"
+        drawn = f"{len(self.items)} of {self.considered} candidates; chance of this set {chance}"
+        head = f"{self.side} policy {self.policy}; {drawn}"
         return "\n".join([head, *(item.why for item in self.items)])
 
 
@@ -138,10 +140,8 @@ def _label(record: Record) -> str:
         parts.append(f'source="{_attribute(source)}"')
     if record.namespace not in ("", "default"):
         parts.append(f'namespace="{_attribute(record.namespace)}"')
-    try:
+    with suppress(OverflowError, OSError, ValueError):  # a time that no calendar knows is left out
         parts.append(f'date="{datetime.fromtimestamp(when, UTC):%Y-%m-%d}"')
-    except (OverflowError, OSError, ValueError):
-        pass  # a time that no calendar knows is left out
     return " ".join(parts)
 
 

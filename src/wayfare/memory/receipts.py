@@ -1,7 +1,7 @@
 """Receipts: what was there to recall, with which weights, what was shown, and with which probability.
 
-A receipt is written once and never changed, but for two things: its body is dropped when it is old (`thin`), and a purge
-blanks its copy of the query. Its body holds the candidates as the policies saw them, in single precision: they are
+A receipt is written once and never changed but for two things: its body is dropped when it is old (`thin`), and a
+purge blanks its copy of the query. Its body holds the candidates as the policies saw them, in single precision: they are
 rounded *before* the draw (`as_logged`), so that a policy asked later about the logged candidates answers with the very
 probabilities that it drew with. Weights are kept in double precision.
 
@@ -88,7 +88,10 @@ def as_logged(candidates: Candidates) -> Candidates:
 
 def _pack(receipt: Receipt) -> bytes:
     assert receipt.candidates is not None
-    arrays: list[NDArray[Any]] = [np.asarray(receipt.records, np.int64), np.asarray(receipt.candidates.versions, np.int32)]
+    arrays: list[NDArray[Any]] = [
+        np.asarray(receipt.records, np.int64),
+        np.asarray(receipt.candidates.versions, np.int32),
+    ]
     arrays += [np.asarray(getattr(receipt.candidates, name), np.float32) for name in ARRAYS]
     parts = []
     for side, of_side in receipt.sides.items():
