@@ -9,8 +9,8 @@ The moving average q (alpha = 0.3, starting from 0.5, as in MemRL) takes a whole
 it knows no shares.
 
 *Which outcome counts.* A task may have several: one a source, each with a rank. Utilities, evaluation and the floor
-take the highest-ranked of those that stand (human > harness > agent), the latest among equals. Implicit outcomes enter (1)
-and nothing else, beside the one that counts.
+take the highest-ranked of those that stand (human > harness > agent), the latest among equals. Implicit outcomes
+enter (1) and nothing else, beside the one that counts.
 
 *Caps.* What one named actor may add to one record is at most max(3, a fifth of all that was credited to it) in 30
 days; the rest is logged with share 0. Credits that name no actor are the owner's own and are not capped.

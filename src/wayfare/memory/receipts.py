@@ -1,9 +1,9 @@
 """Receipts: what was there to recall, with which weights, what was shown, and with which probability.
 
 A receipt is written once and never changed but for two things: its body is dropped when it is old (`thin`), and a
-purge blanks its copy of the query. Its body holds the candidates as the policies saw them, in single precision: they are
-rounded *before* the draw (`as_logged`), so that a policy asked later about the logged candidates answers with the very
-probabilities that it drew with. Weights are kept in double precision.
+purge blanks its copy of the query. Its body holds the candidates as the policies saw them, in single precision: they
+are rounded *before* the draw (`as_logged`), so that a policy asked later about the logged candidates answers with the
+very probabilities that it drew with. Weights are kept in double precision.
 
     body = zlib( length of header, header (JSON), arrays in the order that the header names )
 """

@@ -1,0 +1,237 @@
+"""A memory that learns which of its memories help: remember, recall, credit.
+
+    memory = Memory("agent.db")
+    with memory.task("ticket-4711") as task:
+        recall = memory.recall("user cannot log in after password reset", k=5)
+        ...                                     # the agent works, with recall.text in its prompt
+        task.credit(1.0)
+    memory.remember("Password resets need the cache flushed first", kind="strategy", source=recall)
+
+Recall is a bandit over sets of memories. By default it is the safe mixture: some tasks get the most relevant memories,
+the others what credit has taught, and the shares move only as far as the outcomes prove that it pays (`standing`,
+`explore.rules.floor`). Every recall leaves a receipt with its propensity, from which `evaluate` tells what another
+policy would have earned.
+
+Threads may share a Memory; processes may share its file; a fork needs nothing special.
+"""
+
+from __future__ import annotations
+
+import os
+import time as clocks
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from wayfare.errors import BadValue
+from wayfare.explore.rules.floor import FloorSettings
+from wayfare.memory import tasks
+from wayfare.memory.candidates import Filters
+from wayfare.memory.credit import CreditRule
+from wayfare.memory.dialogue import Turn, entries_of
+from wayfare.memory.embedding import Embedder
+from wayfare.memory.engine import Engine
+from wayfare.memory.opening import opened
+from wayfare.memory.operations import AddLink, Archive, Noop, OpResult, Unlink, Update
+from wayfare.memory.planners import Planner
+from wayfare.memory.policy import LEARNED, Policy
+from wayfare.memory.recalled import Recall, count_tokens
+from wayfare.memory.recalling import Recaller
+from wayfare.memory.records import Key, Link, Record, checked_name
+
+__all__ = ["Memory"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+K1 = 50
+
+
+class Memory:
+    """One namespace of one file.
+
+    address: path of the file, made when it is not there
+    namespace: `default`, or names joined by slashes (org/user); nothing of another is read, but of those in `also_read`
+    embedder: an `Embedder`, its name (`lexical`, `none`, `sentence-transformers:NAME`, `openai:MODEL@URL`), or None for
+    what the namespace has (a new one: lexical)
+    policy: `safe`, the mixture that stays above the baseline's floor; or a `Policy` or its rule (`similarity`, `memrl`,
+    `thompson`, ...) for every task of this handle, without a floor
+    planner: what is done with a new text that resembles an old one; None: exact duplicates are not stored twice
+    actor: who writes and credits through this handle; "" is the owner, whom no cap limits
+    reward_range: of credits; None for what the namespace has (a new one: 0 to 1)
+    credit_rule: how an outcome is shared out among what was recalled
+    alpha, delta: of the floor: at least (1 - alpha) of the baseline's value, certified at level delta
+    relevance_floor: below it nothing is recalled        k1: candidates that each search names
+    synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
+    seed: of the draws
+
+    Raises: BadValue for arguments, also where they disagree with what the namespace holds; StoreError from the file.
+    """
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str] = "agent.db",
+        *,
+        namespace: str = "default",
+        also_read: Sequence[str] = (),
+        embedder: Embedder | str | None = None,
+        policy: Policy | str = "safe",
+        planner: Planner | None = None,
+        actor: str = "",
+        reward_range: tuple[float, float] | None = None,
+        credit_rule: CreditRule | str = "used",
+        alpha: float = 0.2,
+        delta: float = 0.05,
+        relevance_floor: float = 0.02,
+        k1: int = K1,
+        synchronous: str = "FULL",
+        read_only: bool = False,
+        clock: Callable[[], float] = clocks.time,
+        count: Callable[[str], int] = count_tokens,
+        seed: int = 0,
+    ) -> None:
+        fixed = None if policy == "safe" else policy if isinstance(policy, Policy) else Policy(policy)  # type: ignore[arg-type]
+        rule = credit_rule if isinstance(credit_rule, CreditRule) else CreditRule(credit_rule)  # type: ignore[arg-type]
+        settings = FloorSettings(alpha=alpha, delta=delta)
+        if isinstance(k1, bool) or not isinstance(k1, int) or not 1 <= k1 <= K1:
+            raise BadValue("k1", k1, f"a whole number from 1 to {K1}")
+        if not 0 <= relevance_floor <= 1:
+            raise BadValue("relevance_floor", relevance_floor, "from 0 to 1")
+        self.actor = checked_name("actor", actor) if actor else ""
+        self.credit_rule = rule
+        self._ground = ground = opened(
+            address, namespace=namespace, also_read=also_read, embedder=embedder, reward_range=reward_range,
+            synchronous=synchronous, read_only=read_only, clock=clock,
+        )  # fmt: skip
+        self.engine = Engine(
+            ground.database, namespace, also_read=also_read, embedder=ground.embedder, planner=planner, clock=clock
+        )
+        self._recaller = Recaller(ground, fixed, LEARNED, settings, seed, k1, relevance_floor, count)
+
+    # Writing
+
+    def remember(
+        self,
+        text: str,
+        *,
+        kind: str = "fact",
+        tags: Sequence[str] = (),
+        keys: Sequence[Key | tuple[str, str]] = (),
+        meta: Mapping[str, Any] | None = None,
+        source: Recall | Record | str | None = None,
+        event: float | tuple[float | None, float | None] | None = None,
+        valid: tuple[float | None, float | None] | None = None,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> OpResult:
+        """Keep a text. Returns what was done: ADD, or NOOP, UPDATE, SUPERSEDE with its reason, and the id it is under.
+
+        keys: other texts under which it is to be found: (role, text), say ("intent", "log in")
+        source: where it comes from: a recall whose items it was made from, a record, or a uri
+        event: when it happened, (from, to) or one time        valid: while it holds; s since the epoch, None is open
+        idempotency_key: the same key with the same text again returns the first answer; with another, refused
+
+        Within a task a text that only restates what was recalled in it is not stored: it becomes a link and a NOOP.
+        Raises: BadValue; OutcomeConflict for a key that was used for something else; StoreError.
+        """
+        draft = self._draft(text, kind, tags, keys, meta, source, event, valid, reason)
+        echo = self._echo(text)
+        if echo is not None:
+            why = f"restates memory {echo}, which this task had recalled"
+            return self.engine.apply([Noop(why, echo)], idempotency_key=idempotency_key, actor=self.actor)[0]
+        return self.engine.plan_and_add([draft], idempotency_key=idempotency_key, actor=self.actor)[0]
+
+    def remember_many(
+        self, texts: Iterable[str | Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[OpResult]:
+        """Keep many at once, all or none: texts, or mappings of what `remember` takes."""
+        drafts = []
+        for i, each in enumerate(texts):
+            given = {"text": each} if isinstance(each, str) else dict(each)
+            unknown = given.keys() - {"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "reason"}
+            if unknown or "text" not in given:
+                raise BadValue(
+                    f"texts[{i}]", sorted(unknown) or "without text", "a text, or a mapping of what remember takes"
+                )
+            defaults = {
+                "kind": "fact",
+                "tags": (),
+                "keys": (),
+                "meta": None,
+                "source": None,
+                "event": None,
+                "valid": None,
+            }
+            drafts.append(self._draft(**{**defaults, "reason": "", **given}))
+        return self.engine.plan_and_add(drafts, idempotency_key=idempotency_key, actor=self.actor) if drafts else []
+
+    def remember_dialogue(self, turns: Iterable[Turn | Mapping[str, Any]]) -> list[OpResult]:
+        """Keep a conversation, a record a turn, each found by itself, by its neighbours, its date and its session."""
+        drafts = entries_of(turns)
+        return self.engine.plan_and_add(drafts, actor=self.actor) if drafts else []
+
+    def revise(
+        self, id: str, text: str | None = None, *, expect: int | None = None, reason: str = "", **changes: Any
+    ) -> OpResult:
+        """Write a new version: another text, or kind, tags, meta, event_from, event_to, valid_from, valid_to, keys.
+
+        expect: the version that it is meant to change
+        Raises: BadValue; NoSuchRecord; VersionConflict when it has moved on.
+        """
+        if text is not None:
+            changes["content"] = text
+        if not changes:
+            raise BadValue("revise", "nothing", "told what to change: text or a field")
+        wanted = None if expect is None else {id: expect}
+        return self.engine.apply([Update(id, changes, reason)], expect=wanted, actor=self.actor)[0]
+
+    def forget(self, id: str, *, purge: bool = False, reason: str = "") -> Any:
+        """Hide a memory at once, keeping its history; with `purge`, rewrite the file until no byte of its text is left.
+
+        Raises: NoSuchRecord; StoreError when a purge cannot be finished (another process reads an old snapshot).
+        """
+        return self.engine.forget(id, purge=purge, reason=reason, actor=self.actor)
+
+    def link(self, source: str, target: str, type: str, **fields: Any) -> OpResult:
+        """Link two memories. fields: weight, evidence, valid_from, valid_to."""
+        return self.engine.apply([AddLink(Link(source, target, type, **fields))], actor=self.actor)[0]
+
+    def unlink(self, source: str, target: str, type: str) -> OpResult:
+        """Take a link away."""
+        return self.engine.apply([Unlink(source, target, type)], actor=self.actor)[0]
+
+    def archive(self, id: str, *, reason: str = "") -> OpResult:
+        """Keep it, but recall it no more."""
+        return self.engine.apply([Archive(id, reason)], actor=self.actor)[0]
+
+    # Reading
+
+    def recall(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        budget_tokens: int | None = None,
+        kinds: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        as_of: float | None = None,
+        policy: Policy | str | None = None,
+        task: str | None = None,
+        timeout: float | None = None,
+    ) -> Recall:
+        """At most k memories for a query, chosen by the policy of the task, best first.
+
+        budget_tokens: of the whole text block; texts are shortened, none is left out        kinds, tags: any of them
+        since, until: when it happened (else was written), [since, until)        as_of: as the memory stood then
+        policy: for this call, instead of the task's        task: id; else the task entered, else one of its own
+        timeout: seconds after which the recall returns without a stored receipt
+        """
+        entered = tasks.current(self)
+        name = task if task is not None else entered.id if entered is not None else None
+        filters = Filters(kinds, tags, since, until, as_of)
+        chosen = Policy(policy) if isinstance(policy, str) else policy  # type: ignore[arg-type]
+        found = self._recaller.recall(
+            query, k, name, filters, budget_tokens=budget_tokens, policy=chosen, timeout=timeout
+        )
+        if entered is not None and entered.id == name:
+            entered.recalls.append(found)
+        return found

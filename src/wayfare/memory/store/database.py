@@ -1,0 +1,377 @@
+"""One SQLite file, its connections and its transactions.
+
+    database = Database("agent.db")
+    with database.write() as tx:            # BEGIN IMMEDIATE; committed at the end, rolled back by any exception
+        tx.execute("...")
+    with database.read() as tx:             # one snapshot, however long it lasts and whoever writes meanwhile
+        ...
+
+Write-ahead logging; FULL waits for the disk at every commit. Every thread has a connection of its own, and so has every
+child of a fork. Writers of one process queue on a lock, in turn, so that SQLite's waiting is only for other processes.
+Freed pages are overwritten with zeros. No extension is asked for: a common build of Python cannot load any.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
+from wayfare.memory.store.schema import TABLES, VERSION
+
+__all__ = ["Database", "Transaction"]
+
+SYNCHRONOUS = ("FULL", "NORMAL")
+MAGIC = b"SQLite format 3\x00"
+CACHE_KIB = 16_384
+
+
+class Transaction:
+    """What a read or a write sees and does. Made by `Database`, and over when its `with` ends.
+
+    writing: whether it may change anything
+    """
+
+    def __init__(self, connection: sqlite3.Connection, database: Database, writing: bool) -> None:
+        self._connection, self._database, self.writing = connection, database, writing
+        self._hooks: list[Callable[[], None]] = []
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement. Raises: StoreError."""
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise _named(error, self._database.path) from error
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each row. Raises: StoreError."""
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _named(error, self._database.path) from error
+
+    def read_blob(self, table: str, column: str, rowid: int) -> bytes:
+        """A whole blob."""
+        try:
+            with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
+                return blob.read()
+        except sqlite3.Error as error:
+            raise _named(error, self._database.path) from error
+
+    def write_blob(self, table: str, column: str, rowid: int, offset: int, data: bytes) -> None:
+        """Overwrite a part of a blob in place; its size stays."""
+        try:
+            with self._connection.blobopen(table, column, rowid) as blob:
+                blob.seek(offset)
+                blob.write(data)
+        except (sqlite3.Error, ValueError) as error:
+            raise _named(error, self._database.path) from error
+
+    def namespace(self, path: str, create: bool = False) -> int | None:
+        """The number of a namespace; None where there is none."""
+        row = self.execute("SELECT ns FROM namespaces WHERE path = ?", (path,)).fetchone()
+        if row is None and create:
+            row = self.execute("INSERT INTO namespaces (path) VALUES (?) RETURNING ns", (path,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def next_sequence(self, ns: int) -> int:
+        """One more change of the namespace: its number."""
+        row = self.execute(
+            "UPDATE namespaces SET sequence = sequence + 1 WHERE ns = ? RETURNING sequence", (ns,)
+        ).fetchone()
+        if row is None:
+            raise StoreError(f"there is no namespace number {ns}")
+        return int(row[0])
+
+    def on_commit(self, hook: Callable[[], None]) -> None:
+        """Call `hook` once this transaction is committed."""
+        self._hooks.append(hook)
+
+
+class _Turnstile:
+    """A lock that is passed on in the order of asking."""
+
+    def __init__(self) -> None:
+        self._guard, self._held = threading.Lock(), False
+        self._waiting: deque[threading.Event] = deque()
+
+    def acquire(self, timeout: float) -> bool:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout):
+            return True
+        with self._guard:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+        return False
+
+    def release(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+class _Local(threading.local):
+    connection: sqlite3.Connection | None = None
+    pid: int = 0
+    transaction: Transaction | None = None
+
+
+class Database:
+    """A file of memories.
+
+    path: made, with its tables, when it is not there; an older one is brought forward
+    synchronous: FULL survives power loss; NORMAL may lose the last commits to it, and never corrupts
+    read_only: nothing is written, the file must be there        timeout: seconds to wait for another writer
+
+    Raises: BadValue for arguments; Damaged for a file that is no store; ReadOnly; Unavailable.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "FULL",
+        read_only: bool = False,
+        timeout: float = 30.0,
+    ) -> None:
+        text = os.fspath(path)
+        if not isinstance(text, str) or not text or "\0" in text:
+            raise BadValue("address", path, "a path to a file")
+        if text == ":memory:":
+            raise BadValue(
+                "address", text, "a path to a file: what lies in one connection's memory no thread can share"
+            )
+        if os.path.isdir(text):
+            raise BadValue("address", text, "a file, not a folder")
+        if synchronous not in SYNCHRONOUS:
+            raise BadValue("synchronous", synchronous, "FULL or NORMAL")
+        if not timeout > 0:
+            raise BadValue("timeout", timeout, "above 0 seconds")
+        self.path, self.synchronous, self.read_only, self.timeout = (
+            os.path.abspath(text),
+            synchronous,
+            read_only,
+            timeout,
+        )
+        self._local, self._turn, self._closed = _Local(), _Turnstile(), False
+        self._pid = os.getpid()
+        self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        there = os.path.exists(self.path) and os.path.getsize(self.path) > 0
+        if self.read_only and not there:
+            raise Unavailable(f"{self.path}: there is no such file to read")
+        if there:
+            with open(self.path, "rb") as file:
+                if file.read(16) != MAGIC:
+                    raise Damaged(f"{self.path} is no memory: it does not begin as an SQLite file does")
+        with self.read() as tx:
+            version = _version(tx)
+        if version == VERSION:
+            return
+        if version is not None and version > VERSION:
+            raise StoreError(
+                f"{self.path} was written by a later Wayfare: its tables are of version {version}, known is {VERSION}"
+            )
+        if self.read_only:
+            raise ReadOnly(
+                f"{self.path} has tables of version {version}, and must be written to be brought to {VERSION}"
+            )
+        with self.write() as tx:
+            version = _version(tx)  # another process may have been quicker
+            if version is None:
+                for statement in TABLES.split(";\n"):
+                    if statement.strip():
+                        tx.execute(statement)
+                tx.execute("INSERT INTO meta (key, value) VALUES ('version', ?)", (str(VERSION),))
+                tx.execute("INSERT INTO meta (key, value) VALUES ('salt', ?)", (os.urandom(16).hex(),))
+            elif version < VERSION:
+                from wayfare.memory.store.migrations import migrate
+
+                migrate(tx, version)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """One snapshot. Within another transaction of this thread: that one."""
+        if self._local.transaction is not None and self._local.pid == os.getpid():
+            yield self._local.transaction
+            return
+        connection = self._connection()
+        tx = Transaction(connection, self, writing=False)
+        tx.execute("BEGIN")
+        self._local.transaction = tx
+        try:
+            yield tx
+        finally:
+            self._local.transaction = None
+            _quietly(connection, "ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """All or nothing. Within a write of this thread: a part of it.
+
+        Raises: ReadOnly; Unavailable when another writer does not make way within the timeout, or the disk is full.
+        """
+        inside = self._local.transaction if self._local.pid == os.getpid() else None
+        if inside is not None:
+            if not inside.writing:
+                raise StoreError("a read cannot become a write: what it saw may be out of date")
+            yield inside
+            return
+        if self.read_only:
+            raise ReadOnly(f"{self.path} was opened to be read only")
+        connection = self._connection()
+        if not self._turn.acquire(self.timeout):
+            raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
+        try:
+            tx = Transaction(connection, self, writing=True)
+            tx.execute("BEGIN IMMEDIATE")
+            self._local.transaction = tx
+            try:
+                yield tx
+                self._local.transaction = None
+                tx.execute("COMMIT")
+            except BaseException:
+                self._local.transaction = None
+                _quietly(connection, "ROLLBACK")
+                raise
+        finally:
+            self._turn.release()
+        for hook in tx._hooks:
+            hook()
+
+    def checkpoint(self) -> bool:
+        """Bring the whole log into the file and empty it; False while another connection reads an older state."""
+        with self._alone() as connection:
+            try:
+                busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise _named(error, self.path) from error
+        return not busy
+
+    @contextmanager
+    def _alone(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        if not self._turn.acquire(self.timeout):
+            raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
+        try:
+            yield connection
+        finally:
+            self._turn.release()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise Unavailable(f"{self.path} has been closed")
+        pid = os.getpid()
+        local = self._local
+        if local.connection is None or local.pid != pid:
+            if self._pid != pid:  # a child: its parent's connections and locks are the parent's
+                self._pid, self._turn, self._open = pid, _Turnstile(), weakref.WeakSet()
+            if local.connection is not None:
+                _ORPHANS.append(local.connection)  # closing it here would drop the parent's locks
+            local.connection, local.pid, local.transaction = self._connect(), pid, None
+        return local.connection
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "ro" if self.read_only else "rwc"
+        uri = "file:" + self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + f"?mode={mode}"
+        try:
+            connection = sqlite3.connect(
+                uri, uri=True, isolation_level=None, timeout=self.timeout, check_same_thread=False,
+                cached_statements=512, factory=_Holder,
+            )  # fmt: skip
+            self._open.add(connection)
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if self.read_only:
+                connection.execute("PRAGMA query_only = ON")
+            else:
+                _retried(lambda: connection.execute("PRAGMA journal_mode = WAL"), self.timeout)
+                connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+                connection.execute("PRAGMA secure_delete = ON")
+        except sqlite3.Error as error:
+            raise _named(error, self.path) from error
+        return connection
+
+    def close(self) -> None:
+        """Close every connection of this process. What is done with it afterwards is refused."""
+        if not self._closed:
+            self._closed = True
+            if self._pid == os.getpid():
+                for connection in list(self._open):
+                    connection.close()
+
+
+class _Holder(sqlite3.Connection):
+    """A connection that can be held weakly: it is closed with the thread that it belongs to."""
+
+
+_ORPHANS: list[sqlite3.Connection] = []
+
+
+def _version(tx: Transaction) -> int | None:
+    """Of the tables; None in a file without any."""
+    names = {name for (name,) in tx.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()}
+    if not names:
+        return None
+    if "meta" not in names:
+        raise Damaged(f"{tx._database.path} is an SQLite file, but no memory: it has no table of versions")
+    row = tx.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    if row is None or not str(row[0]).isdigit():
+        raise Damaged(f"{tx._database.path} does not say the version of its tables; `wayfare memory doctor`")
+    return int(row[0])
+
+
+def _retried(action: Callable[[], object], timeout: float) -> None:
+    """SQLite does not wait by itself where two processes turn on write-ahead logging at once."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.005)
+
+
+def _quietly(connection: sqlite3.Connection, sql: str) -> None:
+    try:
+        if connection.in_transaction:
+            connection.execute(sql)
+    except sqlite3.Error:
+        pass  # what led here is being raised already
+
+
+def _named(error: Exception, path: str) -> StoreError:
+    """SQLite's error in our words."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    text = str(error)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or "query_only" in text:
+        return ReadOnly(f"{path} cannot be written: {text}")
+    if code == sqlite3.SQLITE_FULL:
+        return Unavailable(f"{path}: the disk is full; nothing was changed")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Unavailable(f"{path}: another process has kept it busy for too long; nothing was changed")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return Damaged(f"{path}: {text}; `wayfare memory doctor` says what can be saved")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return Unavailable(f"{path}: {text}; nothing was changed")
+    if "closed" in text:
+        return Unavailable(f"{path} has been closed")
+    return StoreError(f"{path}: {text}")

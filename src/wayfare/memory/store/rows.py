@@ -1,0 +1,152 @@
+"""Rows and what they stand for: records and the log, each with a checksum over all that it says.
+
+A row that does not answer to its checksum is never returned: reading it raises `Damaged`, naming the table and the row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from wayfare.errors import Damaged
+from wayfare.memory.records import Provenance, Record, Utility, checksum, content_hash
+from wayfare.memory.store.database import Transaction
+
+__all__ = [
+    "LOG_COLUMNS",
+    "RECORD_COLUMNS",
+    "LogRow",
+    "append_log",
+    "log_from",
+    "record_body",
+    "record_from",
+    "record_from_body",
+    "record_row",
+]
+
+FIELDS = (
+    "id", "content", "kind", "form", "status", "version", "created_at", "updated_at", "event_from", "event_to",
+    "valid_from", "valid_to",
+)  # fmt: skip
+RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, checksum"
+"""As `record_from` reads them."""
+LOG_COLUMNS = "seq, time, actor, operation, op, id, version, reason, body, checksum"
+_NO_META: Mapping[str, Any] = MappingProxyType({})
+
+
+def _provenance(provenance: Sequence[Provenance]) -> str:
+    if not provenance:
+        return "[]"
+    return json.dumps([[p.uri, p.span, p.actor, list(p.parents)] for p in provenance], separators=(",", ":"))
+
+
+def _provenance_from(text: str) -> tuple[Provenance, ...]:
+    if text == "[]":
+        return ()
+    return tuple(
+        Provenance(uri, None if span is None else (span[0], span[1]), actor, tuple(parents))
+        for uri, span, actor, parents in json.loads(text)
+    )
+
+
+def _texts(record: Record) -> tuple[str, str, str]:
+    tags = json.dumps(list(record.tags), separators=(",", ":")) if record.tags else "[]"
+    meta = json.dumps(dict(record.meta), separators=(",", ":"), sort_keys=True) if record.meta else "{}"
+    return tags, meta, _provenance(record.provenance)
+
+
+def record_row(record: Record, ns: int) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Column names and values of a record to be stored, its number left out."""
+    values = tuple(getattr(record, name) for name in FIELDS)
+    texts = _texts(record)
+    names = ("ns", *FIELDS, "tags", "meta", "provenance", "content_hash", "checksum")
+    return names, (ns, *values, *texts, content_hash(record.content), checksum(*values, *texts))
+
+
+def record_from(row: Sequence[Any], namespace: str, utility: Utility | None = None) -> Record:
+    """row: as `RECORD_COLUMNS` names it. Raises: Damaged."""
+    number, *values, tags, meta, provenance, stored = row
+    if checksum(*values, tags, meta, provenance) != stored:
+        raise Damaged(
+            f"record {values[0]!r} (number {number}) does not answer to its checksum; `wayfare memory doctor`"
+        )
+    fields: dict[str, Any] = dict(zip(FIELDS, values, strict=True))
+    return Record(
+        **fields,
+        tags=tuple(json.loads(tags)) if tags != "[]" else (),
+        meta=MappingProxyType(json.loads(meta)) if meta != "{}" else _NO_META,
+        provenance=_provenance_from(provenance),
+        utility=utility or Utility(),
+        namespace=namespace,
+    )
+
+
+def record_body(record: Record) -> str:
+    """A record as JSON, for `versions`."""
+    tags, meta, provenance = _texts(record)
+    return json.dumps([*(getattr(record, name) for name in FIELDS), tags, meta, provenance], separators=(",", ":"))
+
+
+def record_from_body(body: str, stored: int, namespace: str) -> Record:
+    """The record of `versions`. Raises: Damaged."""
+    if checksum(body) != stored:
+        raise Damaged("an earlier version does not answer to its checksum; `wayfare memory doctor`")
+    *values, tags, meta, provenance = json.loads(body)
+    fields: dict[str, Any] = dict(zip(FIELDS, values, strict=True))
+    return Record(
+        **fields,
+        tags=tuple(json.loads(tags)),
+        meta=MappingProxyType(json.loads(meta)),
+        provenance=_provenance_from(provenance),
+        namespace=namespace,
+    )
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One change. operation: shared by all that was applied together."""
+
+    seq: int
+    time: float
+    actor: str
+    operation: str
+    op: str
+    id: str | None
+    version: int | None
+    reason: str
+    body: Mapping[str, Any]
+
+
+def append_log(
+    tx: Transaction,
+    ns: int,
+    *,
+    time: float,
+    actor: str,
+    operation: str,
+    op: str,
+    id: str | None = None,
+    version: int | None = None,
+    reason: str = "",
+    body: Mapping[str, Any] | None = None,
+) -> int:
+    """Write the next row of the log; its sequence number."""
+    seq = tx.next_sequence(ns)
+    text = json.dumps(dict(body), separators=(",", ":")) if body else "{}"
+    row = (seq, time, actor, operation, op, id, version, reason, text)
+    tx.execute(
+        f"INSERT INTO log (ns, {LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (ns, *row, checksum(*row))
+    )
+    return seq
+
+
+def log_from(row: Sequence[Any]) -> LogRow:
+    """row: as `LOG_COLUMNS` names it. Raises: Damaged."""
+    *values, body, stored = row
+    if checksum(*values, body) != stored:
+        raise Damaged(f"log row {values[0]} does not answer to its checksum; `wayfare memory doctor`")
+    seq, time, actor, operation, op, id, version, reason = values
+    return LogRow(seq, time, actor, operation, op, id, version, reason, json.loads(body))
