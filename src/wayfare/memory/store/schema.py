@@ -58,6 +58,7 @@ CREATE TABLE records (
 );
 CREATE UNIQUE INDEX active_content ON records (ns, kind, content_hash) WHERE status = 'active';
 CREATE INDEX records_by_time ON records (ns, created_at);
+CREATE INDEX records_of_a_time ON records (ns) WHERE valid_from IS NOT NULL OR valid_to IS NOT NULL;
 
 CREATE TABLE versions (
     ns INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
@@ -118,15 +119,19 @@ CREATE TABLE entries (
     PRIMARY KEY (ns, ordinal)
 ) WITHOUT ROWID;
 CREATE INDEX entries_of_record ON entries (record);
+CREATE INDEX entries_dead ON entries (ns, ordinal) WHERE alive = 0;
 
 CREATE TABLE segments (
     ns INTEGER NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    roles TEXT NOT NULL,                    -- JSON list; `data` numbers them
+    data BLOB NOT NULL,                     -- of its entries: record int64, length uint32, role uint8, packed
     PRIMARY KEY (ns, segment)
 ) WITHOUT ROWID;
 
 CREATE TABLE postings (
-    ns INTEGER NOT NULL, term TEXT NOT NULL, segment INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (ns, term, segment)
+    ns INTEGER NOT NULL, segment INTEGER NOT NULL, term TEXT NOT NULL,
+    data BLOB NOT NULL,                     -- of the entries with that term: ordinal uint32, times uint8, packed
+    PRIMARY KEY (ns, segment, term)
 ) WITHOUT ROWID;
 
 CREATE TABLE blocks (
