@@ -42,6 +42,12 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, database: Database, writing: bool) -> None:
         self._connection, self._database, self.writing = connection, database, writing
         self._hooks: list[Callable[[], None]] = []
+        self._before = connection.total_changes
+
+    @property
+    def changed(self) -> bool:
+        """Whether it has changed any row so far: what it sees is then not what others see."""
+        return self._connection.total_changes != self._before
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one statement. Raises: StoreError."""
