@@ -124,7 +124,7 @@ CREATE INDEX entries_dead ON entries (ns, ordinal) WHERE alive = 0;
 CREATE TABLE segments (
     ns INTEGER NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     roles TEXT NOT NULL,                    -- JSON list; `data` numbers them
-    data BLOB NOT NULL,                     -- of its entries: record int64, length uint32, role uint8, packed
+    data BLOB NOT NULL,                     -- of its entries: record int64, length uint32, role uint32, packed
     PRIMARY KEY (ns, segment)
 ) WITHOUT ROWID;
 

@@ -1,0 +1,252 @@
+"""The written side of the index: entries, the words of packed segments, and vectors in blocks.
+
+Each searchable text of a record is an *entry*; entries are numbered from 0 within their namespace and never renumbered. An
+entry whose record has moved on is dead, not removed. When 2,048 entries stand since the last segment they are packed: for
+each word the entries that hold it; eight segments of a size become one of eight times the size, up to 131,072. Entries that
+are not packed yet are read from their texts.
+
+Vectors stand in blocks of about 96 KiB that are written in place: entry i of a space in row i % `per_block` of block
+i // `per_block`. A row of zeros is an entry without a vector.
+
+All of it runs inside the caller's transaction; a record's row is written before its entries.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.errors import BadValue, Damaged
+from wayfare.memory.index.tokens import tokens
+from wayfare.memory.store.database import Transaction
+
+__all__ = ["ENTRY", "POSTING", "SEGMENT", "add", "add_many", "kill", "per_block", "scrub", "write_vectors"]
+
+Vector = NDArray[np.float32]
+Keys = Sequence[tuple[str, str | None, str]]
+SEGMENT = 2_048
+"""Entries of the smallest segment."""
+FAN, LARGEST = 8, 131_072
+BLOCK_BYTES = 98_304
+POSTING = np.dtype([("ordinal", "<u4"), ("times", "u1")])
+ENTRY = np.dtype([("record", "<i8"), ("length", "<u4"), ("role", "<u4")])
+MOST_TIMES = 255
+
+
+def per_block(dimension: int) -> int:
+    """Vectors in one block."""
+    return max(1, BLOCK_BYTES // (4 * dimension))
+
+
+def add(
+    tx: Transaction, ns: int, record: int, keys: Keys, vectors: Sequence[Vector | None] = (), space: int | None = None
+) -> range:
+    """Make entries of one record; their ordinals.
+
+    keys: (role, text or None for the record's own content, the text that is indexed: the same, or the content)
+    vectors: one a key, [D] or None; none at all where `space` is None
+    """
+    return add_many(tx, ns, [(record, keys, vectors)], space)
+
+
+def add_many(
+    tx: Transaction,
+    ns: int,
+    items: Sequence[tuple[int, Keys, Sequence[Vector | None]]],
+    space: int | None = None,
+) -> range:
+    """`add` for many records at once: (record, keys, vectors) each; vectors that stand together are written together."""
+    count = sum(len(keys) for _, keys, _ in items)
+    if not count:
+        return range(0)
+    row = tx.execute(
+        "UPDATE namespaces SET entries = entries + ? WHERE ns = ? RETURNING entries", (count, ns)
+    ).fetchone()
+    if row is None:
+        raise BadValue("ns", ns, "the number of a namespace")
+    end = int(row[0])
+    first = ordinal = end - count
+    rows, texts, placed = [], {}, []
+    for record, keys, vectors in items:
+        if vectors and len(vectors) != len(keys):
+            raise BadValue("vectors", f"{len(vectors)} vectors", f"one for each of {len(keys)} keys")
+        for place, (role, text, indexed) in enumerate(keys):
+            rows.append((ns, ordinal, record, role, text, len(tokens(indexed))))
+            texts[ordinal] = indexed
+            vector = vectors[place] if vectors else None
+            if vector is not None:
+                placed.append((ordinal, vector))
+            ordinal += 1
+    insert = "INSERT INTO entries (ns, ordinal, record, role, text, length, alive) VALUES (?, ?, ?, ?, ?, ?, 1)"
+    if count == 1:
+        tx.execute(insert, rows[0])
+    else:
+        tx.executemany(insert, rows)
+    if placed:
+        if space is None:
+            raise BadValue("space", None, "the number of a space, where there are vectors")
+        write_vectors(tx, ns, space, placed)
+    for boundary in range(first // SEGMENT + 1, end // SEGMENT + 1):
+        _pack(tx, ns, boundary * SEGMENT, texts)
+    return range(first, end)
+
+
+def kill(tx: Transaction, ns: int, record: int) -> None:
+    """No search finds the record any more: it was forgotten, or its text has changed and new entries follow."""
+    tx.execute("UPDATE entries SET alive = 0 WHERE record = ? AND ns = ? AND alive = 1", (record, ns))
+
+
+def scrub(tx: Transaction, ns: int, record: int) -> None:
+    """Take every trace of a record out of the index: its texts, its words, its vectors. Its entries stay, dead and empty.
+
+    Words of earlier versions are found by their entries, not by their text, so that nothing depends on knowing it.
+    """
+    found = tx.execute("SELECT ordinal FROM entries WHERE record = ? AND ns = ?", (record, ns)).fetchall()
+    ordinals = np.array([ordinal for (ordinal,) in found], np.int64)
+    tx.execute("UPDATE entries SET alive = 0, text = '', length = 0 WHERE record = ? AND ns = ?", (record, ns))
+    segments = tx.execute("SELECT segment, first, last FROM segments WHERE ns = ?", (ns,)).fetchall()
+    for segment, first, last in segments:
+        inside = ordinals[(ordinals >= first) & (ordinals <= last)]
+        if len(inside):
+            _unpost(tx, ns, segment, inside)
+    for space, dimension in tx.execute("SELECT space, dimension FROM spaces WHERE ns = ?", (ns,)).fetchall():
+        size = per_block(dimension)
+        for ordinal in ordinals.tolist():
+            row = tx.execute(
+                "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, ordinal // size)
+            ).fetchone()
+            if row is not None:
+                tx.write_blob("blocks", "data", row[0], ordinal % size * 4 * dimension, bytes(4 * dimension))
+
+
+def write_vectors(tx: Transaction, ns: int, space: int, placed: Iterable[tuple[int, Vector]]) -> None:
+    """placed: (ordinal, vector [D]). Raises: BadValue for a vector that is not finite, or not of the others' length."""
+    by_block: dict[int, list[tuple[int, Vector]]] = {}
+    size = dimension = 0
+    for ordinal, given in placed:
+        vector = np.ascontiguousarray(given, "<f4")
+        if not dimension:
+            dimension = len(vector)
+            size = per_block(dimension)
+        if vector.shape != (dimension,) or not np.isfinite(np.dot(vector, vector)):
+            raise BadValue("vectors", f"shape {vector.shape}", f"{dimension} finite numbers each")
+        by_block.setdefault(ordinal // size, []).append((ordinal % size, vector))
+    width = 4 * dimension
+    for position, rows in by_block.items():
+        row = tx.execute(
+            "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, position)
+        ).fetchone()
+        if row is None:
+            data = np.zeros((size, dimension), "<f4")
+            for place, vector in rows:
+                data[place] = vector
+            tx.execute(
+                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)", (ns, space, position, data.tobytes())
+            )
+            continue
+        rows.sort(key=lambda pair: pair[0])
+        start = 0
+        for i in range(1, len(rows) + 1):
+            if i == len(rows) or rows[i][0] != rows[i - 1][0] + 1:
+                run = b"".join(vector.tobytes() for _, vector in rows[start:i])
+                tx.write_blob("blocks", "data", row[0], rows[start][0] * width, run)
+                start = i
+
+
+def _pack(tx: Transaction, ns: int, end: int, known: Mapping[int, str]) -> None:
+    """Make a segment of the 2,048 entries before `end`. known: ordinal -> text, so far as it is at hand."""
+    first = end - SEGMENT
+    rows = tx.execute(
+        "SELECT e.ordinal, e.record, e.role, e.length, e.alive, coalesce(e.text, r.content) FROM entries e"
+        " LEFT JOIN records r ON r.record = e.record WHERE e.ns = ? AND e.ordinal >= ? AND e.ordinal < ?"
+        " ORDER BY e.ordinal",
+        (ns, first, end),
+    ).fetchall()
+    if len(rows) != SEGMENT:
+        raise Damaged(f"namespace {ns} lacks entries between {first} and {end}; `wayfare memory doctor`")
+    roles = sorted({row[2] for row in rows})
+    data = np.empty(SEGMENT, ENTRY)
+    code = {role: i for i, role in enumerate(roles)}
+    data["record"] = [row[1] for row in rows]
+    data["length"] = [row[3] for row in rows]
+    data["role"] = [code[row[2]] for row in rows]
+    postings: dict[str, dict[int, int]] = {}
+    for ordinal, _, _, _, alive, text in rows:
+        if alive:
+            for word in tokens(known.get(ordinal, text) or ""):
+                times = postings.setdefault(word, {})
+                times[ordinal] = times.get(ordinal, 0) + 1
+    packed = {word: _posting(times) for word, times in postings.items()}
+    _write_segment(tx, ns, first, end - 1, roles, data, packed)
+    size = SEGMENT
+    while size < LARGEST and end % (size * FAN) == 0:
+        size *= FAN
+        _merge(tx, ns, end - size, end - 1)
+
+
+def _posting(times: Mapping[int, int]) -> bytes:
+    data = np.empty(len(times), POSTING)
+    data["ordinal"] = list(times)
+    data["times"] = [min(count, MOST_TIMES) for count in times.values()]
+    return data.tobytes()
+
+
+def _write_segment(
+    tx: Transaction,
+    ns: int,
+    first: int,
+    last: int,
+    roles: Sequence[str],
+    data: NDArray[np.void],
+    postings: Mapping[str, bytes],
+) -> None:
+    row = tx.execute("SELECT coalesce(max(segment), 0) + 1 FROM segments WHERE ns = ?", (ns,)).fetchone()
+    tx.execute(
+        "INSERT INTO segments (ns, segment, first, last, roles, data) VALUES (?, ?, ?, ?, ?, ?)",
+        (ns, row[0], first, last, json.dumps(roles), data.tobytes()),
+    )
+    tx.executemany(
+        "INSERT INTO postings (ns, segment, term, data) VALUES (?, ?, ?, ?)",
+        [(ns, row[0], term, postings[term]) for term in sorted(postings)],
+    )
+
+
+def _merge(tx: Transaction, ns: int, first: int, last: int) -> None:
+    """One segment of all that stand between: their entries and postings follow one another, so they are put end to end."""
+    found = tx.execute(
+        "SELECT segment, roles, data FROM segments WHERE ns = ? AND first >= ? AND last <= ? ORDER BY first",
+        (ns, first, last),
+    ).fetchall()
+    parts = [(json.loads(roles), np.frombuffer(data, ENTRY).copy()) for _, roles, data in found]
+    roles = sorted({role for names, _ in parts for role in names})
+    code = {role: i for i, role in enumerate(roles)}
+    postings: dict[str, list[bytes]] = {}
+    for (segment, _, _), (names, data) in zip(found, parts, strict=True):
+        data["role"] = np.array([code[name] for name in names], np.uint32)[data["role"]]
+        for term, part in tx.execute("SELECT term, data FROM postings WHERE ns = ? AND segment = ?", (ns, segment)):
+            postings.setdefault(term, []).append(part)
+    for segment, _, _ in found:
+        tx.execute("DELETE FROM postings WHERE ns = ? AND segment = ?", (ns, segment))
+        tx.execute("DELETE FROM segments WHERE ns = ? AND segment = ?", (ns, segment))
+    whole = {term: b"".join(part) for term, part in postings.items()}
+    _write_segment(tx, ns, first, last, roles, np.concatenate([data for _, data in parts]), whole)
+
+
+def _unpost(tx: Transaction, ns: int, segment: int, ordinals: NDArray[np.int64]) -> None:
+    """Take entries out of every posting of a segment; a word that is left with none goes too."""
+    changed = []
+    for term, data in tx.execute("SELECT term, data FROM postings WHERE ns = ? AND segment = ?", (ns, segment)):
+        posting = np.frombuffer(data, POSTING)
+        gone = np.isin(posting["ordinal"], ordinals)
+        if gone.any():
+            changed.append((posting[~gone].tobytes(), ns, segment, term))
+    tx.executemany(
+        "DELETE FROM postings WHERE ns = ? AND segment = ? AND term = ?",
+        [(ns, segment, term) for data, _, _, term in changed if not data],
+    )
+    tx.executemany(
+        "UPDATE postings SET data = ? WHERE ns = ? AND segment = ? AND term = ?", [row for row in changed if row[0]]
+    )
