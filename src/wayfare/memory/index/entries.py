@@ -1,9 +1,9 @@
 """The written side of the index: entries, the words of packed segments, and vectors in blocks.
 
-Each searchable text of a record is an *entry*; entries are numbered from 0 within their namespace and never renumbered. An
-entry whose record has moved on is dead, not removed. When 2,048 entries stand since the last segment they are packed: for
-each word the entries that hold it; eight segments of a size become one of eight times the size, up to 131,072. Entries that
-are not packed yet are read from their texts.
+Each searchable text of a record is an *entry*; entries are numbered from 0 within their namespace and never
+renumbered. An entry whose record has moved on is dead, not removed. When 2,048 entries stand since the last segment
+they are packed: for each word the entries that hold it; eight segments of a size become one of eight times the size,
+up to 131,072. Entries that are not packed yet are read from their texts.
 
 Vectors stand in blocks of about 96 KiB that are written in place: entry i of a space in row i % `per_block` of block
 i // `per_block`. A row of zeros is an entry without a vector.
@@ -58,9 +58,8 @@ def add_many(
     items: Sequence[tuple[int, Keys, Sequence[Vector | None]]],
     space: int | None = None,
 ) -> range:
-    """`add` for many records at once: (record, keys, vectors) each; vectors that stand together are written together."""
-    count = sum(len(keys) for _, keys, _ in items)
-    if not count:
+    """`add` for many records at once: (record, keys, vectors) each; vectors that stand together are written
+    together.""" count = sum(len(keys) for _, keys, _ in items) if not count:
         return range(0)
     row = tx.execute(
         "UPDATE namespaces SET entries = entries + ? WHERE ns = ? RETURNING entries", (count, ns)
@@ -100,7 +99,8 @@ def kill(tx: Transaction, ns: int, record: int) -> None:
 
 
 def scrub(tx: Transaction, ns: int, record: int) -> None:
-    """Take every trace of a record out of the index: its texts, its words, its vectors. Its entries stay, dead and empty.
+    """Take every trace of a record out of the index: its texts, its words, its vectors. Its entries stay, dead and
+    empty.
 
     Words of earlier versions are found by their entries, not by their text, so that nothing depends on knowing it.
     """
@@ -144,7 +144,8 @@ def write_vectors(tx: Transaction, ns: int, space: int, placed: Iterable[tuple[i
             for place, vector in rows:
                 data[place] = vector
             tx.execute(
-                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)", (ns, space, position, data.tobytes())
+                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)",
+                (ns, space, position, data.tobytes()),
             )
             continue
         rows.sort(key=lambda pair: pair[0])
@@ -215,8 +216,8 @@ def _write_segment(
 
 
 def _merge(tx: Transaction, ns: int, first: int, last: int) -> None:
-    """One segment of all that stand between: their entries and postings follow one another, so they are put end to end."""
-    found = tx.execute(
+    """One segment of all that stand between: their entries and postings follow one another, so they are put end to
+    end.""" found = tx.execute(
         "SELECT segment, roles, data FROM segments WHERE ns = ? AND first >= ? AND last <= ? ORDER BY first",
         (ns, first, last),
     ).fetchall()

@@ -1,7 +1,7 @@
 """The stem of an English word: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, pp. 130-137.
 
-A word is read as a row of vowels and consonants. Its *measure* m is how often a consonant follows a vowel; five steps take
-suffixes off, each only where enough of a word is left before it.
+A word is read as a row of vowels and consonants. Its *measure* m is how often a consonant follows a vowel; five steps
+take suffixes off, each only where enough of a word is left before it.
 """
 
 from __future__ import annotations

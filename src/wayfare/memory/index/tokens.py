@@ -26,7 +26,9 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _COMPOUND = re.compile(r"\d+(?:[.:/,-]\d+)+")
 _DIGIT = re.compile(r"\d")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]+"
+)
 
 
 class _Stems(dict[str, str]):

@@ -1,8 +1,9 @@
 """The vectors of one space in memory, and the exact search over them.
 
-Row i belongs to entry i. The matrix grows by pieces, so that growing moves nothing; a row of zeros is an entry without a
-vector and is never found. Scores are dot products, which of unit vectors is the cosine: the product in float32 names the
-candidates, their scores are computed again in float64, each row alike, so that equal vectors have equal scores.
+Row i belongs to entry i. The matrix grows by pieces, so that growing moves nothing; a row of zeros is an entry
+without a vector and is never found. Scores are dot products, which of unit vectors is the cosine: the product in
+float32 names the candidates, their scores are computed again in float64, each row alike, so that equal vectors have
+equal scores.
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ def scored(
             if take >= len(rough):
                 kept = np.arange(len(rough))
             else:
-                kept = np.flatnonzero(rough >= np.partition(rough, len(rough) - take)[len(rough) - take] - _slack(vector))
+                kept = np.flatnonzero(
+                    rough >= np.partition(rough, len(rough) - take)[len(rough) - take] - _slack(vector)
+                )
             if len(kept) == len(rough) or len(np.unique(owners[ordinals[kept]])) >= k:
                 break
             take *= 4

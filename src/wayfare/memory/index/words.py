@@ -1,15 +1,16 @@
-"""Exact BM25 over the living entries of one namespace (Robertson and Zaragoza 2009, "The probabilistic relevance framework").
+"""Exact BM25 over the living entries of one namespace (Robertson and Zaragoza 2009, "The probabilistic relevance
+framework").
 
     score(q, d) = w(role of d) sum_t q_t idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean))
     idf(t) = ln(1 + (N - n_t + 1/2) / (n_t + 1/2))
 
-f: times of word t in entry d, at most 255; q_t: times in the query; N, n_t and the mean length are of living entries, so
-that what is forgotten, or written in another namespace, has no part in any score.
+f: times of word t in entry d, at most 255; q_t: times in the query; N, n_t and the mean length are of living entries,
+so that what is forgotten, or written in another namespace, has no part in any score.
 
-Rarest words come first. As soon as the words that are left cannot lift an entry without any of the words before among the
-best k (MaxScore: Turtle and Flood 1995), they only add to the entries that are already there, and of these only to those
-that can still get among the best. What is returned is what the exhaustive sum returns: every entry's terms are added in
-the same order.
+Rarest words come first. As soon as the words that are left cannot lift an entry without any of the words before among
+the best k (MaxScore: Turtle and Flood 1995), they only add to the entries that are already there, and of these only
+to those that can still get among the best. What is returned is what the exhaustive sum returns: every entry's terms
+are added in the same order.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from wayfare.memory.index.ranking import best_records
 
-__all__ = ["B", "K1", "Corpus", "Occurrences", "ceiling", "search"]
+__all__ = ["K1", "B", "Corpus", "Occurrences", "ceiling", "search"]
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -107,9 +108,7 @@ def ceiling(found: Sequence[Occurrences], corpus: Corpus) -> float:
     return total
 
 
-def search(
-    found: Sequence[Occurrences], corpus: Corpus, k: int, allowed: Flags | None = None
-) -> tuple[Whole, Floats]:
+def search(found: Sequence[Occurrences], corpus: Corpus, k: int, allowed: Flags | None = None) -> tuple[Whole, Floats]:
     """The best k records and their scores; records without any word of the query are not among them.
 
     allowed [n]: entries that may be found; they must be alive. None: all that are.

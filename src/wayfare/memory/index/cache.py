@@ -1,0 +1,204 @@
+"""What a namespace's index holds, in memory, following the log: every search is answered from here.
+
+    cache = caches(database)[ns]
+    with database.read() as tx:                 # one snapshot: the searches below join it
+        records, scores = cache.words("password reset", 50)
+        records, scores = cache.nearest(vector, 50, mask=cache.mask(kinds=["fact"]))
+
+Each search first brings the cache to the snapshot of its transaction: it reads the namespace's counter, and if that has
+moved the rows of the log since, and reads again what they name. Processes and threads therefore agree, and what was
+forgotten before a transaction began is never found in it. Where another thread has brought the cache further than the
+snapshot, records that the snapshot does not know are left out. A transaction that has itself changed something searches
+what was committed before it. Nothing is taken from here but numbers of records and scores: rows come from the store.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.errors import BadValue, StoreError
+from wayfare.memory.index import vectors, words
+from wayfare.memory.index.following import Followed
+from wayfare.memory.index.tokens import tokens
+from wayfare.memory.store.database import Database, Transaction
+
+__all__ = ["Caches", "NamespaceCache", "caches"]
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class NamespaceCache:
+    """The index of one namespace. Threads may share it, a forked child goes on with its own copy."""
+
+    def __init__(self, database: Database, ns: int) -> None:
+        self.ns = ns
+        self._database = weakref.ref(database)
+        self._lock = threading.RLock()
+        self._followed = Followed(ns)
+        _EVERY.add(self)
+
+    @contextmanager
+    def _at(self) -> Iterator[tuple[Transaction, Followed]]:
+        """The transaction of this thread, and what is known at it; the lock is held meanwhile."""
+        database = self._database()
+        if database is None:
+            raise StoreError("the database of this cache has been closed")
+        with database.read() as tx, self._lock:
+            self._followed.refresh(tx)
+            yield tx, self._followed
+
+    def refresh(self, tx: Transaction) -> None:
+        """Bring it to the snapshot of `tx`; the searches do so by themselves."""
+        with self._lock:
+            self._followed.refresh(tx)
+
+    @property
+    def entries(self) -> int:
+        """How many there are, dead ones included, as of the last refresh."""
+        return self._followed.count
+
+    def words(
+        self,
+        query: str,
+        k: int,
+        mask: Flags | None = None,
+        *,
+        roles: dict[str, float] | None = None,
+        calibrated: bool = False,
+    ) -> tuple[Whole, Floats]:
+        """The best k records by BM25: their numbers, best first, and scores above 0.
+
+        mask: from `mask`        roles: weight of the entries of a role, 1 where not named
+        calibrated: divided by what an entry of mean length with every word of the query once would score, at most 1
+        """
+        _checked_k(k)
+        counts: dict[str, int] = {}
+        for word in tokens(query):
+            counts[word] = counts.get(word, 0) + 1
+        with self._at() as (tx, known):
+            found = known.occurrences(tx, counts)
+            if found is None:  # a snapshot from before what is remembered: rare, so it is simply read anew
+                known = Followed(self.ns)
+                known.refresh(tx)
+                found = known.occurrences(tx, counts) or []
+            corpus = known.corpus(roles)
+            allowed = known.allowed(tx, mask)
+        records, scores = words.search(found, corpus, k, allowed)
+        if calibrated and len(scores):
+            absent = len(counts) - len(found)
+            top = words.ceiling(found, corpus) + absent * words.idf(corpus.living, 0)
+            scores = np.minimum(1.0, scores / top)
+        return records, scores
+
+    def nearest(self, vector: NDArray[np.floating], k: int, mask: Flags | None = None) -> tuple[Whole, Floats]:
+        """The best k records by dot product with `vector` [D]: their numbers, best first, and scores.
+
+        Nothing in a namespace without a space. Raises: BadValue for a vector of another dimension, or not finite.
+        """
+        _checked_k(k)
+        given = np.ascontiguousarray(vector, np.float32)
+        if given.ndim != 1 or not np.isfinite(np.dot(given, given)):
+            raise BadValue("vector", f"shape {given.shape}", "one row of finite numbers")
+        with self._at() as (tx, known):
+            space = known.space(tx)
+            if space is None:
+                return np.zeros(0, np.int64), np.zeros(0)
+            if space.matrix.dimension != len(given):
+                raise BadValue("vector", f"{len(given)} numbers", f"{space.matrix.dimension} numbers, as the space has")
+            corpus = known.corpus(None)
+            allowed = known.allowed(tx, mask)
+            rows = min(space.matrix.rows, len(corpus))
+            if space.partial or allowed is not None or corpus.living < len(corpus):
+                allowed = (corpus.alive if allowed is None else allowed)[:rows]
+                if space.partial:
+                    allowed = allowed & space.matrix.present(rows)
+        return vectors.nearest(space.matrix, given, rows, corpus.owners, k, allowed)
+
+    def mask(
+        self,
+        *,
+        kinds: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        at: float | None = None,
+    ) -> Flags | None:
+        """Which entries may be found, [entries]; None: all.
+
+        kinds, tags: any of them        since, until: what happened then (where that is not said: was written then), s
+        at: what holds then, s since the epoch
+        """
+        with self._at() as (tx, known):
+            return known.mask(tx, kinds, tags, since, until, at)
+
+
+def _checked_k(k: int) -> None:
+    if k < 1:
+        raise BadValue("k", k, "at least 1")
+
+
+class Caches:
+    """The caches of one database, by number of namespace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = weakref.ref(database)
+        self._by: dict[int, NamespaceCache] = {}
+
+    def __getitem__(self, ns: int) -> NamespaceCache:
+        if ns not in self._by:
+            database = self._database()
+            if database is None:
+                raise StoreError("the database of this cache has been closed")
+            self._by.setdefault(ns, NamespaceCache(database, ns))
+        return self._by[ns]
+
+
+_CACHES: weakref.WeakKeyDictionary[Database, Caches] = weakref.WeakKeyDictionary()
+_GUARD = threading.Lock()
+_EVERY: weakref.WeakSet[NamespaceCache] = weakref.WeakSet()
+_held: list[NamespaceCache] = []
+
+
+def caches(database: Database) -> Caches:
+    """Shared by all that use this `Database`."""
+    with _GUARD:
+        found = _CACHES.get(database)
+        if found is None:
+            found = _CACHES[database] = Caches(database)
+        return found
+
+
+def _before_fork() -> None:
+    """No cache is half changed where a child begins."""
+    _GUARD.acquire()
+    _held[:] = sorted(_EVERY, key=id)
+    for cache in _held:
+        cache._lock.acquire()
+
+
+def _in_parent() -> None:
+    for cache in _held:
+        cache._lock.release()
+    _held.clear()
+    _GUARD.release()
+
+
+def _in_child() -> None:
+    global _GUARD
+    for cache in _held:
+        cache._lock = threading.RLock()
+    _held.clear()
+    _GUARD = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
