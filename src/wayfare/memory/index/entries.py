@@ -58,8 +58,9 @@ def add_many(
     items: Sequence[tuple[int, Keys, Sequence[Vector | None]]],
     space: int | None = None,
 ) -> range:
-    """`add` for many records at once: (record, keys, vectors) each; vectors that stand together are written
-    together.""" count = sum(len(keys) for _, keys, _ in items) if not count:
+    """`add` for many records at once: (record, keys, vectors) each; neighbouring vectors are written together."""
+    count = sum(len(keys) for _, keys, _ in items)
+    if not count:
         return range(0)
     row = tx.execute(
         "UPDATE namespaces SET entries = entries + ? WHERE ns = ? RETURNING entries", (count, ns)
@@ -216,8 +217,8 @@ def _write_segment(
 
 
 def _merge(tx: Transaction, ns: int, first: int, last: int) -> None:
-    """One segment of all that stand between: their entries and postings follow one another, so they are put end to
-    end.""" found = tx.execute(
+    """One segment of all that stand between: entries and postings follow one another, so they are put end to end."""
+    found = tx.execute(
         "SELECT segment, roles, data FROM segments WHERE ns = ? AND first >= ? AND last <= ? ORDER BY first",
         (ns, first, last),
     ).fetchall()

@@ -148,7 +148,8 @@ class Filters:
             if not known.all():  # a record that this snapshot does not know yet
                 return passes[np.concatenate((self._places, np.where(known, places, len(numbers))))]
             self._places = np.concatenate((self._places, places))
-        return passes[self._places[: len(owners)]]
+        found: Flags = passes[self._places[: len(owners)]]
+        return found
 
 
 def _intervals(rows: Sequence[tuple[int, float | None, float | None]]) -> dict[int, tuple[float, float]]:

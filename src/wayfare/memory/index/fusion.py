@@ -30,7 +30,7 @@ MOST_EXPANDED = 2_000
 
 @dataclass(frozen=True)
 class Fused:
-    """records [n], best first        relevance [n] in [0, 1]        by: search -> [n] its scores in [0, 1], 0: not found"""
+    """records [n], best first        relevance [n] in [0, 1]        by: search -> [n] scores in [0, 1], 0: not found"""
 
     records: Whole
     relevance: Floats

@@ -108,8 +108,8 @@ class Postings:
                 return known
         through = 0 if known is None else known.through
         rows = tx.execute(
-            "SELECT p.data FROM segments s CROSS JOIN postings p ON p.ns = s.ns AND p.segment = s.segment AND p.term = ?"
-            " WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
+            "SELECT p.data FROM segments s CROSS JOIN postings p"
+            " ON p.ns = s.ns AND p.segment = s.segment AND p.term = ? WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
             (word, ns, through),
         ).fetchall()
         data = b"".join(row[0] for row in rows)

@@ -1,5 +1,4 @@
-"""Exact BM25 over the living entries of one namespace (Robertson and Zaragoza 2009, "The probabilistic relevance
-framework").
+"""Exact BM25 over the living entries of one namespace (Robertson and Zaragoza 2009).
 
     score(q, d) = w(role of d) sum_t q_t idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean))
     idf(t) = ln(1 + (N - n_t + 1/2) / (n_t + 1/2))
