@@ -100,8 +100,7 @@ def kill(tx: Transaction, ns: int, record: int) -> None:
 
 
 def scrub(tx: Transaction, ns: int, record: int) -> None:
-    """Take every trace of a record out of the index: its texts, its words, its vectors. Its entries stay, dead and
-    empty.
+    """Take every trace of a record out of the index: its texts, words and vectors. Its entries stay, dead and empty.
 
     Words of earlier versions are found by their entries, not by their text, so that nothing depends on knowing it.
     """

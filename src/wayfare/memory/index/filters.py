@@ -146,7 +146,8 @@ class Filters:
             known = places < len(numbers)
             known[known] = numbers[places[known]] == new[known]
             if not known.all():  # a record that this snapshot does not know yet
-                return passes[np.concatenate((self._places, np.where(known, places, len(numbers))))]
+                unknown: Flags = passes[np.concatenate((self._places, np.where(known, places, len(numbers))))]
+                return unknown
             self._places = np.concatenate((self._places, places))
         found: Flags = passes[self._places[: len(owners)]]
         return found

@@ -50,8 +50,8 @@ def fused(
     for name in channels:
         if not weights.get(name, 0.0) >= 0:
             raise BadValue("weights", weights.get(name), "not negative")
-    records = np.unique(np.concatenate([np.asarray(found[0], np.int64) for found in channels.values()] or [[]]))
-    records = records.astype(np.int64)
+    numbers_of = [np.asarray(found[0], np.int64) for found in channels.values()]
+    records = np.unique(np.concatenate(numbers_of)) if numbers_of else np.zeros(0, np.int64)
     total = sum(weights.get(name, 0.0) for name in channels)
     relevance = np.zeros(len(records))
     by: dict[str, Floats] = {}
