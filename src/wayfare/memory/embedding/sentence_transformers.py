@@ -2,7 +2,7 @@
 
     Memory("agent.db", embedder="sentence-transformers:BAAI/bge-small-en-v1.5")
 
-Needs the extra `wayfare[sentence-transformers]`. The model is loaded at its first use and shared by the threads of a process.
+Needs the extra `wayfare[sentence-transformers]`. The model is loaded at its first use; threads of a process share it.
 """
 
 from __future__ import annotations
