@@ -1,0 +1,142 @@
+"""Weights for slates from scores: how far a policy over sets may stray from the k best, said in items.
+
+Rules differ in what they call promising; how much they explore is one number for all of them, the expected number of
+shown items that are not among the k best by the rule's own scores:
+
+    k - sum_{i in top k} pi_i(w) = explore                                                                        (1)
+
+Each family has one free strength, which (1) settles by a search:
+
+    boltzmann     w_i = exp(f_i / tau)                                                                            (2)
+    inverse gap   w_i = 1 / (1 + gamma gap_i), gap_i = max(0, f_(k) - f_i), f_(k) the k-th best; for k = 1 the
+                  probabilities of SquareCB                                                                       (3)
+    thompson      w_i = (p_i / (1 - p_i))^(1 / tau), p_i the smoothed share of posterior draws in which i is
+                  among the k best                                                                                (4)
+
+Where uniform weights explore less than is asked for, they are what is given; without exploration (0) the rest keeps
+the smallest weight that doubles bear, so that every set stays possible. The probability of a set is exact given the
+weights, however they were made.
+
+Sources: (3) after Foster & Rakhlin 2020 (arXiv 2002.04926), there for one action; (4) after Thompson 1933. The
+constraint (1) and the extension of both to sets are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wayfare.draws import Draws
+from wayfare.errors import BadValue
+from wayfare.explore.rules.evidence import Scores
+from wayfare.explore.rules.inverse_gap import SquareCB
+from wayfare.explore.rules.slates import ConditionalPoisson, SlateMixture, Top
+
+__all__ = ["boltzmann", "inverse_gap", "outside", "thompson", "top_shares"]
+
+Floats = NDArray[np.float64]
+WIDEST, BEAR = 60.0, 600.0
+"""Logarithms of weights lie within min(WIDEST, BEAR / k): the products of k of them stay within doubles."""
+DRAWS = 200
+STEPS = 60
+CLOSE = 1e-4
+"""How near (1) is met, in items."""
+
+
+def outside(weights: Floats, top: list[int], k: int) -> float:
+    """Left side of (1). weights: [n]        top: places of the k best."""
+    return k - float(SlateMixture([(1.0, ConditionalPoisson(weights))], k).inclusion()[top].sum())
+
+
+def boltzmann(scores: ArrayLike, k: int, explore: float) -> Floats:
+    """(2) with tau from (1). scores: [n], finite -> weights [n]. Raises: BadValue."""
+    f, top = _scores(scores, k, explore)
+    if not 0 < k < len(f) or not np.ptp(f):
+        return np.ones(len(f))
+    order = np.sort(f)
+    above = (f - (order[-k] + order[-k - 1]) / 2) / np.ptp(f)  # from the middle, so that no limit hides who is better
+    limit = _widest(k) / 2
+    return _solved(lambda strength: np.exp(np.clip(strength * above, -limit, limit)), limit * 1e6, top, k, explore)
+
+
+def inverse_gap(scores: ArrayLike, k: int, explore: float) -> Floats:
+    """(3) with gamma from (1). scores: [n], finite -> weights [n]. Raises: BadValue."""
+    f, top = _scores(scores, k, explore)
+    if not 0 < k < len(f):
+        return np.ones(len(f))
+    gap = np.maximum(0.0, f[top[-1]] - f)
+    if not gap.any():
+        return np.ones(len(f))
+    gap = gap / gap.max()
+
+    def weights(gamma: float) -> Floats:
+        if k > 1:
+            found: Floats = 1.0 / (1.0 + gamma * gap)
+        else:
+            found = np.maximum(SquareCB(gamma).propensities(Scores(-gap)), math.exp(-_widest(k)))
+        return found
+
+    return _solved(weights, math.exp(_widest(k)), top, k, explore)
+
+
+def thompson(mean: ArrayLike, width: ArrayLike, k: int, explore: float, draws: Draws) -> Floats:
+    """(4) with tau from (1). mean, width: [n] of independent normal posteriors -> weights [n].
+
+    Raises: BadValue, also for a width below 0.
+    """
+    shares = top_shares(mean, width, k, draws)
+    return boltzmann(np.log(shares) - np.log1p(-shares), k, explore)
+
+
+def top_shares(mean: ArrayLike, width: ArrayLike, k: int, draws: Draws, many: int = DRAWS) -> Floats:
+    """[n], in (0, 1): in which share of `many` posterior draws an item is among the k best, half a draw added."""
+    f, _ = _scores(mean, k, 0.0)
+    spread = np.asarray(width, np.float64)
+    if spread.shape != f.shape or not (np.isfinite(spread).all() and (spread >= 0).all()):
+        raise BadValue("width", list(spread.shape), f"{len(f)} finite numbers, 0 or above")
+    n = len(f)
+    if not 0 < k < n:
+        return np.full(n, 0.5)
+    sampled = f + spread * np.asarray(draws.normal(many * n)).reshape(many, n)
+    best = np.argpartition(-sampled, k - 1, axis=1)[:, :k]
+    counts = np.bincount(best.ravel(), minlength=n)
+    shares: Floats = np.divide(counts + 0.5, many + 1.0, dtype=np.float64)
+    return shares
+
+
+def _widest(k: int) -> float:
+    return min(WIDEST, BEAR / k)
+
+
+def _scores(scores: ArrayLike, k: int, explore: float) -> tuple[Floats, list[int]]:
+    f = np.asarray(scores, np.float64)
+    if f.ndim != 1 or not np.isfinite(f).all():
+        raise BadValue("scores", list(f.shape), "a row [n] of finite numbers")
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 0:
+        raise BadValue("k", k, "a whole number, 0 or more")
+    if not (math.isfinite(explore) and explore >= 0):
+        raise BadValue("explore", explore, "a number of items, at least 0")
+    return f, Top(f).best(k)
+
+
+def _solved(weights: Callable[[float], Floats], strongest: float, top: list[int], k: int, explore: float) -> Floats:
+    """The weights whose strength meets (1): a search by halves between powers of e, since `outside` falls with it."""
+    uniform = weights(0.0)
+    n = len(uniform)
+    if not 0 < k < n or explore >= k * (1 - k / n):
+        return uniform
+    low, high = math.log(1e-6), math.log(strongest)
+    found = weights(strongest)
+    if outside(found, top, k) >= explore:
+        return found
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        found = weights(math.exp(middle))
+        left = outside(found, top, k) - explore
+        if abs(left) <= CLOSE:
+            break
+        low, high = (middle, high) if left > 0 else (low, middle)
+    return found

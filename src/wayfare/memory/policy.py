@@ -1,0 +1,221 @@
+"""Which of the candidates are shown: a policy over sets, frozen in an id.
+
+    candidates -> scores f [n] -> a mixture of designs over sets of k (`explore.rules.slates`)
+
+    similarity    Top(relevance)                                        the baseline
+    memrl         (1 - epsilon) Top(z-mix) + epsilon uniform            MemRL's rule, `utility` (4)
+    epsilon       (1 - e) Top(f) + e uniform, e so that `explore` holds
+    inverse gap, boltzmann, ucb, thompson                               conditional Poisson sampling with the weights of
+                                                                        `explore.rules.slate_weights`
+
+The learned score of memory i, with features phi and the effect of its own credits,
+
+    f_i = intercept + slope relevance_i + beta . phi_i + n_i / (n_i + kappa) (mean_i - m0)                        (1)
+
+Before any credit beta = 0 and every effect is 0: the order of f is the baseline's. What is frozen in a policy's id are
+the rule and the numbers in (1); the statistics of the memories are part of the situation, so that a credit changes the
+next recall at once. `fit` learns intercept, slope and beta from credits: another id, which has to prove itself.
+
+A policy knows no store; the study simulates with this very code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.draws import Draws
+from wayfare.errors import BadValue
+from wayfare.explore.rules import slate_weights
+from wayfare.explore.rules.slates import ConditionalPoisson, Top
+from wayfare.memory.utility import gaussian_posterior, z_mix
+
+__all__ = ["BASELINE", "FEATURES", "LEARNED", "RULES", "Candidates", "Policy", "Rule", "fit"]
+
+Floats = NDArray[np.float64]
+Rule = Literal["similarity", "memrl", "epsilon", "inverse gap", "boltzmann", "ucb", "thompson"]
+RULES: tuple[str, ...] = get_args(Rule)
+FEATURES = ("words", "vectors", "links", "age", "recalled", "kind 0", "kind 1", "kind 2", "kind 3")
+"""Names of phi, each in [0, 1]: scores of the searches; 0.5^(age / 30 days); log2(1 + times recalled) / 16, at most 1;
+which of four classes the kind's name falls into."""
+UNSEEN = 0.5
+"""Q of a memory without credit, as published for rewards in [0, 1]."""
+RIDGE = 20.0
+"""How many credits the numbers before a fit are worth."""
+LEAST_SLOPE = 0.05
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What phase A leaves, best relevance first.
+
+    ids, versions: of the records        relevance: [n] in [0, 1]        features: [n, F], see `FEATURES`
+    n, total, squares: [n] sums of weight, weight * reward, weight * reward^2        q: [n], NaN where never credited
+    recalled: [n] times shown before
+    """
+
+    ids: tuple[str, ...]
+    versions: tuple[int, ...]
+    relevance: Floats
+    features: Floats
+    n: Floats
+    total: Floats
+    squares: Floats
+    q: Floats
+    recalled: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A rule and its numbers.
+
+    explore: expected number of shown items that are not among the k best by the rule's own scores
+    weight, epsilon, relevance_scale: of MemRL's rule (lambda; share of uniform sets; mean and deviation of relevance)
+    intercept, slope, beta: of (1)        prior, kappa: of the shrinkage (`utility` (1), (2))
+    optimism: widths added by `ucb`        fitted_through: the log of its fit ends at this seq; None: not fitted
+    Raises: BadValue.
+    """
+
+    rule: Rule = "thompson"
+    explore: float = 0.3
+    weight: float = 0.5
+    epsilon: float = 0.01
+    relevance_scale: tuple[float, float] | None = None
+    intercept: float = 0.5
+    slope: float = 0.3
+    beta: tuple[float, ...] = (0.0,) * len(FEATURES)
+    prior: float = 0.5
+    kappa: float = 1.0
+    optimism: float = 1.0
+    fitted_through: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise BadValue("policy", self.rule, f"safe, or one of {', '.join(RULES)}")
+        bounds = {
+            "explore": (0.0, 50.0), "weight": (0.0, 1.0), "epsilon": (0.0, 1.0), "prior": (0.0, 1.0),
+            "slope": (0.0, 1e3), "intercept": (-1e3, 1e3), "kappa": (1e-6, 1e6), "optimism": (0.0, 1e3),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise BadValue(name, value, f"a number from {low:g} to {high:g}")
+        if len(self.beta) != len(FEATURES) or not all(math.isfinite(b) for b in self.beta):
+            raise BadValue("beta", self.beta, f"{len(FEATURES)} finite numbers")
+        if self.relevance_scale is not None:
+            mean, deviation = self.relevance_scale
+            if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+                raise BadValue("relevance_scale", self.relevance_scale, "(mean, deviation above 0)")
+
+    @cached_property
+    def id(self) -> str:
+        """The rule, and a hash of every number."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return f"{self.rule.replace(' ', '-')}-{blake2b(text.encode(), digest_size=5).hexdigest()}"
+
+    def with_(self, **changes: Any) -> Policy:
+        """A copy with some numbers changed."""
+        return replace(self, **changes)
+
+    def scores(self, candidates: Candidates) -> Floats:
+        """f [n]: relevance, the z-mix, or (1)."""
+        if self.rule == "similarity":
+            return candidates.relevance
+        if self.rule == "memrl":
+            q = np.where(np.isnan(candidates.q), UNSEEN, candidates.q)
+            return z_mix(candidates.relevance, q, self.weight, self.relevance_scale)
+        mean, _, m0 = self._posterior(candidates)
+        base = self.intercept + self.slope * candidates.relevance + candidates.features @ np.array(self.beta)
+        found: Floats = base + mean - m0
+        return found
+
+    def _posterior(self, candidates: Candidates) -> tuple[Floats, Floats, float]:
+        return gaussian_posterior(candidates.n, candidates.total, candidates.squares, self.prior, self.kappa)
+
+    def parts(self, candidates: Candidates, k: int, draws: Draws) -> list[tuple[float, Top | ConditionalPoisson]]:
+        """The mixture over sets of min(k, n): components and their shares, which sum to one.
+
+        draws: of this decision; only `thompson` uses them
+        """
+        f, n = self.scores(candidates), len(candidates)
+        if self.rule == "similarity":
+            return [(1.0, Top(f))]
+        k = min(k, n)
+        if self.rule in ("memrl", "epsilon"):
+            share = self.epsilon
+            if self.rule == "epsilon":
+                stray = k * (1.0 - k / n) if n else 0.0
+                share = min(1.0, self.explore / stray) if stray > 0 else 0.0
+            return [(1.0 - share, Top(f)), (share, ConditionalPoisson(np.ones(n)))] if share else [(1.0, Top(f))]
+        if self.rule == "inverse gap":
+            weights = slate_weights.inverse_gap(f, k, self.explore)
+        elif self.rule == "boltzmann":
+            weights = slate_weights.boltzmann(f, k, self.explore)
+        else:
+            _, width, _ = self._posterior(candidates)
+            if self.rule == "ucb":
+                weights = slate_weights.boltzmann(f + self.optimism * width, k, self.explore)
+            else:
+                weights = slate_weights.thompson(f, width, k, self.explore, draws)
+        return [(1.0, ConditionalPoisson(weights))]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; `from_json` gives an equal policy."""
+        found = asdict(self)
+        found["beta"] = list(self.beta)
+        found["relevance_scale"] = None if self.relevance_scale is None else list(self.relevance_scale)
+        return found
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Policy:
+        """From what `to_json` gave. Raises: BadValue for a field that is not a policy's."""
+        unknown = kept.keys() - cls.__dataclass_fields__.keys()
+        if unknown:
+            raise BadValue("policy", sorted(unknown), f"made of {', '.join(cls.__dataclass_fields__)}")
+        scale = kept.get("relevance_scale")
+        given = {**kept, "relevance_scale": None if scale is None else (float(scale[0]), float(scale[1]))}
+        if "beta" in given:
+            given["beta"] = tuple(float(b) for b in given["beta"])
+        return cls(**given)
+
+
+BASELINE = Policy("similarity")
+"""The k most relevant."""
+LEARNED = Policy("thompson")
+"""The incumbent of a new namespace: nothing fitted yet."""
+
+
+def fit(
+    rows: Sequence[tuple[float, float, float, Floats, float]], before: Policy = LEARNED, through: int | None = None
+) -> Policy:
+    """`before` with intercept, slope and beta of (1) fitted to credits, by ridge regression towards its own numbers.
+
+    rows: (reward in [0, 1], weight u_i, relevance, features [F], effect of the memory when it was shown), one for each
+    credited item; what was not used has no row        through: seq at which the log of the fit ends
+    The slope stays at least 0.05. Raises: BadValue for no rows.
+    """
+    if not rows:
+        raise BadValue("rows", 0, "one credit at least")
+    rewards, weights, relevance, effects = (np.array([row[i] for row in rows], np.float64) for i in (0, 1, 2, 4))
+    x = np.column_stack([np.ones(len(rows)), relevance, np.array([row[3] for row in rows], np.float64)])
+    start = np.array([before.intercept, before.slope, *before.beta])
+    left = rewards - effects - x @ start
+    gram = x.T @ (weights[:, None] * x) + RIDGE * np.eye(x.shape[1])
+    found = start + np.linalg.solve(gram, x.T @ (weights * left))
+    return before.with_(
+        intercept=float(found[0]),
+        slope=max(LEAST_SLOPE, float(found[1])),
+        beta=tuple(float(b) for b in found[2:]),
+        fitted_through=through,
+    )
