@@ -4,7 +4,10 @@
     print(evaluate(log, target))                  # a policy that stays as it is
     print(replay(log, bandit))                    # one that learns
 
-`log` is what is read, `estimators` and `intervals` the mathematics, `diagnostics` what to doubt. NumPy alone.
+    print(estimate_slates(SlateLog(tasks)))       # of sets of k out of n, shown together and rewarded as one
+
+`log` is what is read, `estimators` and `intervals` the mathematics, `diagnostics` what to doubt, `slates` and
+`slate_estimates` the same for slates. NumPy alone.
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ from wayfare.explore.evaluation.intervals import confidence_sequence, off_policy
 from wayfare.explore.evaluation.log import DecisionLog
 from wayfare.explore.evaluation.replay import LearningPolicy, Replay, replay
 from wayfare.explore.evaluation.reward_models import Regressor, Ridge, cross_fitted
+from wayfare.explore.evaluation.slate_estimates import Additivity, SlateEstimate, additivity, estimate_slates
+from wayfare.explore.evaluation.slates import SlateLog, SlateRecall, SlateTask
 
 __all__ = [
+    "Additivity",
     "Calibration",
     "DecisionLog",
     "Estimate",
@@ -24,10 +30,16 @@ __all__ = [
     "Regressor",
     "Replay",
     "Ridge",
+    "SlateEstimate",
+    "SlateLog",
+    "SlateRecall",
+    "SlateTask",
+    "additivity",
     "calibration",
     "confidence_sequence",
     "cross_fitted",
     "effective_sample_size",
+    "estimate_slates",
     "evaluate",
     "no_overlap",
     "off_policy_sequence",

@@ -41,6 +41,8 @@ TITLES = {
     "dm": "direct method",
     "dr": "doubly robust",
     "switch-dr": "SWITCH, doubly robust",
+    "additive": "pseudo-inverse, of slates whose items add up",
+    "item": "shares of single items",
 }
 FEW, SURE = 100, 4.0
 """Effective sample size, and |z|, beyond which an estimate carries a caution."""

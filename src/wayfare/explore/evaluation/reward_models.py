@@ -12,6 +12,7 @@ Source of cross-fitting: Chernozhukov et al. 2018, "Double/debiased machine lear
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -38,6 +39,15 @@ class Regressor(Protocol):
     def predict(self, X: Any) -> Any:
         """X: [m, D + A] -> [m]"""
         ...
+
+
+class Identified(Protocol):
+    """A log whose rows have ids."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int: ...
 
 
 class Ridge:
@@ -94,7 +104,7 @@ def cross_fitted(log: DecisionLog, model: Ridge | Regressor | None = None, *, fo
     return predicted
 
 
-def deal(log: DecisionLog, folds: int, seed: int = 0) -> Integers:
+def deal(log: Identified, folds: int, seed: int = 0) -> Integers:
     """[N] fold of each row, 0 .. K-1, of sizes that differ by one at most; by the rows' ids alone.
 
     Raises: BadValue for a log of one decision, or unless 2 <= folds <= N.
