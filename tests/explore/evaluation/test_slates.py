@@ -180,6 +180,8 @@ def test_two_sides_of_fixed_slates_support_each_its_own_pair_but_not_a_mixed_one
     either = SlateMixture([(0.5, Top([3, 2, 1])), (0.5, Top([1, 2, 3]))], 1)
     assert missing(either, either) == pytest.approx(0.5)
     assert missing(SlateMixture([(1.0, _poisson(1, 1, 1))], 1)) == pytest.approx(1 / 3)
+    sides["incumbent"] = up  # what both can show is not counted twice
+    assert missing(either, either) == pytest.approx(0.75)
 
 
 def test_a_target_that_the_log_never_shows_is_refused_with_what_to_do_instead() -> None:
