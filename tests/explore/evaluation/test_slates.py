@@ -315,6 +315,33 @@ def test_effective_sample_size_and_largest_weight_are_those_of_the_weights() -> 
     assert told.value == pytest.approx((w * log.rewards).sum() / w.sum())
 
 
+def test_the_gain_is_paired_with_what_the_log_earned() -> None:
+    log, _ = _simulated(4, 300, _best)
+    told = estimate_slates(log, "ips")
+    paired = (log.slate_weights - 1) * log.rewards
+    error = 1.959963984540054 * paired.std(ddof=1) / math.sqrt(300)
+    assert told.gain == pytest.approx((paired.mean(), paired.mean() - error, paired.mean() + error))
+    same = SlateLog(
+        [replace(t, recalls=[replace(t.recalls[0], target=LOGGING)], target_shares=SHARES) for t in log.tasks]
+    )
+    assert estimate_slates(same, "ips").gain == pytest.approx((0, 0, 0), abs=1e-12)
+
+
+def test_a_log_says_where_its_policy_had_no_choice() -> None:
+    log = _every_slate(_best)
+    assert not log.forced.any()
+    fixed = {"baseline": LOGGING["baseline"]}
+    top = replace(log.tasks[0].recalls[0], sides=fixed)
+    both = replace(top, sides={"baseline": LOGGING["baseline"], "incumbent": LOGGING["baseline"]})
+    apart = replace(top, sides={"baseline": LOGGING["baseline"], "incumbent": SlateMixture([(1.0, Top(PARTS))], K)})
+    tasks = [
+        replace(log.tasks[0], recalls=[top], shares={"baseline": 1.0}),
+        replace(log.tasks[1], recalls=[both]),
+        replace(log.tasks[2], recalls=[apart]),
+    ]
+    assert SlateLog(tasks).forced.tolist() == [True, True, False]
+
+
 def test_wrong_propensities_are_noticed() -> None:
     log, _ = _simulated(5, 1_000, _best)
     wrong = {"baseline": LOGGING["baseline"], "incumbent": SlateMixture([(1.0, _poisson(9, 1, 9, 1, 9, 1))], K)}

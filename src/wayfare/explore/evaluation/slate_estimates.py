@@ -58,17 +58,20 @@ class SlateEstimate(Estimate):
     left_out: tasks with several recalls, which 'additive' does not see
     credited: of each side, tasks with an outcome and all tasks
     worst: the value if every task without an outcome had been worth 0, and 1
+    gain: the value less what the log earned in the same tasks, and its normal interval, paired by task
     """
 
     left_out: int
     credited: dict[str, tuple[int, int]]
     worst: tuple[float, float]
+    gain: tuple[float, float, float]
 
     def __str__(self) -> str:
         shares = ", ".join(f"{side} {known:,} of {of_all:,}" for side, (known, of_all) in self.credited.items())
         return (
             super().__str__() + f"\ntasks with an outcome: {shares}; if the others were worth 0 or 1: "
             f"{self.worst[0]:.4g} to {self.worst[1]:.4g}"
+            f"\nmore than the log earned: {self.gain[0]:.4g} [{self.gain[1]:.4g}, {self.gain[2]:.4g}]"
         )
 
 
@@ -166,7 +169,7 @@ def estimate_slates(
         effective_sample_size=effective_sample_size(weights[used]),
         largest_weight=float(largest[used].max()), mean_weight=mean_weight[0], no_overlap=lost, calibration=None,
         choices=choices, cautions=(), left_out=int((~fits).sum()), credited=log.credited_by_side(),
-        worst=(min(ends), max(ends)),
+        worst=(min(ends), max(ends)), gain=_gain(terms, log.rewards[used], level),
     )  # fmt: skip
     return SlateEstimate(**{**vars(told), "cautions": _cautions(told, estimator, mean_weight)})
 
@@ -190,6 +193,12 @@ def additivity(log: SlateLog, *, level: float = 0.95, ridge: float = 1.0, folds:
     low, high = intervals.normal(Terms(paired, np.ones_like(paired)), level)
     mean, z = mean_and_z(paired)
     return Additivity(mean, low, high, z, 2.0 * NormalDist().cdf(-abs(z)) if math.isfinite(z) else 0.0, len(paired))
+
+
+def _gain(terms: Terms, rewards: Floats, level: float) -> tuple[float, float, float]:
+    gain = terms.value - float(rewards.mean())
+    paired = gain + terms.influence - (rewards - rewards.mean())  # of mean `gain`
+    return gain, *intervals.normal(Terms(paired, np.ones_like(paired)), level)
 
 
 def _refuse_pairs(estimator: str, interval: str, max_weight: float | None) -> None:

@@ -119,6 +119,11 @@ class SlateLog:
         return np.array([_unsupported(task) for task in self.tasks])
 
     @cached_property
+    def forced(self) -> NDArray[np.bool_]:
+        """[N], whether the logging policy could do nothing but what it did."""
+        return np.array([all(_single(task, recall) for recall in task.recalls) for task in self.tasks])
+
+    @cached_property
     def _additive(self) -> tuple[Floats, Floats]:
         found = np.full((2, len(self)), math.nan)
         for row in np.flatnonzero(self.single):
@@ -241,6 +246,15 @@ def _possible(mixture: SlateMixture) -> Sets:
     if mixture.k in (0, mixture.n) or not all(isinstance(part, Top) for part in parts):
         return None
     return frozenset(frozenset(part.best(mixture.k)) for part in parts if isinstance(part, Top))
+
+
+def _single(task: SlateTask, recall: SlateRecall) -> bool:
+    """Whether all sides can draw the same one slate and no other."""
+    sides = [recall.sides[side] for side, share in task.shares.items() if share > 0]
+    if sides[0].k in (0, sides[0].n):
+        return True
+    possible = [_possible(side) for side in sides]
+    return all(slates == possible[0] and slates is not None and len(slates) == 1 for slates in possible)
 
 
 def _both(one: Sets, other: Sets) -> Sets:
