@@ -1,0 +1,430 @@
+"""The written side of a memory: operations in, versions, history and index out.
+
+    engine = Engine(database, "default", embedder=Lexical())
+    engine.plan_and_add([Add("Password resets need the cache flushed first", kind="strategy")])
+    engine.apply([Update(id, {"content": "..."}, "it was wrong")], expect={id: 1}, idempotency_key="4711")
+
+All operations of one call are applied, or none, in one transaction; each leaves a row of the log. Vectors are computed
+before the transaction begins, so that nobody waits for a model.
+"""
+
+from __future__ import annotations
+
+import json
+import time as clocks
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, replace
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.errors import BadValue, NoSuchRecord, OutcomeConflict, ReadOnly, Unavailable, VersionConflict
+from wayfare.memory import reading
+from wayfare.memory.applying import Applying, texts_of
+from wayfare.memory.embedding import Embedder, embedder_from
+from wayfare.memory.ids import new_id
+from wayfare.memory.index.cache import caches
+from wayfare.memory.merging import undo_merge
+from wayfare.memory.neighbours import Surroundings
+from wayfare.memory.operations import Add, Archive, Delete, Merge, Operation, OpResult, Supersede, request_of
+from wayfare.memory.planners import HashDedup, Planner
+from wayfare.memory.purge import Purged, purge
+from wayfare.memory.reading import Page
+from wayfare.memory.records import Link, Record, Version, checked_name, content_hash
+from wayfare.memory.store.database import Database, Transaction
+
+__all__ = ["Engine", "Page"]
+
+Vectors = Mapping[str, NDArray[np.float32]]
+# The class has a method `list`, so that these need names of their own.
+Results = list[OpResult]
+Records = list[Record]
+Versions = list[Version]
+Links = list[Link]
+Made = tuple[Sequence[Operation], Sequence[int]]
+TRIES = 10
+REFINED = "evolve_to"
+"""Type of the link from a text as it came to what a planner made of it."""
+
+
+class Engine:
+    """One namespace of a database, and what may be done with it.
+
+    also_read: namespaces whose records may be read and linked to        embedder: of the namespace's vectors
+    planner: what becomes of new texts that resemble old ones; None: exact duplicates are not stored twice
+    clock: s since the epoch
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        namespace: str,
+        *,
+        also_read: Sequence[str] = (),
+        embedder: Embedder | None = None,
+        planner: Planner | None = None,
+        clock: Callable[[], float] = clocks.time,
+    ) -> None:
+        self.database, self.namespace, self.also_read = database, namespace, tuple(also_read)
+        self.embedder, self.clock = embedder, clock
+        self.planner: Planner = HashDedup() if planner is None else planner
+        self._numbers: dict[str, int] = {}
+        self._space: int | None = -1  # not known yet
+
+    # Writing
+
+    def apply(
+        self,
+        ops: Sequence[Operation],
+        *,
+        expect: Mapping[str, int] | None = None,
+        idempotency_key: str | None = None,
+        actor: str = "",
+        operation: str | None = None,
+    ) -> Results:
+        """Apply all, or none; what became of each, in their order.
+
+        expect: id -> version that must stand before the first is applied
+        idempotency_key: the same key with the same request again returns the first results and changes nothing
+        operation: an id for all of it in the log; None makes one up
+
+        Raises: BadValue; NoSuchRecord; VersionConflict; OutcomeConflict for a key of another request; StoreError.
+        """
+        ops = tuple(ops)
+        for op in ops:
+            if not isinstance(op, Operation):
+                raise BadValue("ops", op, "a list of operations")
+        wanted = _checked_expect(expect)
+        request = _hash(["apply", ops, wanted]) if idempotency_key is not None else b""
+        every = range(len(ops))
+        return self._write(
+            lambda tx, ns, space, vectors: (ops, every), texts_of(ops), wanted, idempotency_key, request, actor,
+            operation,
+        )  # fmt: skip
+
+    def plan_and_add(self, drafts: Sequence[Add], *, idempotency_key: str | None = None, actor: str = "") -> Results:
+        """Do with new texts what the planner says; the result that stands for each, in their order.
+
+        With a slow planner each draft is stored first, in a transaction of its own, and refined in another.
+        Raises: as `apply`; what the planner raises.
+        """
+        drafts = tuple(drafts)
+        for draft in drafts:
+            if not isinstance(draft, Add):
+                raise BadValue("drafts", draft, "a list of Add")
+        request = _hash(["add", drafts]) if idempotency_key is not None else b""
+        planner = self.planner
+        if planner.slow:
+            return self._refined(drafts, planner, idempotency_key, request, actor)
+        wanted = [planner.wants(draft) for draft in drafts]
+        looking = any(each.nearest or each.tag is not None for each in wanted)
+        if looking:
+            drafts = tuple(draft if draft.id is not None else replace(draft, id=new_id()) for draft in drafts)
+        texts: Sequence[str] = texts_of(drafts)
+        if getattr(planner, "looks_first", False) and self._costly:
+            texts = self._unknown(drafts)
+
+        def make(tx: Transaction, ns: int, space: int | None, vectors: Vectors) -> Made:
+            ops: list[Operation] = []
+            first = []
+            around = Surroundings(tx, ns, caches(self.database)[ns], space, vectors) if looking else None
+            for draft, each in zip(drafts, wanted, strict=True):
+                planned = planner.plan(draft, () if around is None else around.of(draft, each))
+                if not planned:
+                    raise BadValue("planner", planned, "one that answers each draft with an operation")
+                first.append(len(ops))
+                ops += planned
+                if around is not None:
+                    around.note(planned)
+            return ops, first
+
+        return self._write(make, texts, {}, idempotency_key, request, actor, None)
+
+    def undo_merge(self, id: str, *, reason: str = "", actor: str = "") -> Results:
+        """Take the last merge into a record back: what was merged stands again, under a new version.
+
+        Raises: NoSuchRecord; StoreError where nothing was merged into it; VersionConflict where one has moved on.
+        """
+        checked_name("id", id)
+        with self.database.write() as tx:
+            applying = self._applying(tx, self._ns(tx, create=True), self._serving(tx), {}, actor, None)
+            undo_merge(applying, id, reason)
+            return applying.finish()
+
+    def forget(self, id: str, *, purge: bool = False, reason: str = "", actor: str = "") -> OpResult | Purged:
+        """Hide a record at once; with `purge`, leave no byte of its text in the file.
+
+        Raises: NoSuchRecord; Unavailable where another process keeps the old text alive; StoreError.
+        """
+        if not purge:
+            return self.apply([Delete(id, reason)], actor=actor)[0]
+        return self.purge(id, actor=actor)
+
+    def purge(self, id: str, *, actor: str = "") -> Purged:
+        """As `forget` with purge; also of a record that was forgotten before."""
+        checked_name("id", id)
+        with self.database.read() as tx:
+            ns = self._ns(tx)
+        if ns is None:
+            raise NoSuchRecord(id)
+        return purge(self.database, ns, id, time=self.clock(), actor=actor, operation=new_id())
+
+    # Reading
+
+    def get(self, id: str) -> Record:
+        """The present version. Raises: NoSuchRecord, also for what was forgotten."""
+        return self.get_many([id])[0]
+
+    def get_many(self, ids: Sequence[str]) -> Records:
+        """In their order. Raises: NoSuchRecord for the first that is not there."""
+        for id in ids:
+            checked_name("id", id)
+        with self.database.read() as tx:
+            places = [
+                (ns, path) for path in (self.namespace, *self.also_read) if (ns := self._ns(tx, path)) is not None
+            ]
+            found = reading.read_records(tx, places, ids)
+        for id in ids:
+            if id not in found:
+                raise NoSuchRecord(id)
+        return [found[id] for id in ids]
+
+    def list(self, **filters: Any) -> Page:
+        """A page of records, by id: those that the memory named are in the order in which they were made.
+
+        filters: kind, tags, status (active; None: all), since, until, after (`next` of the page before), limit (100)
+        """
+        with self.database.read() as tx:
+            ns = self._ns(tx)
+            return reading.listed(tx, -1 if ns is None else ns, self.namespace, **filters)
+
+    def history(self, id: str) -> Versions:
+        """Every version, oldest first. Raises: NoSuchRecord."""
+        with self.database.read() as tx:
+            return reading.history(tx, self._own(tx, id), self.namespace, id)
+
+    def as_of(self, id: str, time: float) -> Record:
+        """The record as it stood at a time. Raises: NoSuchRecord where it was not there, not yet or no more."""
+        with self.database.read() as tx:
+            return reading.as_of(tx, self._own(tx, id), self.namespace, id, time)
+
+    def links(self, id: str, **filters: Any) -> Links:
+        """Of a record. filters: direction (out, in, both), types, at."""
+        with self.database.read() as tx:
+            return reading.links_of(tx, self._own(tx, id), id, **filters)
+
+    # Numbers of namespaces and spaces
+
+    def _ns(self, tx: Transaction, path: str | None = None, create: bool = False) -> int | None:
+        name = self.namespace if path is None else path
+        known = self._numbers.get(name)
+        if known is None:
+            known = tx.namespace(name, create=create)
+            if known is not None and not tx.changed:  # what may be rolled back is not remembered
+                self._numbers[name] = known
+        return known
+
+    def _own(self, tx: Transaction, id: str) -> int:
+        checked_name("id", id)
+        ns = self._ns(tx)
+        if ns is None:
+            raise NoSuchRecord(id)
+        return ns
+
+    def _serving(self, tx: Transaction) -> int | None:
+        ns = self._ns(tx)
+        row = tx.execute("SELECT space FROM namespaces WHERE ns = ?", (ns,)).fetchone()
+        return None if row is None else row[0]
+
+    def _embedded(self, space: int | None, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Text -> [D] in a space. Raises: BadValue for vectors that do not fit it; what the embedder raises."""
+        if space is None or not texts:
+            return {}
+        embedder = self.embedder
+        with self.database.read() as tx:
+            model, dimension = tx.execute("SELECT model, dimension FROM spaces WHERE space = ?", (space,)).fetchone()
+        if embedder is None or embedder.model != model:
+            embedder = self.embedder = embedder_from(model)
+            if embedder is None:
+                raise BadValue("embedder", None, f"{model!r}, whose vectors the namespace holds")
+        found = np.asarray(embedder.embed(texts), np.float32)
+        if found.shape != (len(texts), dimension):
+            raise BadValue("vectors", f"shape {found.shape}", f"of shape {(len(texts), dimension)}")
+        return dict(zip(texts, found, strict=True))
+
+    # One transaction
+
+    def _applying(
+        self, tx: Transaction, ns: int | None, space: int | None, vectors: Vectors, actor: str, operation: str | None
+    ) -> Applying:
+        if actor:
+            checked_name("actor", actor)
+        assert ns is not None
+        others = [number for path in self.also_read if (number := self._ns(tx, path)) is not None]
+        return Applying(
+            tx, ns, space=space, vectors=vectors, time=self.clock(), actor=actor, operation=operation or new_id(),
+            readable=others,
+        )  # fmt: skip
+
+    def _write(
+        self,
+        make: Callable[[Transaction, int, int | None, Vectors], Made],
+        texts: Sequence[str],
+        expect: Mapping[str, int],
+        key: str | None,
+        request: bytes,
+        actor: str,
+        operation: str | None,
+    ) -> Results:
+        """make: operations, and which of their results are asked for, once the transaction is open."""
+        if self.database.read_only:
+            raise ReadOnly(f"{self.database.path} was opened to be read only")
+        if key is not None:
+            known = self._answered(key, request)
+            if known is not None:
+                return known
+        if self._space == -1:
+            with self.database.read() as tx:
+                self._space = self._serving(tx)
+        for _ in range(TRIES):
+            space = self._space
+            vectors = self._embedded(space, texts)
+            with self.database.write() as tx:
+                ns = self._ns(tx, create=True)
+                assert ns is not None
+                self._space = self._serving(tx)
+                if self._space == space:
+                    if key is not None:
+                        known = _answer(tx, ns, key, request)
+                        if known is not None:
+                            return known
+                    ops, asked = make(tx, ns, space, vectors)
+                    missing = [text for text in texts_of(ops) if text not in vectors] if space is not None else []
+                    if missing:  # a planner has written texts of its own
+                        vectors = {**vectors, **self._embedded(space, missing)}
+                    applying = self._applying(tx, ns, space, vectors, actor, operation)
+                    if expect:
+                        applying.expect(expect)
+                    for op in ops:
+                        applying.take(op)
+                    results = applying.finish()
+                    results = [results[i] for i in asked]
+                    if key is not None:
+                        _keep_answer(tx, ns, key, request, results, applying.time)
+                    return results
+        raise Unavailable(f"{self.database.path}: the namespace has changed its embedder {TRIES} times meanwhile")
+
+    @property
+    def _costly(self) -> bool:
+        """Whether it is worth looking before a text is embedded."""
+        return self.embedder is not None and not self.embedder.model.startswith("lexical")
+
+    def _answered(self, key: str, request: bytes) -> Results | None:
+        checked_name("idempotency_key", key)
+        with self.database.read() as tx:
+            ns = self._ns(tx)
+            return None if ns is None else _answer(tx, ns, key, request)
+
+    def _unknown(self, drafts: Sequence[Add]) -> Sequence[str]:
+        """Texts of the drafts that no active record says: only these are worth a costly embedding."""
+        with self.database.read() as tx:
+            ns = self._ns(tx)
+            new = [
+                draft
+                for draft in drafts
+                if tx.execute(
+                    "SELECT 1 FROM records WHERE ns = ? AND kind = ? AND content_hash = ? AND status = 'active'",
+                    (ns, draft.kind, content_hash(draft.content)),
+                ).fetchone() is None
+            ]  # fmt: skip
+        return texts_of(new)
+
+    # A slow planner
+
+    def _refined(self, drafts: Sequence[Add], planner: Planner, key: str | None, request: bytes, actor: str) -> Results:
+        if key is not None:
+            known = self._answered(key, request)
+            if known is not None:
+                return known
+        results = [self._refine(draft, planner, actor) for draft in drafts]
+        if key is not None:
+            with self.database.write() as tx:
+                ns = self._ns(tx, create=True)
+                assert ns is not None
+                known = _answer(tx, ns, key, request)
+                if known is not None:
+                    return known
+                _keep_answer(tx, ns, key, request, results, self.clock())
+        return results
+
+    def _refine(self, draft: Add, planner: Planner, actor: str) -> OpResult:
+        """Store as it came, ask the planner without a lock, apply what it says if what it saw still stands."""
+        raw = self.apply([draft], actor=actor)[0]
+        if raw.op != "ADD":
+            return raw
+        calls = getattr(planner, "max_calls", 1)
+        for call in range(1, calls + 1):
+            with self.database.read() as tx:
+                ns, space = self._ns(tx), self._serving(tx)
+                assert ns is not None
+            vectors = self._embedded(space, [draft.content])
+            with self.database.read() as tx:
+                around = Surroundings(tx, ns, caches(self.database)[ns], space, vectors)
+                seen = around.of(draft, planner.wants(draft), without=[raw.id])
+            planned = list(planner.plan(draft, seen))
+            if not planned:
+                return raw
+            if len(planned) == 1 and isinstance(planned[0], Add) and planned[0].content == draft.content:
+                return raw
+            expect = {each.record.id: each.record.version for each in seen} | {raw.id: 1}
+            # Out of the way first: what it becomes may say the same.
+            ops = [Archive(raw.id, "refined"), *(_evolved(op, raw.id) for op in planned)]
+            try:
+                return self.apply(ops, expect=expect, actor=actor)[1]
+            except VersionConflict:
+                if call == calls:
+                    raise
+        return raw
+
+
+def _evolved(op: Operation, raw: str) -> Operation:
+    """The operation, with a link from the text as it came to what it adds."""
+    made = op if isinstance(op, Add) else op.into if isinstance(op, Merge) else getattr(op, "by", None)
+    if not isinstance(made, Add):
+        return op
+    linked = replace(made, links=(*made.links, Link(raw, "", REFINED)))
+    if isinstance(op, Merge):
+        return replace(op, into=linked)
+    return replace(op, by=linked) if isinstance(op, Supersede) else linked
+
+
+def _checked_expect(expect: Mapping[str, int] | None) -> dict[str, int]:
+    wanted = dict(expect or {})
+    for id, version in wanted.items():
+        checked_name("expect", id)
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise BadValue("expect", version, "versions, whole numbers from 1, by id")
+    return wanted
+
+
+def _hash(request: object) -> bytes:
+    text = json.dumps(request_of(request), sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _answer(tx: Transaction, ns: int, key: str, request: bytes) -> list[OpResult] | None:
+    row = tx.execute("SELECT request, answer FROM answers WHERE ns = ? AND key = ?", (ns, key)).fetchone()
+    if row is None:
+        return None
+    if row[0] != request:
+        raise OutcomeConflict(f"idempotency key {key!r} was used for another request before")
+    return [OpResult(*each) for each in json.loads(row[1])]
+
+
+def _keep_answer(tx: Transaction, ns: int, key: str, request: bytes, results: Sequence[OpResult], time: float) -> None:
+    answer = json.dumps([astuple(result) for result in results])
+    tx.execute(
+        "INSERT INTO answers (ns, key, request, answer, time) VALUES (?, ?, ?, ?, ?)", (ns, key, request, answer, time)
+    )

@@ -1,0 +1,135 @@
+"""Several records become one, and how that is undone.
+
+The row of the log under the record that stands after a merge holds what undoing takes: which records it took in, at
+which version, and their entries of the index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.errors import StoreError, VersionConflict
+from wayfare.memory.index import entries
+from wayfare.memory.operations import Add, Merge
+from wayfare.memory.records import Link, Provenance, Record
+from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.rows import record_from_body
+
+if TYPE_CHECKING:
+    from wayfare.memory.applying import Applying
+
+__all__ = ["merge", "stored_vector", "undo_merge"]
+
+Vector = NDArray[np.float32]
+
+
+def merge(applying: Applying, op: Merge) -> None:
+    """Take records into another: their provenance is its own, they are superseded, and linked to as its sources."""
+    taken: list[tuple[int, Record, list[int]]] = []
+    also: list[Provenance] = []
+    for number, record in [applying.active(id) for id in op.ids if id != op.into]:
+        alive = _alive(applying, number)
+        new = applying.rewrite(number, record, record.with_(status="superseded"))
+        applying.kill(number)
+        taken.append((number, new, alive))
+        also += record.provenance
+    before: int | None = None
+    if isinstance(op.into, Add):
+        id, version, made = applying.add(op.into, also)
+    else:
+        id, version, made = op.into, applying.active(op.into)[1].version, False
+    number, record = applying.find(id)
+    if not made:
+        before = version
+        whole = tuple(dict.fromkeys((*record.provenance, *also)))
+        version = applying.rewrite(number, record, record.with_(provenance=whole)).version
+    for source, each, _ in taken:
+        applying.put_link(Link(id, each.id, "derived_from"))
+        applying.write_log("MERGED", each.id, each.version, op.reason, {"record": source, "into": id})
+    undo = [[each.id, each.version, alive] for _, each, alive in taken]
+    body = {"record": number, "from": undo, "before": before, "version": version}
+    applying.write_log("MERGE", id, version, op.reason, body)
+    applying.answer("MERGE", id, version, op.reason)
+
+
+def undo_merge(applying: Applying, id: str, reason: str = "") -> None:
+    """Take the last merge into a record back.
+
+    Raises: NoSuchRecord; StoreError where nothing was merged into it; VersionConflict where one has moved on.
+    """
+    number, record = applying.find(id)
+    row = applying.tx.execute(
+        "SELECT op, body FROM log WHERE ns = ? AND id = ? AND op IN ('MERGE', 'UNMERGE') ORDER BY seq DESC LIMIT 1",
+        (applying.ns, id),
+    ).fetchone()
+    if row is None or row[0] != "MERGE":
+        raise StoreError(f"nothing was merged into memory {id}, or that was undone already")
+    body = json.loads(row[1])
+    if record.version != body["version"]:
+        raise VersionConflict(id, body["version"], record.version)
+    if body["before"] is None:
+        new = applying.rewrite(number, record, record.with_(status="archived"))
+        applying.kill(number)
+    else:
+        earlier = _version(applying, id, body["before"])
+        new = applying.rewrite(number, record, record.with_(provenance=earlier.provenance))
+    applying.write_log("UNMERGE", id, new.version, reason, {"record": number})
+    applying.answer("UNMERGE", id, new.version, reason)
+    for source, version, ordinals in body["from"]:
+        applying.expect({source: version})
+        own, taken = applying.find(source)
+        new = applying.rewrite(own, taken, taken.with_(status="active"))
+        _revive(applying, own, new, ordinals)
+        applying.tx.execute(
+            "DELETE FROM links WHERE ns = ? AND source = ? AND type = 'derived_from' AND target = ?",
+            (applying.ns, id, source),
+        )
+        applying.write_log("UNMERGE", source, new.version, reason, {"record": own})
+        applying.answer("UNMERGE", source, new.version, reason)
+
+
+def stored_vector(tx: Transaction, ns: int, space: int, ordinal: int) -> Vector | None:
+    """[D], of an entry in a space."""
+    (dimension,) = tx.execute("SELECT dimension FROM spaces WHERE space = ?", (space,)).fetchone()
+    size = entries.per_block(dimension)
+    row = tx.execute(
+        "SELECT substr(data, ?, ?) FROM blocks WHERE ns = ? AND space = ? AND position = ?",
+        (ordinal % size * 4 * dimension + 1, 4 * dimension, ns, space, ordinal // size),
+    ).fetchone()
+    return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
+
+
+def _version(applying: Applying, id: str, version: int) -> Record:
+    body, stored = applying.tx.execute(
+        "SELECT body, checksum FROM versions WHERE ns = ? AND id = ? AND version = ?", (applying.ns, id, version)
+    ).fetchone()
+    return record_from_body(body, stored, "")
+
+
+def _alive(applying: Applying, number: int) -> list[int]:
+    applying.index()
+    rows = applying.tx.execute(
+        "SELECT ordinal FROM entries WHERE record = ? AND ns = ? AND alive = 1", (number, applying.ns)
+    )
+    return sorted(ordinal for (ordinal,) in rows)
+
+
+def _revive(applying: Applying, number: int, record: Record, ordinals: Sequence[int]) -> None:
+    """New entries with the texts and vectors of old ones: what was dead when it was packed has no postings."""
+    applying.index()
+    texts: list[tuple[str, str | None, str]] = []
+    vectors: list[Vector | None] = []
+    for ordinal in ordinals:
+        role, text = applying.tx.execute(
+            "SELECT role, text FROM entries WHERE ns = ? AND ordinal = ?", (applying.ns, ordinal)
+        ).fetchone()
+        texts.append((role, text, record.content if text is None else text))
+        vectors.append(
+            None if applying.space is None else stored_vector(applying.tx, applying.ns, applying.space, ordinal)
+        )
+    applying.waiting.append((number, texts, [] if applying.space is None else vectors))
