@@ -55,6 +55,7 @@ class Shelf:
     ) -> int:
         self.count += 1
         names, values = record_row(Record(f"{self.ns}-{self.count}", text, tags=tuple(tags), **fields), self.ns)
+        values = (*values[: names.index("content_hash")], self.count, *values[names.index("content_hash") + 1 :])
         columns, marks = ", ".join(names), ", ".join("?" * len(names))
         number = tx.execute(f"INSERT INTO records ({columns}) VALUES ({marks}) RETURNING record", values).fetchone()[0]
         for tag in tags:

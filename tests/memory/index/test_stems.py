@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wayfare.memory.index.stems import _measure, stem
 
 # The examples of Porter's paper, carried through all five steps.
-PUBLISHED = """
+PAIRS = """
 caresses caress  ponies poni  ties ti  caress caress  cats cat
 feed feed  agreed agre  plastered plaster  bled bled  motoring motor  sing sing
 conflated conflat  troubled troubl  sized size  hopping hop  tanned tan  falling fall  hissing hiss  fizzed fizz
@@ -23,7 +23,8 @@ homologou homolog  communism commun  activate activ  angulariti angular  homolog
 bowdlerize bowdler  probate probat  rate rate  cease ceas  controll control  roll roll
 generalizations gener  oscillators oscil
 connect connect  connected connect  connecting connect  connection connect  connections connect
-""".split()
+"""
+PUBLISHED = PAIRS.split()
 
 
 @pytest.mark.parametrize(("word", "expected"), list(zip(PUBLISHED[::2], PUBLISHED[1::2], strict=True)))

@@ -14,10 +14,11 @@ what was committed before it. Nothing is taken from here but numbers of records 
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -44,7 +45,8 @@ class NamespaceCache:
         self._database = weakref.ref(database)
         self._lock = threading.RLock()
         self._followed = Followed(ns)
-        _EVERY.add(self)
+        with _GUARD:
+            _EVERY.add(self)
 
     @contextmanager
     def _at(self) -> Iterator[tuple[Transaction, Followed]]:
@@ -52,7 +54,7 @@ class NamespaceCache:
         database = self._database()
         if database is None:
             raise StoreError("the database of this cache has been closed")
-        with database.read() as tx, self._lock:
+        with self._lock, database.read() as tx:  # a fork waits for the lock: SQLite's own locks are free then
             self._followed.refresh(tx)
             yield tx, self._followed
 
@@ -72,7 +74,7 @@ class NamespaceCache:
         k: int,
         mask: Flags | None = None,
         *,
-        roles: dict[str, float] | None = None,
+        roles: Mapping[str, float] | None = None,
         calibrated: bool = False,
     ) -> tuple[Whole, Floats]:
         """The best k records by BM25: their numbers, best first, and scores above 0.
@@ -81,6 +83,9 @@ class NamespaceCache:
         calibrated: divided by what an entry of mean length with every word of the query once would score, at most 1
         """
         _checked_k(k)
+        for role, weight in (roles or {}).items():
+            if not 0 <= weight < math.inf:
+                raise BadValue(f"roles[{role!r}]", weight, "a finite number that is not negative")
         counts: dict[str, int] = {}
         for word in tokens(query):
             counts[word] = counts.get(word, 0) + 1
@@ -122,6 +127,13 @@ class NamespaceCache:
                 if space.partial:
                     allowed = allowed & space.matrix.present(rows)
         return vectors.nearest(space.matrix, given, rows, corpus.owners, k, allowed)
+
+    def passing(self, numbers: Sequence[int], mask: Flags) -> set[int]:
+        """Which of these records have an entry that `mask` lets pass."""
+        with self._at() as (_, known):
+            owners = known.corpus(None).owners
+        m = min(len(owners), len(mask))
+        return set(numbers) & set(owners[:m][np.isin(owners[:m], list(numbers)) & mask[:m]].tolist())
 
     def mask(
         self,

@@ -35,6 +35,10 @@ class Filters:
     _limited: dict[int, tuple[float, float]] | None = None
     _tagged: dict[str, Whole] = field(default_factory=dict)
 
+    def ready(self, by_record: bool, by_time: bool) -> bool:
+        """Whether nothing has to be read first for kinds and times of events, and for what holds at a time."""
+        return not (by_record and self._numbers is None) and not (by_time and self._limited is None)
+
     def follow(self, tx: Transaction, records: Sequence[int]) -> None:
         """These records have changed, or are new."""
         self._tagged.clear()

@@ -7,6 +7,7 @@ except for the flag of life, so that a search goes on undisturbed with what it t
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,13 +60,22 @@ class Followed:
     _filters: Filters = field(default_factory=Filters)
     _space: Space | None = None
     _serving: int | None = None
+    _lender: weakref.ref[Transaction] | None = None
+    _lent_all: bool = False
 
     # Following
 
     def refresh(self, tx: Transaction) -> None:
         """Bring it to the snapshot of `tx`, unless it is there or further, or `tx` itself has changed something."""
-        if tx.writing and tx.changed and self.sequence >= 0:
-            return
+        if self._lender is not None and self._lender() is not tx:  # what it saw may have been rolled back
+            self.sequence = -1 if self._lent_all else self.sequence
+            self._space = None
+            self._repay()
+        if tx.writing and tx.changed:
+            if self.sequence >= 0:
+                return
+            self._borrow(tx)
+            self._lent_all = True
         row = tx.execute("SELECT sequence, entries, space FROM namespaces WHERE ns = ?", (self.ns,)).fetchone()
         if row is None:
             raise StoreError(f"there is no namespace number {self.ns}")
@@ -81,6 +91,15 @@ class Followed:
         self.sequence = sequence
         if space != self._serving:
             self._serving, self._space = space, None
+
+    def _borrow(self, tx: Transaction) -> None:
+        """Something was read that only `tx` sees so far: it is kept once `tx` is committed."""
+        if self._lender is None:
+            self._lender = weakref.ref(tx)
+            tx.on_commit(self._repay)
+
+    def _repay(self) -> None:
+        self._lender, self._lent_all = None, False
 
     def _load(self, tx: Transaction, entries: int) -> None:
         self.count = self.living = self.words = 0
@@ -214,17 +233,24 @@ class Followed:
 
     def space(self, tx: Transaction) -> Space | None:
         """The serving space with all its vectors so far; None where there is none."""
-        if self._serving is None:
+        row = tx.execute(
+            "SELECT s.space, s.dimension FROM namespaces n JOIN spaces s ON s.space = n.space WHERE n.ns = ?",
+            (self.ns,),
+        ).fetchone()
+        if row is None:
             return None
-        if self._space is None:
-            row = tx.execute("SELECT dimension FROM spaces WHERE space = ?", (self._serving,)).fetchone()
-            if row is None:
-                return None
-            self._space = Space(self._serving, Matrix(int(row[0])))
-        matrix = self._space.matrix
-        if matrix.rows < self.count:
-            self._read_vectors(tx, self._space)
+        number, dimension = int(row[0]), int(row[1])
+        if number != self._serving:  # the snapshot is from before the namespace moved to another embedder
+            return self._filled(tx, Space(number, Matrix(dimension)))
+        if self._space is None or self._space.matrix.rows < self.count:
+            if tx.writing and tx.changed:
+                self._borrow(tx)
+            self._space = self._filled(tx, self._space or Space(number, Matrix(dimension)))
         return self._space
+
+    def _filled(self, tx: Transaction, space: Space) -> Space:
+        self._read_vectors(tx, space)
+        return space
 
     def _read_vectors(self, tx: Transaction, space: Space) -> None:
         matrix = space.matrix
@@ -282,7 +308,14 @@ class Followed:
     ) -> Flags | None:
         """As `NamespaceCache.mask`."""
         owners = self._owners[: self.count]
-        return self._filters.mask(tx, self.ns, owners, kinds, tags, since, until, at)
+        filters = self._filters
+        by_record = kinds is not None or since is not None or until is not None
+        if tx.writing and tx.changed:
+            if not filters.ready(by_record, at is not None):
+                filters = Filters()
+        elif self._limit(tx) is not None:
+            filters = Filters()  # what an older snapshot says is not to be kept
+        return filters.mask(tx, self.ns, owners, kinds, tags, since, until, at)
 
 
 def _numbers(tx: Transaction, ns: int, id: str | None, body: Mapping[str, Any]) -> set[int]:

@@ -112,6 +112,8 @@ class Postings:
             " ON p.ns = s.ns AND p.segment = s.segment AND p.term = ? WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
             (word, ns, through),
         ).fetchall()
+        if not all(isinstance(row[0], bytes) for row in rows):
+            raise Damaged(f"the postings of {word!r} in namespace {ns} are no bytes; `wayfare memory doctor`")
         data = b"".join(row[0] for row in rows)
         if len(data) % POSTING.itemsize:
             raise Damaged(f"the postings of {word!r} in namespace {ns} are cut; `wayfare memory doctor`")
@@ -121,14 +123,14 @@ class Postings:
             raise Damaged(f"the postings of {word!r} in namespace {ns} are out of order; `wayfare memory doctor`")
         inside = slice(*np.searchsorted(ordinals, (through, packed)))
         new = _Read(packed, ordinals[inside].astype(np.int32), times[inside].copy())
-        if known is not None:
-            self._bytes -= known.size
-            if len(known.ordinals):
-                new = _Read(
-                    packed, np.concatenate((known.ordinals, new.ordinals)), np.concatenate((known.times, new.times))
-                )
+        if known is not None and len(known.ordinals):
+            new = _Read(
+                packed, np.concatenate((known.ordinals, new.ordinals)), np.concatenate((known.times, new.times))
+            )
+        if tx.writing and tx.changed:  # it may be undone
+            return new
+        self._bytes += new.size - (0 if known is None else known.size)
         self._read[word] = new
-        self._bytes += new.size
         while self._bytes > KEPT_BYTES and len(self._read) > 1:
             self._bytes -= self._read.popitem(last=False)[1].size
         return new

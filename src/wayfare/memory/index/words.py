@@ -131,7 +131,13 @@ def search(found: Sequence[Occurrences], corpus: Corpus, k: int, allowed: Flags 
             ordinals, times = ordinals[kept], times[kept]
         sums[ordinals] += term.share(corpus, ordinals, times)
     candidates = np.flatnonzero(sums)
-    return best_records(_weighted(sums, candidates, corpus), candidates, corpus.owners, k)
+    return _best(_weighted(sums, candidates, corpus), candidates, corpus, k)
+
+
+def _best(values: Floats, ordinals: NDArray[np.intp], corpus: Corpus, k: int) -> tuple[Whole, Floats]:
+    if corpus.weights is not None:  # a role of weight 0 finds nothing
+        ordinals, values = ordinals[values > 0], values[values > 0]
+    return best_records(values, ordinals, corpus.owners, k)
 
 
 def _weighted(sums: Floats, ordinals: NDArray[np.intp], corpus: Corpus) -> Floats:
@@ -168,4 +174,4 @@ def _finish(
         sums[ordinals] += term.share(corpus, ordinals, term.times[places])
         values = _weighted(sums, candidates, corpus)
         least = _least(values, candidates, corpus, k) or least
-    return best_records(values, candidates, corpus.owners, k)
+    return _best(values, candidates, corpus, k)
