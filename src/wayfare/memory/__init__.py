@@ -1,10 +1,66 @@
-"""Memory: what an agent keeps of what it has met. Imports no torch.
+"""Memory: what an agent keeps of what it has met, and learns to recall. Imports no torch.
 
-transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
+    memory = Memory("agent.db")
+    with memory.task("ticket-4711") as task:
+        recall = memory.recall("user cannot log in after password reset", k=5)
+        ...                                     # the agent works, with recall.text in its prompt
+        task.credit(1.0)
+
+The public face
+    memory          `Memory`: remember, recall, credit, revise, forget, ...
+    governing       its verbs about learning itself: freeze, refit, rollback, void, evaluate, stats
+    recalled        what a recall returns        tasks    what is credited together        dialogue  conversations
+
+Recalling: candidates -> a policy -> a receipt
+    candidates      which memories could be recalled        policy, utility   by what they are chosen
+    recalling       from the query to the receipt           receipts          what was drawn, with which probability
+    standing        the safe mixture of policies            past              a look at an earlier time
+
+Learning: outcome -> shares -> utilities
+    outcomes, credit        evaluate, evaluation   another policy on these logs        importing   past tasks
+
+Keeping
+    records, operations     what there is, and what can be done to it
+    engine, applying, merging, reading      all or none; what was, and when        planners, neighbours   what to keep
+    echo            what only restates what was recalled        purge, scanning    until no byte is left
+    opening, ids, drafting   store/  the file    index/  words and vectors    embedding/  texts as vectors
+
+    transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
 """
 
 from __future__ import annotations
 
+from wayfare.memory.credit import CreditRule
+from wayfare.memory.dialogue import Turn
+from wayfare.memory.evaluation import Evaluation
+from wayfare.memory.memory import Memory
+from wayfare.memory.operations import OpResult
+from wayfare.memory.outcomes import Credited, Voided
+from wayfare.memory.policy import Policy
+from wayfare.memory.recalled import Recall, RecalledItem
+from wayfare.memory.records import Key, Link, Provenance, Record, Utility, Version
+from wayfare.memory.tasks import Task
 from wayfare.memory.transitions import Snapshot, Transition, Transitions
 
-__all__ = ["Snapshot", "Transition", "Transitions"]
+__all__ = [
+    "CreditRule",
+    "Credited",
+    "Evaluation",
+    "Key",
+    "Link",
+    "Memory",
+    "OpResult",
+    "Policy",
+    "Provenance",
+    "Recall",
+    "RecalledItem",
+    "Record",
+    "Snapshot",
+    "Task",
+    "Transition",
+    "Transitions",
+    "Turn",
+    "Utility",
+    "Version",
+    "Voided",
+]

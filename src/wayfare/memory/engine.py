@@ -71,6 +71,7 @@ class Engine:
         self.embedder, self.clock = embedder, clock
         self.planner: Planner = HashDedup() if planner is None else planner
         self._numbers: dict[str, int] = {}
+        self._spaces: dict[int, tuple[str, int]] = {}
         self._space: int | None = -1  # not known yet
 
     # Writing
@@ -243,8 +244,11 @@ class Engine:
         if space is None or not texts:
             return {}
         embedder = self.embedder
-        with self.database.read() as tx:
-            model, dimension = tx.execute("SELECT model, dimension FROM spaces WHERE space = ?", (space,)).fetchone()
+        if space not in self._spaces:
+            with self.database.read() as tx:
+                row = tx.execute("SELECT model, dimension FROM spaces WHERE space = ?", (space,)).fetchone()
+                self._spaces[space] = (str(row[0]), int(row[1]))
+        model, dimension = self._spaces[space]
         if embedder is None or embedder.model != model:
             embedder = self.embedder = embedder_from(model)
             if embedder is None:

@@ -5,6 +5,7 @@ A process that is killed meanwhile leaves the file as it was: the next one to op
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from wayfare.errors import StoreError
@@ -13,7 +14,17 @@ from wayfare.memory.store.schema import VERSION
 
 __all__ = ["STEPS", "migrate"]
 
-STEPS: Mapping[int, Callable[[Transaction], None]] = {}
+
+def _frozen_by_itself(tx: Transaction) -> None:
+    """1 -> 2: whether a namespace is frozen stands in a column, so that a credit need not read the whole standing."""
+    tx.execute("ALTER TABLE standing ADD COLUMN frozen INTEGER")
+    for ns, body in tx.execute("SELECT ns, body FROM standing").fetchall():
+        kept = json.loads(body)
+        frozen = kept.pop("frozen", None)
+        tx.execute("UPDATE standing SET frozen = ?, body = ? WHERE ns = ?", (frozen, json.dumps(kept), ns))
+
+
+STEPS: Mapping[int, Callable[[Transaction], None]] = {1: _frozen_by_itself}
 """From a version to the next."""
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 __all__ = ["TABLES", "VERSION"]
 
-VERSION = 1
+VERSION = 2
 """Of these tables; an older file is brought forward by `migrations`."""
 
 TABLES = """
@@ -156,6 +156,7 @@ CREATE TABLE standing (
     ns INTEGER PRIMARY KEY,
     version INTEGER NOT NULL,
     through INTEGER NOT NULL,               -- seq of the last outcome that the floor has seen
+    frozen INTEGER,                         -- seq after which nothing is learned; NULL: learning
     body TEXT NOT NULL                      -- JSON, see `standing.py`
 );
 

@@ -1,0 +1,295 @@
+"""Phase A: which memories could be recalled at all, before anything is drawn.
+
+Words and vectors each name their best records; records that hang together with those by links follow; filters, validity
+and deletion cut. What is left is fused into one relevance in [0, 1], cleared of duplicates, grouped so that many tries
+at one intent do not crowd out the others, and cut to n <= 50. If the best is not relevant enough, nothing is left.
+
+Weights were chosen by `benchmarks/fusion.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wayfare.errors import BadValue
+from wayfare.memory.credit import read_utilities
+from wayfare.memory.index.cache import NamespaceCache, caches
+from wayfare.memory.index.fusion import Fused, expanded, fused
+from wayfare.memory.opening import Ground
+from wayfare.memory.policy import FEATURES, Candidates
+from wayfare.memory.records import Record, Utility, checked_name, checked_time
+from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
+
+__all__ = ["LINKS", "MOST", "WEIGHTS", "Filters", "Found", "gathered", "ranking"]
+
+Floats = NDArray[np.float64]
+Vector = NDArray[np.float32]
+MOST = 50
+"""Candidates at most."""
+POOL = 4
+"""Each search names so many times more, so that what one of them misses is not thought to have no score there."""
+WEIGHTS = {"words": 0.7, "vectors": 0.3, "links": 0.2}
+LINKS = {"part_of": 1.0, "derived_from": 0.5, "related": 0.5, "restates": 0.5, "next": 0.3}
+"""How much of a score a link of a type passes on; others pass nothing."""
+SEEDS = 20
+RELATIVE = 0.2
+"""What is less relevant than this share of the best is no candidate: exploring means trying plausible memories."""
+HALF_LIFE = 30 * 86_400.0
+"""Of the feature `age`: seconds after which it is a half."""
+KIND_CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What may be recalled. kinds, tags: any of them        since, until: when it happened        as_of: time past"""
+
+    kinds: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    since: float | None = None
+    until: float | None = None
+    as_of: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("kinds", "tags"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if isinstance(given, str):
+                raise BadValue(name, given, "a list of names, or None")
+            for each in given:
+                checked_name(name, each)
+        for name in ("since", "until", "as_of"):
+            checked_time(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The candidates, and how they were found.
+
+    records, spaces: [n] numbers of the records and of their namespaces        paths: namespace of a number
+    by: channel -> [n] scores in [0, 1]
+    """
+
+    candidates: Candidates
+    records: tuple[int, ...] = ()
+    spaces: tuple[int, ...] = ()
+    by: Mapping[str, Floats] = field(default_factory=dict)
+    paths: Mapping[int, str] = field(default_factory=dict)
+
+    def channels(self, i: int) -> dict[str, float]:
+        """Which searches found candidate i, with their scores."""
+        return {name: float(scores[i]) for name, scores in self.by.items() if scores[i] > 0}
+
+    def fetch(self, tx: Transaction, places: Sequence[int]) -> list[Record]:
+        """The records at these places, from the store."""
+        if not places:
+            return []
+        numbers = [self.records[i] for i in places]
+        utilities = read_utilities(tx, numbers)
+        rows = {
+            row[1]: row
+            for row in tx.execute(
+                f"SELECT ns, {RECORD_COLUMNS} FROM records WHERE record IN ({_marks(numbers)})", numbers
+            ).fetchall()
+        }
+        return [
+            record_from(rows[number][1:], self.paths.get(rows[number][0], ""), utilities.get(number, Utility()))
+            for number in numbers
+        ]
+
+
+def gathered(
+    tx: Transaction,
+    ground: Ground,
+    query: str,
+    vector: Vector | None,
+    filters: Filters,
+    k1: int,
+    floor: float,
+) -> Found:
+    """The candidates for a query, in one snapshot.
+
+    vector: of the query, None without an embedder        k1: how many at most        floor: of the best one's relevance
+    """
+    numbers = {ns: path for path in (ground.namespace, *ground.also_read) if (ns := tx.namespace(path)) is not None}
+    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1)) for ns in numbers]
+    pool = [
+        (float(part.relevance[i]), -int(part.records[i]), ns, {name: float(part.by[name][i]) for name in part.by})
+        for ns, part in parts
+        for i in range(len(part.records))
+    ]
+    pool.sort(reverse=True, key=lambda row: row[:2])
+    if not pool or pool[0][0] < floor:
+        return Found(nothing(), paths=numbers)
+    least = max(floor, RELATIVE * pool[0][0])
+    rows = _rows(tx, [-row[1] for row in pool if row[0] >= least])
+    kept = _spread([row for row in pool if row[0] >= least and -row[1] in rows], rows, tx, k1)
+    found = [-row[1] for row in kept]
+    names = {name for row in kept for name in row[3]}
+    by = {name: np.array([row[3].get(name, 0.0) for row in kept]) for name in sorted(names)}
+    relevance = np.clip(np.array([row[0] for row in kept]), 0.0, 1.0)
+    seen = _candidates(tx, ground, found, rows, relevance, by)
+    return Found(seen, tuple(found), tuple(row[2] for row in kept), by, numbers)
+
+
+def ranking(
+    tx: Transaction,
+    ground: Ground,
+    ns: int,
+    query: str,
+    vector: Vector | None,
+    filters: Filters,
+    k1: int,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> Fused:
+    """What the searches of one namespace find, as one ranking."""
+    cache: NamespaceCache = caches(ground.database)[ns]
+    mask = cache.mask(
+        kinds=filters.kinds, tags=filters.tags, since=filters.since, until=filters.until, at=ground.clock()
+    )
+    channels = {"words": cache.words(query, POOL * k1, mask, calibrated=True)}
+    if vector is not None and _same_space(tx, ground, ns):
+        channels["vectors"] = cache.nearest(vector, POOL * k1, mask)
+    first = fused(channels, weights)
+    linked = _linked(tx, ground, ns, first)
+    if not linked:
+        return first
+    may = {number for number, _ in linked}
+    if mask is not None:
+        may = cache.passing(list(may), mask)
+    living = [(number, score) for number, score in linked if number in may]
+    living.sort(key=lambda pair: (-pair[1], pair[0]))
+    own = {"links": ([number for number, _ in living], [score for _, score in living])}
+    return fused({**channels, **own}, weights)
+
+
+def _same_space(tx: Transaction, ground: Ground, ns: int) -> bool:
+    """Whether the vectors of a namespace come from this handle's model."""
+    row = tx.execute(
+        "SELECT s.model FROM namespaces n JOIN spaces s ON s.space = n.space WHERE n.ns = ?", (ns,)
+    ).fetchone()
+    return row is not None and ground.embedder is not None and row[0] == ground.embedder.model
+
+
+def _linked(tx: Transaction, ground: Ground, ns: int, first: Fused) -> list[tuple[int, float]]:
+    """Records that hang together with the best ones: (number, score)."""
+    if not len(first.records) or tx.execute("SELECT 1 FROM links WHERE ns = ? LIMIT 1", (ns,)).fetchone() is None:
+        return []
+    best = [int(number) for number in first.records[:SEEDS]]
+    ids = dict(tx.execute(f"SELECT id, record FROM records WHERE record IN ({_marks(best)})", best).fetchall())
+    score = dict(zip(best, first.relevance[:SEEDS].tolist(), strict=True))
+    seeds = {id: score[number] for id, number in ids.items()}
+    reached = expanded(tx, ns, seeds, LINKS, depth=1, at=ground.clock())
+    found = []
+    for part in _parts(sorted(reached)):
+        rows = tx.execute(
+            f"SELECT id, record FROM records WHERE ns = ? AND id IN ({_marks(part)}) AND status = 'active'", (ns, *part)
+        )
+        found += [(int(number), reached[id]) for id, number in rows.fetchall()]
+    return found
+
+
+def _rows(tx: Transaction, numbers: Sequence[int]) -> dict[int, tuple[str, int, str, float, bytes]]:
+    """Of the active ones: id, version, kind, when it was written, hash of the content."""
+    found = {}
+    for part in _parts(numbers):
+        rows = tx.execute(
+            "SELECT record, id, version, kind, coalesce(event_from, created_at), content_hash FROM records "
+            f"WHERE record IN ({_marks(part)}) AND status = 'active'",
+            part,
+        )
+        found.update({row[0]: tuple(row[1:]) for row in rows.fetchall()})
+    return found
+
+
+Row = tuple[float, int, int, dict[str, float]]
+
+
+def _spread(
+    pool: list[Row], rows: Mapping[int, tuple[str, int, str, float, bytes]], tx: Transaction, k1: int
+) -> list[Row]:
+    """The best k1, without duplicates; where there are more, the best of each intent before the second of any."""
+    seen: set[bytes] = set()
+    distinct = []
+    for row in pool:
+        content = rows[-row[1]][4]
+        if content not in seen:
+            seen.add(content)
+            distinct.append(row)
+    if len(distinct) <= k1:
+        return distinct
+    intents = _intents(tx, [-row[1] for row in distinct])
+    turns: dict[object, int] = {}
+    order = []
+    for place, row in enumerate(distinct):
+        group = intents.get(-row[1], -row[1])
+        turns[group] = turns.get(group, 0) + 1
+        order.append((turns[group], place))
+    return [distinct[place] for place in sorted(place for _, place in sorted(order)[:k1])]
+
+
+def _intents(tx: Transaction, numbers: Sequence[int]) -> dict[int, str]:
+    """The intent under which a record is filed, where it has one."""
+    found: dict[int, str] = {}
+    for part in _parts(numbers):
+        rows = tx.execute(
+            f"SELECT record, text FROM entries WHERE record IN ({_marks(part)}) AND role = 'intent' AND alive = 1", part
+        )
+        found.update({number: " ".join(text.casefold().split()) for number, text in rows.fetchall()})
+    return found
+
+
+def _candidates(
+    tx: Transaction,
+    ground: Ground,
+    numbers: Sequence[int],
+    rows: Mapping[int, tuple[str, int, str, float, bytes]],
+    relevance: Floats,
+    by: Mapping[str, Floats],
+) -> Candidates:
+    """The numbers that policies see."""
+    now, none = ground.clock(), Utility()
+    known = read_utilities(tx, numbers)
+    utilities = [known.get(number, none) for number in numbers]
+    features = np.zeros((len(numbers), len(FEATURES)))
+    for column, name in enumerate(("words", "vectors", "links")):
+        if name in by:
+            features[:, column] = np.clip(by[name], 0.0, 1.0)
+    for i, number in enumerate(numbers):
+        _, _, kind, written, _ = rows[number]
+        features[i, 3] = 0.5 ** (max(0.0, now - written) / HALF_LIFE)
+        features[i, 4] = min(1.0, math.log2(1 + utilities[i].recalled) / 16)
+        features[i, 5 + crc32(kind.encode()) % KIND_CLASSES] = 1.0
+    return Candidates(
+        tuple(rows[number][0] for number in numbers),
+        tuple(rows[number][1] for number in numbers),
+        relevance,
+        features,
+        np.array([u.n for u in utilities], np.float64),
+        np.array([u.total for u in utilities], np.float64),
+        np.array([u.squares for u in utilities], np.float64),
+        np.array([math.nan if u.q is None else u.q for u in utilities]),
+        np.array([u.recalled for u in utilities], np.float64),
+    )
+
+
+def nothing() -> Candidates:
+    """No candidates."""
+    none = np.zeros(0)
+    return Candidates((), (), none, np.zeros((0, len(FEATURES))), none, none, none, none, none)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _parts(values: Sequence[Any], size: int = 500) -> list[Sequence[Any]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]

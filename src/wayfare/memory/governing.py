@@ -1,0 +1,300 @@
+"""What a memory does about its own learning: freeze it, choose its policy, take outcomes out, say how it stands.
+
+`Memory` is this and the verbs of every day; they are apart so that each file holds one idea.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from wayfare.errors import BadValue, NoSuchRecord, ReadOnly
+from wayfare.explore.rules.floor import Floor
+from wayfare.memory.credit import counting, replay, write_utilities
+from wayfare.memory.engine import Engine
+from wayfare.memory.evaluate import Evaluation, evaluate
+from wayfare.memory.ids import new_id
+from wayfare.memory.index.cache import caches
+from wayfare.memory.opening import Ground
+from wayfare.memory.outcomes import Voided, void
+from wayfare.memory.policy import BASELINE, RULES, Policy, fit
+from wayfare.memory.recalling import Recaller
+from wayfare.memory.receipts import read_receipts
+from wayfare.memory.records import Utility, checked_time
+from wayfare.memory.standing import Standing, begun, read_standing, write_standing
+from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.rows import append_log
+from wayfare.memory.utility import gaussian_posterior
+
+__all__ = ["Governing"]
+
+MOST_ROWS = 20_000
+"""Outcomes that a fit looks back on."""
+
+
+class Governing:
+    """The verbs that concern learning itself. Raises, all of them: ReadOnly on a read-only memory."""
+
+    actor: str
+    engine: Engine
+    _ground: Ground
+    _recaller: Recaller
+
+    def _ns(self) -> int:
+        """The namespace, where it is to be changed."""
+        ground = self._ground
+        if ground.database.read_only or ground.ns is None:
+            raise ReadOnly(f"{ground.database.path} was opened to be read only")
+        return ground.ns
+
+    def _log(self, tx: Transaction, ns: int, op: str, reason: str = "", **body: Any) -> int:
+        return append_log(
+            tx, ns, time=self._ground.clock(), actor=self.actor, operation=new_id(), op=op, reason=reason, body=body
+        )
+
+    def _standing(self, tx: Transaction, ns: int) -> Standing:
+        return read_standing(tx, ns) or begun(self._recaller.learned, self._recaller.settings)
+
+    def freeze(self, *, reason: str = "") -> None:
+        """Learn nothing more until `thaw`: recall goes on as it stands, outcomes are kept and change nothing."""
+        ns = self._ns()
+        with self._ground.database.write() as tx:
+            standing = self._standing(tx, ns)
+            if standing.frozen is None:
+                seq = self._log(tx, ns, "FREEZE", reason)
+                write_standing(tx, ns, replace(standing, frozen=seq), self._ground.clock())
+
+    def thaw(self, *, reason: str = "") -> None:
+        """Learn again, and what was said meanwhile too."""
+        ns = self._ns()
+        with self._ground.database.write() as tx:
+            standing = self._standing(tx, ns)
+            if standing.frozen is None:
+                return
+            rows = tx.execute(
+                "SELECT DISTINCT record FROM credits WHERE ns = ? AND seq > ?", (ns, standing.frozen)
+            ).fetchall()
+            replay(tx, ns, [record for (record,) in rows])
+            self._log(tx, ns, "THAW", reason, records=[record for (record,) in rows])
+            write_standing(tx, ns, replace(standing, frozen=None), self._ground.clock())
+
+    def policies(self) -> list[dict[str, Any]]:
+        """Every recall policy that the namespace ever used, oldest first: id, rule, since when, and its role now."""
+        ground = self._ground
+        with ground.database.read() as tx:
+            if ground.ns is None:
+                return []
+            standing = self._standing(tx, ground.ns)
+            roles = {policy.id: side for side, policy in standing.policies().items()}
+            rows = tx.execute(
+                "SELECT id, body, created_at FROM policies WHERE ns = ? ORDER BY created_at, id", (ground.ns,)
+            ).fetchall()
+        return [
+            {"id": id, "created_at": created, "role": roles.get(id, "former"), **json.loads(body)}
+            for id, body, created in rows
+        ]
+
+    def policy_named(self, name: str) -> Policy:
+        """A policy by its rule, or by its id. Raises: BadValue for neither, or one that the namespace never used."""
+        if name in RULES:
+            return Policy(name)  # type: ignore[arg-type]
+        id = name
+        for known in (BASELINE, self._recaller.learned):
+            if known.id == id:
+                return known
+        with self._ground.database.read() as tx:
+            row = tx.execute("SELECT body FROM policies WHERE ns = ? AND id = ?", (self._ground.ns, id)).fetchone()
+        if row is None:
+            raise BadValue("policy", id, f"safe, one of {', '.join(RULES)}, or the id of a policy that was used here")
+        return Policy.from_json(json.loads(row[0]))
+
+    def rollback(self, policy_id: str, *, reason: str = "") -> Policy:
+        """Make an earlier policy the incumbent again; it begins without certificates. Raises: BadValue."""
+        ns, policy = self._ns(), self.policy_named(policy_id)
+        with self._ground.database.write() as tx:
+            standing = self._standing(tx, ns)
+            seq = self._log(tx, ns, "ROLLBACK", reason, policy=policy.id)
+            floor = Floor.from_json(standing.floor.to_json())
+            floor.begin_again()
+            epoch = standing.epoch + 1
+            back = replace(
+                standing, incumbent=policy, challenger=None, floor=floor, epoch=epoch, first=epoch, since=seq,
+                through=seq, seen=0, stale=0,
+            )  # fmt: skip
+            write_standing(tx, ns, back, self._ground.clock())
+        return policy
+
+    def challenge(self, policy: Policy, *, reason: str = "") -> Policy:
+        """Put a policy on trial beside the incumbent; it replaces it once it has proved that it is better."""
+        ns = self._ns()
+        with self._ground.database.write() as tx:
+            standing = self._standing(tx, ns)
+            if policy.id in {each.id for each in standing.policies().values()}:
+                raise BadValue("policy", policy.id, "another than those that share the tasks already")
+            self._log(tx, ns, "CHALLENGE", reason, policy=policy.id)
+            floor = Floor.from_json(standing.floor.to_json())
+            floor.challenge()
+            trial = replace(standing, challenger=policy, floor=floor, epoch=standing.epoch + 1)
+            write_standing(tx, ns, trial, self._ground.clock())
+        return policy
+
+    def refit(self) -> Policy:
+        """Fit the incumbent's numbers to all credits, implicit ones included, and put the result on trial.
+
+        Raises: BadValue where nothing has been credited.
+        """
+        ns = self._ns()
+        with self._ground.database.read() as tx:
+            before = self._standing(tx, ns).incumbent
+            rows, through = fit_rows(tx, ns, before)
+        if not rows:
+            raise BadValue("refit", "no credits", "asked for once recalled memories have been credited")
+        return self.challenge(fit(rows, before, through), reason="refit")
+
+    def void(
+        self,
+        *,
+        source: str | None = None,
+        actor: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        reason: str = "",
+    ) -> Voided:
+        """Take out the outcomes that match all that is given, as if they had never been. Receipts stay as they are.
+
+        since, until: times of the outcomes, [since, until)        Raises: BadValue when nothing is given.
+        """
+        ns, ground = self._ns(), self._ground
+        with ground.database.write() as tx:
+            standing = read_standing(tx, ns)
+            done = void(
+                tx, ns, source=source, actor=actor, since=checked_time("since", since),
+                until=checked_time("until", until), by=self.actor, time=ground.clock(), operation=new_id(),
+                reason=reason, frozen=None if standing is None else standing.frozen,
+            )  # fmt: skip
+            if done.outcomes and standing is not None:
+                write_standing(tx, ns, replace(standing, stale=max(1, standing.seen)), ground.clock())
+            return done
+
+    def reset_utility(self, id: str | None = None, *, reason: str = "") -> int:
+        """Forget what credit has taught about a memory, or about all (None); how many. The outcomes stay in the log.
+
+        Raises: NoSuchRecord.
+        """
+        ns = self._ns()
+        with self._ground.database.write() as tx:
+            if id is None:
+                rows = tx.execute("SELECT record, recalled FROM utilities WHERE ns = ?", (ns,)).fetchall()
+            else:
+                rows = tx.execute(
+                    "SELECT r.record, coalesce(u.recalled, 0) FROM records r LEFT JOIN utilities u "
+                    "ON u.record = r.record WHERE r.ns = ? AND r.id = ?",
+                    (ns, id),
+                ).fetchall()
+                if not rows:
+                    raise NoSuchRecord(id)
+            numbers = [(ns, record) for record, _ in rows]
+            tx.executemany("DELETE FROM credits WHERE ns = ? AND record = ?", numbers)
+            tx.executemany("DELETE FROM accounts WHERE ns = ? AND record = ?", numbers)
+            write_utilities(tx, ns, {record: Utility(recalled=recalled) for record, recalled in rows})
+            self._log(tx, ns, "RESET", reason, records=[record for _, record in numbers])
+        return len(numbers)
+
+    def evaluate(self, policy: Policy | str, *, interval: str = "normal", level: float = 0.95) -> Evaluation:
+        """What another policy would have earned on the tasks that are logged, with an interval, and what that assumes.
+
+        policy: or its rule, or its id        interval: `normal` or `bootstrap`, over tasks        level: of it
+        Raises: BadValue for a log that cannot tell, with the reason and what to do; Damaged.
+        """
+        target = self.policy_named(policy) if isinstance(policy, str) else policy
+        ground = self._ground
+        with ground.database.read() as tx:
+            ns = tx.namespace(ground.namespace)
+            if ns is None:
+                raise BadValue("namespace", ground.namespace, "one with credited tasks")
+            return evaluate(tx, ns, target, reward_range=ground.reward_range, interval=interval, level=level)
+
+    def stats(self) -> dict[str, Any]:
+        """How the namespace stands: what it holds, what was recalled and credited, how much is learned and proved."""
+        ground = self._ground
+        with ground.database.read() as tx:
+            ns = tx.namespace(ground.namespace)
+            found: dict[str, Any] = {"namespace": ground.namespace, "file": ground.database.path}
+            found["bytes"] = os.path.getsize(ground.database.path)
+            found["embedder"] = None if ground.embedder is None else ground.embedder.model
+            found["reward_range"] = list(ground.reward_range)
+            if ns is None:
+                return found
+            found["memories"] = dict(
+                tx.execute("SELECT status, COUNT(*) FROM records WHERE ns = ? GROUP BY status", (ns,)).fetchall()
+            )
+            found["kinds"] = dict(
+                tx.execute(
+                    "SELECT kind, COUNT(*) FROM records WHERE ns = ? AND status = 'active' GROUP BY kind", (ns,)
+                ).fetchall()
+            )
+            found["links"] = tx.execute("SELECT COUNT(*) FROM links WHERE ns = ?", (ns,)).fetchone()[0]
+            found["recalls"] = tx.execute("SELECT COUNT(*) FROM receipts WHERE ns = ?", (ns,)).fetchone()[0]
+            found["sides"] = _sides(tx, ns)
+            standing = self._standing(tx, ns)
+            found["floor"] = {
+                **asdict(standing.floor.settings),
+                "shares": standing.floor.shares(),
+                "certified": standing.floor.certified,
+                "suspended": standing.floor.suspended,
+                "outcomes_seen": standing.seen,
+                "epoch": standing.epoch,
+                "frozen": standing.frozen is not None,
+                "policies": {side: policy.id for side, policy in standing.policies().items()},
+                "events": list(standing.events),
+            }
+            found["search"] = getattr(caches(ground.database)[ns], "approximation", None)
+        return found
+
+
+def _sides(tx: Transaction, ns: int) -> dict[str, dict[str, float]]:
+    """Tasks of each side: how many, how many credited, and their mean reward in [0, 1]."""
+    rows = tx.execute(
+        "SELECT t.side, COUNT(*), COUNT(o.reward), AVG(o.reward) FROM tasks t LEFT JOIN ("
+        "SELECT task, AVG(reward) AS reward FROM outcomes WHERE ns = ? AND rank <> 'implicit' AND voided IS NULL "
+        "AND replaced IS NULL GROUP BY task) o ON o.task = t.id WHERE t.ns = ? GROUP BY t.side",
+        (ns, ns),
+    ).fetchall()
+    return {side: {"tasks": tasks, "credited": credited, "mean": mean} for side, tasks, credited, mean in rows}
+
+
+def fit_rows(tx: Transaction, ns: int, policy: Policy) -> tuple[list[Any], int]:
+    """What `fit` learns from: a row for each credited item that was a candidate; and the last seq looked at."""
+    outcomes = tx.execute(
+        "SELECT seq, task, rank, reward FROM outcomes WHERE ns = ? AND voided IS NULL AND replaced IS NULL "
+        "ORDER BY seq DESC LIMIT ?",
+        (ns, MOST_ROWS),
+    ).fetchall()
+    counts = counting([row[:3] for row in outcomes])
+    rows: list[Any] = []
+    for seq, task, _, reward in reversed(outcomes):
+        if seq not in counts:
+            continue
+        granted = dict(tx.execute("SELECT record, granted FROM credits WHERE ns = ? AND seq = ?", (ns, seq)).fetchall())
+        rows += _credited_items(tx, ns, task, reward, granted, policy)
+    return rows, max((row[0] for row in outcomes), default=0)
+
+
+def _credited_items(
+    tx: Transaction, ns: int, task: str, reward: float, granted: dict[int, float], policy: Policy
+) -> Sequence[Any]:
+    found = []
+    for receipt in read_receipts(tx, ns, tasks=[task]):
+        seen = receipt.candidates
+        if seen is None or not len(seen):
+            continue
+        mean, _, m0 = gaussian_posterior(seen.n, seen.total, seen.squares, policy.prior, policy.kappa)
+        for place in receipt.slate:
+            share = granted.get(receipt.records[place], 0.0)
+            if share > 0:
+                effect = float(mean[place]) - m0
+                found.append((reward, share, float(seen.relevance[place]), seen.features[place], effect))
+    return found

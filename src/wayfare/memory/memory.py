@@ -1,0 +1,383 @@
+"""A memory that learns which of its memories help: remember, recall, credit.
+
+    memory = Memory("agent.db")
+    with memory.task("ticket-4711") as task:
+        recall = memory.recall("user cannot log in after password reset", k=5)
+        ...                                     # the agent works, with recall.text in its prompt
+        task.credit(1.0)
+    memory.remember("Password resets need the cache flushed first", kind="strategy", source=recall)
+
+Recall is a bandit over sets of memories. By default it is the safe mixture: some tasks get the most relevant memories,
+the others what credit has taught, and the shares move only as far as the outcomes prove that it pays (`standing`,
+`explore.rules.floor`). Every recall leaves a receipt with its propensity, from which `evaluate` tells what another
+policy would have earned.
+
+Threads may share a Memory; processes may share its file; a fork needs nothing special.
+"""
+
+from __future__ import annotations
+
+import os
+import time as clocks
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from wayfare.errors import BadValue
+from wayfare.explore.rules.floor import FloorSettings
+from wayfare.memory import tasks
+from wayfare.memory.candidates import MOST, Filters
+from wayfare.memory.credit import CreditRule, Rank
+from wayfare.memory.dialogue import Turn, drafts
+from wayfare.memory.drafting import FIELDS, draft, echoed
+from wayfare.memory.embedding import Embedder
+from wayfare.memory.engine import Engine
+from wayfare.memory.governing import Governing
+from wayfare.memory.ids import new_id
+from wayfare.memory.opening import opened
+from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
+from wayfare.memory.outcomes import Credited, Outcome, post
+from wayfare.memory.planners import Planner
+from wayfare.memory.policy import LEARNED, Policy
+from wayfare.memory.reading import Page
+from wayfare.memory.recalled import Recall, count_tokens
+from wayfare.memory.recalling import Recaller
+from wayfare.memory.records import Key, Link, Record, Version, checked_name, checked_time
+from wayfare.memory.standing import is_frozen
+from wayfare.memory.tasks import Task
+
+__all__ = ["Memory"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Memory(Governing):
+    """One namespace of one file.
+
+    address: path of the file, made when it is not there
+    namespace: `default`, or names joined by slashes (org/user); nothing of another is read, but of those in `also_read`
+    embedder: an `Embedder`, its name (`lexical`, `none`, `sentence-transformers:NAME`, `openai:MODEL@URL`), or None for
+    what the namespace has (a new one: lexical)
+    policy: `safe`, the mixture that stays above the baseline's floor; or a `Policy` or its rule (`similarity`, `memrl`,
+    `thompson`, ...), or the id of one that the namespace has used, for every task of this handle, without a floor
+    planner: what is done with a new text that resembles an old one; None: exact duplicates are not stored twice
+    actor: who writes and credits through this handle; "" is the owner, whom no cap limits
+    reward_range: of credits; None for what the namespace has (a new one: 0 to 1)
+    credit_rule: how an outcome is shared out among what was recalled
+    alpha, delta: of the floor: at least (1 - alpha) of the baseline's value, certified at level delta
+    relevance_floor: below it nothing is recalled        k1: candidates that each search names
+    synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
+    seed: of the draws
+
+    Raises: BadValue for arguments, also where they disagree with what the namespace holds; StoreError from the file.
+    """
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str] = "agent.db",
+        *,
+        namespace: str = "default",
+        also_read: Sequence[str] = (),
+        embedder: Embedder | str | None = None,
+        policy: Policy | str = "safe",
+        planner: Planner | None = None,
+        actor: str = "",
+        reward_range: tuple[float, float] | None = None,
+        credit_rule: CreditRule | str = "used",
+        alpha: float = 0.2,
+        delta: float = 0.05,
+        relevance_floor: float = 0.02,
+        k1: int = MOST,
+        synchronous: str = "FULL",
+        read_only: bool = False,
+        clock: Callable[[], float] = clocks.time,
+        count: Callable[[str], int] = count_tokens,
+        seed: int = 0,
+    ) -> None:
+        rule = credit_rule if isinstance(credit_rule, CreditRule) else CreditRule(credit_rule)  # type: ignore[arg-type]
+        settings = FloorSettings(alpha=alpha, delta=delta)
+        if isinstance(k1, bool) or not isinstance(k1, int) or not 1 <= k1 <= MOST:
+            raise BadValue("k1", k1, f"a whole number from 1 to {MOST}")
+        if not 0 <= relevance_floor <= 1:
+            raise BadValue("relevance_floor", relevance_floor, "from 0 to 1")
+        self.actor = checked_name("actor", actor) if actor else ""
+        self.credit_rule = rule
+        self._ground = ground = opened(
+            address, namespace=namespace, also_read=also_read, embedder=embedder, reward_range=reward_range,
+            synchronous=synchronous, read_only=read_only, clock=clock,
+        )  # fmt: skip
+        self.engine = Engine(
+            ground.database, namespace, also_read=also_read, embedder=ground.embedder, planner=planner, clock=clock
+        )
+        self._recaller = Recaller(ground, None, LEARNED, settings, seed, k1, relevance_floor, count)
+        if policy != "safe":
+            try:
+                self._recaller.fixed = self._named(policy)
+            except BaseException:
+                self.close()
+                raise
+
+    # Writing
+
+    def remember(
+        self,
+        text: str,
+        *,
+        kind: str = "fact",
+        tags: Sequence[str] = (),
+        keys: Sequence[Key | tuple[str, str]] = (),
+        meta: Mapping[str, Any] | None = None,
+        source: Recall | Record | str | None = None,
+        event: float | tuple[float | None, float | None] | None = None,
+        valid: tuple[float | None, float | None] | None = None,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> OpResult:
+        """Keep a text. Returns what was done: ADD, or NOOP, UPDATE, SUPERSEDE with its reason, and the id it is under.
+
+        keys: other texts under which it is to be found: (role, text), say ("intent", "log in")
+        source: where it comes from: a recall whose items it was made from, a record, or a uri
+        event: when it happened, (from, to) or one time        valid: while it holds; s since the epoch, None is open
+        idempotency_key: the same key with the same text again returns the first answer; with another, refused
+
+        Within a task a text that only restates what was recalled in it is not stored: it becomes a link and a NOOP.
+        Raises: BadValue; OutcomeConflict for a key that was used for something else; StoreError.
+        """
+        given = draft(
+            text, kind=kind, tags=tags, keys=keys, meta=meta, source=source, event=event, valid=valid, reason=reason,
+            actor=self.actor,
+        )  # fmt: skip
+        echo = echoed(text, tasks.current(self), source)
+        if echo is not None:
+            why = f"restates memory {echo}, which had been recalled for it"
+            return self.engine.apply([Noop(why, echo)], idempotency_key=idempotency_key, actor=self.actor)[0]
+        return self.engine.plan_and_add([given], idempotency_key=idempotency_key, actor=self.actor)[0]
+
+    def remember_many(
+        self, texts: Iterable[str | Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[OpResult]:
+        """Keep many at once, all or none: texts, or mappings of what `remember` takes."""
+        given = []
+        for i, each in enumerate(texts):
+            fields = {"text": each} if isinstance(each, str) else each
+            if not isinstance(fields, Mapping) or "text" not in fields or fields.keys() - FIELDS:
+                raise BadValue(f"texts[{i}]", each, f"a text, or a mapping with a text and some of {sorted(FIELDS)}")
+            try:
+                given.append(draft(**fields, actor=self.actor))
+            except BadValue as error:
+                raise BadValue(f"texts[{i}].{error.field}", error.value, error.allowed) from None
+        return self.engine.plan_and_add(given, idempotency_key=idempotency_key, actor=self.actor) if given else []
+
+    def remember_dialogue(self, turns: Iterable[Turn | Mapping[str, Any]]) -> list[OpResult]:
+        """Keep a conversation, a record a turn, each found by itself, by its neighbours, its date and its session."""
+        given = drafts(turns)
+        return self.engine.plan_and_add(given, actor=self.actor) if given else []
+
+    def revise(
+        self, id: str, text: str | None = None, *, expect: int | None = None, reason: str = "", **changes: Any
+    ) -> OpResult:
+        """Write a new version: another text, or kind, tags, meta, event_from, event_to, valid_from, valid_to, keys.
+
+        expect: the version that it is meant to change
+        Raises: BadValue; NoSuchRecord; VersionConflict when it has moved on.
+        """
+        if text is not None:
+            changes["content"] = text
+        if not changes:
+            raise BadValue("revise", "nothing", "told what to change: text or a field")
+        wanted = None if expect is None else {id: expect}
+        return self.engine.apply([Update(id, changes, reason)], expect=wanted, actor=self.actor)[0]
+
+    def forget(self, id: str, *, purge: bool = False, reason: str = "") -> Any:
+        """Hide a memory at once, keeping its history; with `purge`, rewrite the file until no byte of its text is left.
+
+        Raises: NoSuchRecord; StoreError when a purge cannot be finished (another process reads an old snapshot).
+        """
+        return self.engine.forget(id, purge=purge, reason=reason, actor=self.actor)
+
+    def link(self, source: str, target: str, type: str, **fields: Any) -> OpResult:
+        """Link two memories. fields: weight, evidence, valid_from, valid_to."""
+        return self.engine.apply([AddLink(Link(source, target, type, **fields))], actor=self.actor)[0]
+
+    def unlink(self, source: str, target: str, type: str) -> OpResult:
+        """Take a link away."""
+        return self.engine.apply([Unlink(source, target, type)], actor=self.actor)[0]
+
+    def archive(self, id: str, *, reason: str = "") -> OpResult:
+        """Keep it, but recall it no more."""
+        return self.engine.apply([Archive(id, reason)], actor=self.actor)[0]
+
+    # Reading
+
+    def recall(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        budget_tokens: int | None = None,
+        kinds: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        as_of: float | None = None,
+        policy: Policy | str | None = None,
+        task: str | None = None,
+        timeout: float | None = None,
+    ) -> Recall:
+        """At most k memories for a query, chosen by the policy of the task, best first.
+
+        budget_tokens: of the whole text block; texts are shortened, none is left out        kinds, tags: any of them
+        since, until: when it happened (else was written), [since, until)        as_of: as the memory stood then
+        policy: for this call, instead of the task's        task: id; else the task entered, else one of its own
+        timeout: seconds after which the recall returns without a stored receipt
+        """
+        entered = tasks.current(self)
+        name = task if task is not None else entered.id if entered is not None else None
+        filters = Filters(kinds, tags, since, until, as_of)
+        chosen = None if policy is None else self._named(policy)
+        found = self._recaller.recall(
+            query, k, name, filters, budget_tokens=budget_tokens, policy=chosen, timeout=timeout
+        )
+        if entered is not None and entered.id == name:
+            entered.recalls.append(found)
+        return found
+
+    def get(self, id: str) -> Record:
+        """The present version. Raises: NoSuchRecord."""
+        return self.engine.get(id)
+
+    def history(self, id: str) -> list[Version]:
+        """Every version, with who changed it, when, how and why; oldest first. Raises: NoSuchRecord."""
+        return self.engine.history(id)
+
+    def links(self, id: str, **filters: Any) -> list[Link]:
+        """Its links. filters: direction (out, in, both), types, at."""
+        return self.engine.links(id, **filters)
+
+    # Credit
+
+    def task(self, id: str | None = None, *, on_error: float | None = None) -> Task:
+        """A task to enter: what is recalled within it is credited together.
+
+        id: the caller's, so that an outcome can be posted later; None makes one up
+        on_error: the reward when an exception leaves the task; None leaves it uncredited
+        """
+        if on_error is not None:
+            self._ground.unit_reward(on_error)
+        return Task(self, new_id() if id is None else checked_name("task", id), on_error)
+
+    def learns(
+        self,
+        reward: Callable[[Any], float | None],
+        *,
+        id: Callable[..., str] | None = None,
+        on_error: float | None = None,
+    ) -> Callable[[F], F]:
+        """A decorator: each call of the function is a task, credited with reward(result); None leaves it uncredited.
+
+        id: makes the task's id from the arguments of the call
+        """
+        return tasks.learns(self, reward, id, on_error)  # type: ignore[return-value]
+
+    def credit(
+        self,
+        task: str | Recall | Task,
+        reward: float,
+        *,
+        used: Iterable[str] | None = None,
+        source: str = "harness",
+        rank: Rank | None = None,
+        actor: str | None = None,
+        at: float | None = None,
+        correct: bool = False,
+    ) -> Credited:
+        """How a task went: one outcome, for all that was recalled in it. The next recall knows it.
+
+        task: its id, the id of a receipt, or the object        reward: in the declared range
+        used: ids of the recalled memories that were acted upon; None when that is not known, [] when none was
+        source: who says so; the same source may not say two things of one task unless `correct`
+        rank: human, harness, agent, or implicit (enters what is learned, never evaluation or the floor); None: the
+        source, if it is one of these, else harness
+        actor: on whose account; None is the memory's own        at: when, s since the epoch
+
+        Raises: BadValue; OutcomeConflict; StoreError.
+        """
+        ground, database = self._ground, self._ground.database
+        unit = ground.unit_reward(reward)
+        checked_name("source", source)
+        if isinstance(used, str):
+            raise BadValue("used", used, "a list of ids, or None")
+        named: Rank = rank or ("harness" if source not in ("human", "agent", "implicit") else source)  # type: ignore[assignment]
+        when = ground.clock() if at is None else checked_time("at", at)
+        assert when is not None
+        name = task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id
+        own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, Task) else []
+        outcome = Outcome(
+            checked_name("task", name), unit, float(reward), None if used is None else tuple(used),
+            source, named, self.actor if actor is None else checked_name("actor", actor), when,
+        )  # fmt: skip
+        ns = self._ns()
+        with database.write() as tx:
+            outcome = outcome.of_task(tx, ns)
+            self._recaller.store_late(
+                tx, [each.receipt for each in own if not each.logged and each.receipt is not None]
+            )
+            return post(
+                tx, ns, outcome, self.credit_rule, operation=new_id(), correct=correct,
+                known=isinstance(task, Task), frozen=is_frozen(tx, ns),
+            )  # fmt: skip
+
+    def showed(self, query: str, ids: Sequence[str], *, task: str | None = None) -> Recall:
+        """Write down that these memories were shown for a query by other means than `recall`, so that they can be
+        credited. It enters what is learned; evaluation and the floor leave it out, since nothing was drawn.
+
+        Raises: BadValue; NoSuchRecord.
+        """
+        ns, entered = self._ns(), tasks.current(self)
+        if isinstance(ids, str) or not ids:
+            raise BadValue("ids", ids, "a list of ids, one at least")
+        name = task if task is not None else entered.id if entered is not None else None
+        found = self._recaller.showed(query, self.engine.get_many(list(dict.fromkeys(ids))), name, ns)
+        if entered is not None and entered.id == name:
+            entered.recalls.append(found)
+        return found
+
+    # The rest
+
+    def apply(
+        self,
+        ops: Sequence[Operation],
+        *,
+        expect: Mapping[str, int] | None = None,
+        idempotency_key: str | None = None,
+    ) -> list[OpResult]:
+        """The lower layer: operations (`wayfare.memory.operations`), all or none.
+
+        expect: id -> the version that it must have        Raises: BadValue; NoSuchRecord; VersionConflict; StoreError.
+        """
+        return self.engine.apply(ops, expect=expect, idempotency_key=idempotency_key, actor=self.actor)
+
+    def _named(self, policy: Policy | str) -> Policy:
+        return policy if isinstance(policy, Policy) else self.policy_named(policy)
+
+    def close(self) -> None:
+        """Close the file. What is done with this memory afterwards is refused."""
+        self._ground.database.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({self._ground.database.path!r}, namespace={self._ground.namespace!r})"
+
+    def list(self, **filters: Any) -> Page:
+        """A page of records, oldest first.
+
+        filters: kind, tags, status, since, until, limit, after (`next` of the page before)
+        """
+        return self.engine.list(**filters)
