@@ -204,11 +204,19 @@ class Floor:
         self.incumbent, self.retired, self._cusum = _Trial(self.policies), False, _Wealth((1.0,))
         self.withdraw()
 
+    def anew(self) -> Floor:
+        """The same policies, of which nothing has been seen yet: for outcomes that are to be read again."""
+        floor = Floor(self.settings)
+        floor.policies, floor.incumbent = self.policies, _Trial(self.incumbent.number)
+        if self.challenger is not None:
+            floor.challenger, floor._duel = _Trial(self.challenger.number), (_Wealth((1.0,)), _Wealth((1.0,)))
+        return floor
+
     def update(self, reward: float, chances: Mapping[str, float], shares: Mapping[str, float]) -> list[Event]:
         """One outcome.
 
         reward: in [0, 1]        chances: of what the task showed, under each side
-        shares: of the sides, as it was drawn
+        shares: of the sides, as it was drawn; a side of another name is a part of the mixture and nothing else
         Raises: BadValue, before anything changes.
         """
         if not 0 <= reward <= 1:
@@ -226,7 +234,7 @@ class Floor:
         events: list[Event] = []
         if "baseline" in ratios and "incumbent" in ratios:
             events += self._see_incumbent(shares, ratios)
-        if self.challenger is not None and len(ratios) == 3:
+        if self.challenger is not None and {"baseline", "incumbent", "challenger"} <= ratios.keys():
             events += self._see_challenger(shares, ratios)
         return events
 
