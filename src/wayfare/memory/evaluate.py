@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue, Damaged
-from wayfare.explore.evaluation.evaluate import FEW
 from wayfare.explore.evaluation.slate_estimates import (
     MOST_MISSING,
     Additivity,
@@ -37,7 +36,7 @@ from wayfare.explore.evaluation.slate_estimates import (
 from wayfare.explore.evaluation.slates import SlateLog, SlateRecall, SlateTask
 from wayfare.explore.rules.slates import SlateMixture, Top
 from wayfare.memory.credit import counting
-from wayfare.memory.evaluation import Evaluation
+from wayfare.memory.evaluation import Evaluation, rests_on_enough
 from wayfare.memory.policy import Policy
 from wayfare.memory.receipts import Receipt, read_receipts
 from wayfare.memory.records import checksum
@@ -54,6 +53,8 @@ BARE = "receipts without their candidates: thinned, or shown by other means than
 ESTIMATORS: tuple[SlateEstimator, ...] = ("dr", "snips", "ips", "additive", "item")
 ADDITIVE = 0.05
 """Level at which the log speaks against an additive reward."""
+MOSTLY = 0.9
+"""Of the outcomes must say what was used, for the item estimate to be trusted."""
 SAME = 1e-6
 TASKS_AT_ONCE = 500
 
@@ -112,13 +113,23 @@ def evaluate(
     tested = None
     if "dr" in estimates and "additive" in estimates:
         tested = additivity(log, level=level, seed=seed)
-    best, why = _recommended(estimates, tested)
+    said = [task.id in outcomes and outcomes[task.id][1] is not None for task in log.tasks]
+    used_said = float(np.mean(np.array(said)[log.credited]))
+    best, why = _recommended(estimates, tested, used_said)
     if best is None:
-        raise BadValue("policy", target.id, "; ".join(dict.fromkeys(refused.values())))
+        sets, items = 100 * float(log.slate_missing.mean()), 100 * float(log.item_missing.mean())
+        raise BadValue(
+            "policy", target.id,
+            f"one whose recalls the log could have made ({sets:.1f} % of its sets and {items:.1f} % of its memories "
+            "were never possible); let the live policy explore, as policy='safe' (the default) does",
+        )  # fmt: skip
+    if best == "snips":
+        estimates["snips"] = _wide(estimates["snips"], estimate_slates(log, "ips", "anytime", level=level))
     beside = _baseline(log, target, best, estimates, interval, level, seed)
     return Evaluation(
         policy=target, recommended=best, why=why, estimates=estimates, refused=refused, baseline_estimate=beside,
-        additivity=tested, left_out=dict(left_out), several=int((~log.single).sum()), reward_range=reward_range,
+        additivity=tested, left_out=dict(left_out), several=int((~log.single).sum()),
+        used_said=used_said, reward_range=reward_range,
     )  # fmt: skip
 
 
@@ -237,30 +248,36 @@ def _estimates(
 
 
 def _recommended(
-    estimates: Mapping[str, SlateEstimate], tested: Additivity | None
+    estimates: Mapping[str, SlateEstimate], tested: Additivity | None, used_said: float
 ) -> tuple[SlateEstimator | None, str]:
     """The assumption-free one where it rests on enough; else the additive one unless the log speaks against it; else
-    the item one."""
-
-    def rests(name: str) -> bool:
-        return name in estimates and (estimates[name].effective_sample_size or 0.0) >= FEW
-
-    if rests("dr"):
-        return (
-            "dr",
-            "it assumes nothing of how a reward comes about, and the log holds enough of what the policy would show",
-        )
+    the item one, if outcomes say what was used; else the assumption-free one with an interval that needs no bound."""
+    enough = {name for name, told in estimates.items() if rests_on_enough(told)}
+    if "dr" in enough:
+        return "dr", "the log holds enough of what the policy would show, and this assumes nothing of how rewards arise"
+    rare = "too little of the log is what the policy would show for an estimate without assumptions"
     fits = tested is None or tested.p >= ADDITIVE
-    if rests("additive") and fits and estimates["additive"].left_out <= estimates["additive"].n // 20:
-        said = "does not speak against that" if tested is not None else "cannot test that"
-        return "additive", f"too little of the log is what the policy would show; the log {said} its assumption"
-    if rests("item"):
-        return "item", "too little of the log is what the policy would show, and the reward may not be additive"
-    others: tuple[SlateEstimator, ...] = ("dr", "item", "additive")
+    if "additive" in enough and fits and estimates["additive"].left_out <= estimates["additive"].n // 20:
+        verdict = "cannot test" if tested is None else "does not speak against"
+        return "additive", f"{rare}, and the log {verdict} this one's"
+    if "item" in enough and used_said >= MOSTLY:
+        return "item", f"{rare}, and the outcomes say which memories were used"
+    if "snips" in estimates:
+        return "snips", f"{rare}, and nothing supports another's; its interval holds however rare the matches are"
+    others: tuple[SlateEstimator, ...] = ("additive", "item")
     for name in others:
         if name in estimates:
-            return name, "no estimate rests on enough; this one assumes least"
+            return name, "some of what the policy would show was never possible, and this needs least"
     return None, ""
+
+
+def _wide(told: SlateEstimate, sure: SlateEstimate) -> SlateEstimate:
+    """The value of one with the interval of the other, which holds where a handful of weights carries the sum."""
+    value = min(max(told.value, sure.low), sure.high)
+    gain = (value - told.logged, sure.low - told.logged, sure.high - told.logged)
+    return replace(
+        told, value=value, low=sure.low, high=sure.high, gain=gain, choices={**told.choices, "interval": "anytime"}
+    )
 
 
 def _baseline(

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wayfare.explore.evaluation.evaluate import FEW
 from wayfare.explore.evaluation.slate_estimates import Additivity, SlateEstimate
 from wayfare.memory.policy import Policy
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "rests_on_enough"]
 
 NAMES = {
     "dr": "doubly robust",
@@ -27,6 +28,15 @@ ASSUMES = {
     "item": "that what a memory was credited with, it would have been credited with beside any others",
 }
 
+FEWEST = 20
+"""Tasks on which a normal interval may rest where they weigh about the same."""
+
+
+def rests_on_enough(told: SlateEstimate) -> bool:
+    """Whether a normal interval can be believed: no handful of tasks carries the sum."""
+    size = told.effective_sample_size or 0.0
+    return size >= FEW or (size >= FEWEST and size >= told.n / 2)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -36,6 +46,7 @@ class Evaluation:
     baseline_estimate: of the k most relevant, on the same tasks; None where the log does not say
     additivity: whether the log speaks against an additive reward; None where that cannot be tested
     left_out: tasks not used, by reason        several: tasks used that recalled more than once
+    used_said: share of the outcomes that say which memories were used
     Estimates are of rewards in [0, 1]; `value`, `low`, `high`, `logged`, `baseline` and `gain` in the `reward_range`.
     """
 
@@ -48,6 +59,7 @@ class Evaluation:
     additivity: Additivity | None
     left_out: Mapping[str, int]
     several: int
+    used_said: float
     reward_range: tuple[float, float] = (0.0, 1.0)
 
     @property
@@ -136,13 +148,21 @@ class Evaluation:
                 f"{told.waiting:,} tasks have no outcome (with one: {shares}). Had all of them gone as badly or as "
                 f"well as possible: {ends[0]:.4g} to {ends[1]:.4g}."
             )
+        unsaid = ""
+        if self.used_said < 0.9:
+            unsaid = (
+                f" (only {100 * self.used_said:.0f} % of the outcomes say what was used; the others are shared out "
+                "equally, which draws this towards what the log earned)"
+            )
         others = [name for name in ("dr", "additive", "item") if name != self.recommended]
         for name in others:
             if name in self.estimates:
                 other = self.estimates[name]
+                aside = unsaid if name == "item" else ""
+                doubt = "" if rests_on_enough(other) else "; it rests on so few that its interval means little"
                 lines.append(
                     f"Beside it, {NAMES[name]}: {self._given(other.value):.4g} [{self._given(other.low):.4g}, "
-                    f"{self._given(other.high):.4g}], assuming {ASSUMES[name]}."
+                    f"{self._given(other.high):.4g}], assuming {ASSUMES[name]}{aside}{doubt}."
                 )
             elif name in self.refused:
                 lines.append(f"Not {NAMES[name]}: {self.refused[name]}.")
@@ -171,6 +191,7 @@ class Evaluation:
             "tasks": self.estimate.n,
             "without_outcome": self.estimate.waiting,
             "several_recalls": self.several,
+            "used_said": self.used_said,
             "recommended": self.recommended,
             "why": self.why,
             "estimates": {name: self._plain(each) for name, each in self.estimates.items()},

@@ -223,10 +223,11 @@ def _weights(log: SlateLog, estimator: str) -> tuple[Floats, Floats, Floats]:
 
 def _no_support(estimator: str, lost: float) -> tuple[str, str, str]:
     instead = {
-        "additive": "one with another policy's exploration in it; 'item' needs only that each item can be shown",
-        "item": "one whose items the log can show: let the logging policy explore (a share of sampled slates)",
-    }.get(estimator, "one whose slates the log can draw; 'item' and 'additive' need only that items can be shown")
-    return "target", f"{100 * lost:.1f} % of its mass where the log never goes", f"at most 1 % there: {instead}"
+        "additive": "'item' needs only that each item can be shown",
+        "item": "let the logging policy explore, by a share of sampled slates",
+    }.get(estimator, "'item' and 'additive' need only that items can be shown")
+    allowed = f"one with at most 1 % of its mass where the log never goes ({instead})"
+    return "target", f"{100 * lost:.1f} %", allowed
 
 
 def _cross_fitted(log: SlateLog, ridge: float, folds: int, seed: int) -> tuple[Floats, Floats]:
