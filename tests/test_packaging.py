@@ -25,6 +25,8 @@ BASE_MODULES = [
     "wayfare",
     "wayfare.agents",
     "wayfare.cli",
+    "wayfare.cli.memory",
+    "wayfare.cli.memory_demo",
     "wayfare.draws",
     "wayfare.errors",
     "wayfare.explore",
@@ -32,6 +34,9 @@ BASE_MODULES = [
     "wayfare.explore.rules",
     "wayfare.language",
     "wayfare.learn",
+    "wayfare.memory",
+    "wayfare.memory.evaluate",
+    "wayfare.memory.importing",
     "wayfare.networks",
     "wayfare.report",
     "wayfare.report.statistics",
@@ -126,6 +131,14 @@ def test_the_base_install_lists_the_studies_with_their_recorded_verdicts(base: P
         recorded = ROOT / "results" / study["slug"] / "findings.json"
         assert (study["verdict"] != "not yet run") == recorded.exists()
         assert bool(study["checks"]) == recorded.exists()
+
+
+def test_the_base_install_remembers_learns_and_judges_another_policy(base: Path) -> None:
+    """The demo writes its plot, and `evaluate` reads its log: no extra, and no plotting library."""
+    wayfare, place = base.parent / "wayfare", base.parent
+    _run(wayfare, "memory", "demo", "--tasks", "60", "--db", "desk.db", "--svg", "desk.svg", cwd=place)
+    judged = json.loads(_run(wayfare, "memory", "evaluate", "thompson", "--db", "desk.db", "--json", cwd=place))
+    assert judged["tasks"] > 0 and (place / "desk.svg").read_text().startswith("<svg")
 
 
 def test_a_missing_extra_is_one_line_that_names_the_command_which_installs_it(base: Path) -> None:

@@ -135,7 +135,7 @@ def test_what_another_policy_would_have_earned_is_in_the_interval(world: World) 
     assert told.recommended == "dr"
     assert told.low <= world.truth(TARGET) <= told.high
     assert told.high - told.low < 0.2
-    for name in ("dr", "snips", "ips", "additive"):
+    for name in ("dr", "snips", "ips", "additive", "additive-dr"):
         assert told.estimates[name].low <= world.truth(TARGET) <= told.estimates[name].high, name
     assert told.baseline_estimate.low <= world.truth(BASELINE) <= told.baseline_estimate.high
     assert told.baseline == pytest.approx(told.baseline_estimate.value)
@@ -170,7 +170,7 @@ def test_the_words_say_what_was_estimated_from_what_how_sure_and_on_which_assump
     for said in (
         TARGET.id, f"{told.value:.4g}", "95 % interval", "The log earned", "most relevant memories alone",
         "with the memory as it stood then", "360 tasks with an outcome", "tasks of the policy's own",
-        "It assumes nothing", "40 tasks have no outcome", "Beside it, pseudo-inverse", "additive reward",
+        "It assumes nothing", "40 tasks have no outcome", "Beside it, doubly robust pseudo-inverse", "additive reward",
         "doubly robust",
     ):  # fmt: skip
         assert said in text, said

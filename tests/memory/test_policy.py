@@ -59,6 +59,9 @@ def test_thompson_explores_as_much_around_its_own_best() -> None:
     seen = candidates(np.linspace(0.9, 0.1, 12), n=[3] * 12, total=np.linspace(0, 3, 12))
     ((_, part),) = Policy("thompson", explore=0.4).parts(seen, 3, DRAWS)
     assert outside(part.weights, Top(part.weights).best(3), 3) == pytest.approx(0.4, abs=1e-3)
+    sure = candidates(np.linspace(0.9, 0.1, 12), n=[3e4] * 12, total=np.linspace(0, 3e4, 12))
+    ((_, part),) = Policy("thompson", explore=0.4, least=0.02).parts(sure, 3, DRAWS)
+    assert outside(part.weights, Top(part.weights).best(3), 3) == pytest.approx(0.02, abs=1e-3)
 
 
 def test_credit_changes_the_next_choice() -> None:

@@ -8,7 +8,7 @@
 
 The public face
     memory          `Memory`: remember, recall, credit, revise, forget, ...
-    governing       its verbs about learning itself: freeze, refit, rollback, void, evaluate, stats
+    crediting       its verbs about outcomes            governing   about learning: freeze, refit, rollback, void, stats
     recalled        what a recall returns        tasks    what is credited together        dialogue  conversations
 
 Recalling: candidates -> a policy -> a receipt
@@ -17,7 +17,7 @@ Recalling: candidates -> a policy -> a receipt
     standing        the safe mixture of policies            past              a look at an earlier time
 
 Learning: outcome -> shares -> utilities
-    outcomes, credit        evaluate, evaluation   another policy on these logs        importing   past tasks
+    outcomes, credit, signals        evaluate, evaluation   another policy on these logs        importing   past tasks
 
 Keeping
     records, operations     what there is, and what can be done to it

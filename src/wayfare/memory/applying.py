@@ -10,7 +10,7 @@ after it, whose body says how to undo it, and one of op MERGED under each that i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +73,7 @@ class Applying:
     """One transaction's worth of operations.
 
     space, vectors: number of the serving space, and text -> [D]; None and nothing where there are no vectors
+    embed: for texts that have no vector yet
     time: s since the epoch        readable: namespaces in which parents and targets of links may lie, beside `ns`
     """
 
@@ -83,13 +84,15 @@ class Applying:
         *,
         space: int | None,
         vectors: Mapping[str, Vector],
+        embed: Callable[[list[str]], Mapping[str, Vector]],
         time: float,
         actor: str,
         operation: str,
         readable: Sequence[int] = (),
     ) -> None:
         self.tx, self.ns, self.time, self.actor, self.operation = tx, ns, time, actor, operation
-        self.space, self.vectors, self._readable = space, vectors, tuple(readable)
+        self.space, self._readable = space, tuple(readable)
+        self._vectors, self._embed = dict(vectors), embed
         self.waiting: list[tuple[int, list[tuple[str, str | None, str]], list[Vector | None]]] = []
         self._log: list[tuple[str, str | None, int | None, str, str]] = []
         self._results: list[tuple[str, str, int | None, str, int]] = []
@@ -183,12 +186,22 @@ class Applying:
         """Write the entries and vectors that have waited."""
         if self.waiting:
             ready, self.waiting = self.waiting, []
+            if self.space is not None:
+                self._fill(ready)
             entries.add_many(self.tx, self.ns, ready, self.space)
+
+    def _fill(self, ready: list[tuple[int, list[tuple[str, str | None, str]], list[Vector | None]]]) -> None:
+        """Vectors for entries that come without."""
+        bare = [(texts, vectors) for _, texts, vectors in ready if not vectors]
+        missing = {text: None for texts, _ in bare for _, _, text in texts if text not in self._vectors}
+        if missing:  # a planner has written texts of its own, or what seemed to be known is gone
+            self._vectors.update(self._embed(list(missing)))
+        for texts, vectors in bare:
+            vectors += [self._vectors[text] for _, _, text in texts]
 
     def enter(self, number: int, texts: list[tuple[str, str | None, str]]) -> None:
         """Have texts indexed: (role, text or None for the content, the text that is indexed)."""
-        vectors = [] if self.space is None else [self.vectors.get(text) for _, _, text in texts]
-        self.waiting.append((number, texts, vectors))
+        self.waiting.append((number, texts, []))
 
     def add(self, op: Add, also: Sequence[Provenance] = ()) -> tuple[str, int, bool]:
         """id, version, and whether it is new; else an active record of its kind says the same.

@@ -93,10 +93,11 @@ def shares(
         elif rule.rule == "propensity":
             weight = min(1.0 / chance, rule.clip)
         weights[record] = weights.get(record, 0.0) + weight
-    if rule.trace:
+    if rule.trace and weights:
+        mean = sum(weights.values()) / len(weights)
         for record, distance in (ancestors or {}).items():
             if record not in weights and distance > 0:
-                weights[record] = rule.trace**distance * (sum(weights.values()) / max(1, len(weights)))
+                weights[record] = rule.trace**distance * mean
     total = math.fsum(weights.values())
     return ({record: weight / total for record, weight in weights.items()} if total else {}), basis
 
@@ -118,8 +119,11 @@ def credited(utility: Utility, share: float, reward: float, time: float, used: b
 
 
 def granted(share: float, by_actor: float, by_all: float) -> float:
-    """What the cap leaves of a share: by_actor, by_all are credited to the record within the last 30 days."""
-    room = max(CAP_WEIGHT, CAP_SHARE * (by_all + share)) - by_actor
+    """What the cap leaves of a share: by_actor, by_all are credited to the record within the last 30 days.
+
+    The fifth is of all with this share in it: by_actor + x <= (by_all + x) / 5.
+    """
+    room = max(CAP_WEIGHT - by_actor, (CAP_SHARE * by_all - by_actor) / (1 - CAP_SHARE))
     return min(share, max(0.0, room))
 
 

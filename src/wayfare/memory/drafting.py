@@ -9,7 +9,7 @@ from wayfare.errors import BadValue
 from wayfare.memory.echo import echo_of
 from wayfare.memory.operations import Add
 from wayfare.memory.recalled import Recall
-from wayfare.memory.records import Key, Provenance, Record
+from wayfare.memory.records import Key, Provenance, Record, checked_text
 from wayfare.memory.tasks import Task
 
 __all__ = ["FIELDS", "draft", "echoed"]
@@ -32,6 +32,7 @@ def draft(
     actor: str = "",
 ) -> Add:
     """`Memory.remember` says what each is. Raises: BadValue."""
+    checked_text("text", text)
     if isinstance(keys, str) or not isinstance(keys, Sequence):
         raise BadValue("keys", keys, "a list of (role, text)")
     event_from, event_to = _interval("event", event)

@@ -3,9 +3,10 @@
 Without this a memory fills with itself: one made-up fact was stored 668 times by a loop of recalling and remembering
 (mem0ai/mem0 issue 4573).
 
-A text is an echo of a record when it says hardly anything that the record does not: nearly all its words, as the index
-knows them, and nearly all pairs of neighbouring words stand in it. Small words decide nothing; numbers and negations
-that are not in the record always make it new.
+A text is an echo of a record when it says nothing that the record does not: every word of it, as the index knows them,
+stands in the record, most pairs of neighbouring words too, and it denies what the record denies. Words that only hold
+a sentence together, or introduce it ("as recalled:"), decide nothing. One new word is news: a wrong echo loses a
+memory, a missed one costs a line.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from wayfare.memory.records import Record, normalised
 
 __all__ = ["echo_of"]
 
-WORDS = 0.9
-"""Share of the text's words that stand in the record."""
 PAIRS = 0.6
-"""Share of the text's pairs of neighbouring words that do: the same words in another order say something else."""
+"""Share of the text's pairs of neighbouring words that stand in the record: another order says something else."""
 TELLING = frozenset(
     {"not", "no", "never", "dont", "cannot", "cant", "wont", "doesnt", "didnt", "isnt", "arent", "without"}
 )
-_TRIMMED = SMALL_WORDS - TELLING
+INTRODUCING = frozenset(
+    tokens("said says recall recalls recalled recalling remember remembers remembered note noted reminder again known")
+)
+_TRIMMED = (SMALL_WORDS | INTRODUCING) - TELLING
 
 
 def echo_of(text: str, shown: Sequence[Record]) -> str | None:
@@ -49,15 +51,10 @@ def _words(text: str) -> list[str]:
 
 def _restated(words: Sequence[str], shown: Sequence[str]) -> float:
     """How closely, to 1; 0 where it says something new."""
-    known = set(shown)
-    if not words or any(word not in known and (word in TELLING or word[0].isdigit()) for word in words):
+    own, known = set(words), set(shown)
+    # A lone word is not a restatement of a whole text.
+    if not own or not own <= known or (known & TELLING) - own or (len(own) == 1 and len(known) > 2):
         return 0.0
-    if any(word in TELLING and word not in words for word in known):
-        return 0.0
-    share = sum(word in known for word in words) / len(words)
     pairs, there = set(pairwise(words)), set(pairwise(shown))
     held = len(pairs & there) / len(pairs) if pairs else 1.0
-    # A lone word is not a restatement of a whole text.
-    if share < WORDS or held < PAIRS or (len(words) == 1 and len(known) > 2):
-        return 0.0
-    return (share + held) / 2
+    return held * len(own) / len(known) if held >= PAIRS else 0.0

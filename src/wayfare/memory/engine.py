@@ -268,8 +268,8 @@ class Engine:
         assert ns is not None
         others = [number for path in self.also_read if (number := self._ns(tx, path)) is not None]
         return Applying(
-            tx, ns, space=space, vectors=vectors, time=self.clock(), actor=actor, operation=operation or new_id(),
-            readable=others,
+            tx, ns, space=space, vectors=vectors, embed=lambda texts: self._embedded(space, texts), time=self.clock(),
+            actor=actor, operation=operation or new_id(), readable=others,
         )  # fmt: skip
 
     def _write(
@@ -305,9 +305,6 @@ class Engine:
                         if known is not None:
                             return known
                     ops, asked = make(tx, ns, space, vectors)
-                    missing = [text for text in texts_of(ops) if text not in vectors] if space is not None else []
-                    if missing:  # a planner has written texts of its own
-                        vectors = {**vectors, **self._embedded(space, missing)}
                     applying = self._applying(tx, ns, space, vectors, actor, operation)
                     if expect:
                         applying.expect(expect)

@@ -50,7 +50,7 @@ Floats = NDArray[np.float64]
 FIXED = "fixed"
 MOST_TASKS = 10_000
 BARE = "receipts without their candidates: thinned, or shown by other means than recall"
-ESTIMATORS: tuple[SlateEstimator, ...] = ("dr", "snips", "ips", "additive", "item")
+ESTIMATORS: tuple[SlateEstimator, ...] = ("dr", "snips", "ips", "additive-dr", "additive", "item")
 ADDITIVE = 0.05
 """Level at which the log speaks against an additive reward."""
 MOSTLY = 0.9
@@ -257,14 +257,15 @@ def _recommended(
         return "dr", "the log holds enough of what the policy would show, and this assumes nothing of how rewards arise"
     rare = "too little of the log is what the policy would show for an estimate without assumptions"
     fits = tested is None or tested.p >= ADDITIVE
-    if "additive" in enough and fits and estimates["additive"].left_out <= estimates["additive"].n // 20:
+    added = estimates.get("additive-dr")
+    if added is not None and "additive-dr" in enough and fits and added.left_out <= added.n // 20:
         verdict = "cannot test" if tested is None else "does not speak against"
-        return "additive", f"{rare}, and the log {verdict} this one's"
+        return "additive-dr", f"{rare}, and the log {verdict} this one's"
     if "item" in enough and used_said >= MOSTLY:
         return "item", f"{rare}, and the outcomes say which memories were used"
     if "snips" in estimates:
         return "snips", f"{rare}, and nothing supports another's; its interval holds however rare the matches are"
-    others: tuple[SlateEstimator, ...] = ("additive", "item")
+    others: tuple[SlateEstimator, ...] = ("additive-dr", "item")
     for name in others:
         if name in estimates:
             return name, "some of what the policy would show was never possible, and this needs least"

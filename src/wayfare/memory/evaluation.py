@@ -18,6 +18,7 @@ NAMES = {
     "snips": "self-normalised inverse propensities",
     "ips": "inverse propensities",
     "additive": "pseudo-inverse",
+    "additive-dr": "doubly robust pseudo-inverse",
     "item": "item by item",
 }
 ASSUMES = {
@@ -25,6 +26,7 @@ ASSUMES = {
     "snips": "nothing of how a reward comes about",
     "ips": "nothing of how a reward comes about",
     "additive": "that a reward is the sum of what each shown memory adds",
+    "additive-dr": "that a reward is the sum of what each shown memory adds",
     "item": "that what a memory was credited with, it would have been credited with beside any others",
 }
 
@@ -154,7 +156,7 @@ class Evaluation:
                 f" (only {100 * self.used_said:.0f} % of the outcomes say what was used; the others are shared out "
                 "equally, which draws this towards what the log earned)"
             )
-        others = [name for name in ("dr", "additive", "item") if name != self.recommended]
+        others = [name for name in ("dr", "additive-dr", "item") if name != self.recommended]
         for name in others:
             if name in self.estimates:
                 other = self.estimates[name]

@@ -223,7 +223,11 @@ class Governing:
         with ground.database.read() as tx:
             ns = tx.namespace(ground.namespace)
             found: dict[str, Any] = {"namespace": ground.namespace, "file": ground.database.path}
-            found["bytes"] = os.path.getsize(ground.database.path)
+            found["bytes"] = sum(
+                os.path.getsize(path)
+                for path in (ground.database.path, f"{ground.database.path}-wal")
+                if os.path.exists(path)
+            )
             found["embedder"] = None if ground.embedder is None else ground.embedder.model
             found["reward_range"] = list(ground.reward_range)
             if ns is None:

@@ -21,37 +21,31 @@ import os
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from wayfare.errors import BadValue
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.memory import tasks
 from wayfare.memory.candidates import MOST, Filters
-from wayfare.memory.credit import CreditRule, Rank
+from wayfare.memory.credit import CreditRule
+from wayfare.memory.crediting import Crediting
 from wayfare.memory.dialogue import Turn, drafts
 from wayfare.memory.drafting import FIELDS, draft, echoed
 from wayfare.memory.embedding import Embedder
 from wayfare.memory.engine import Engine
-from wayfare.memory.governing import Governing
-from wayfare.memory.ids import new_id
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
-from wayfare.memory.outcomes import Credited, Outcome, post
 from wayfare.memory.planners import Planner
 from wayfare.memory.policy import LEARNED, Policy
 from wayfare.memory.reading import Page
 from wayfare.memory.recalled import Recall, count_tokens
 from wayfare.memory.recalling import Recaller
-from wayfare.memory.records import Key, Link, Record, Version, checked_name, checked_time
-from wayfare.memory.standing import is_frozen
-from wayfare.memory.tasks import Task
+from wayfare.memory.records import Key, Link, Record, Version, checked_name
 
 __all__ = ["Memory"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-class Memory(Governing):
+class Memory(Crediting):
     """One namespace of one file.
 
     address: path of the file, made when it is not there
@@ -100,6 +94,8 @@ class Memory(Governing):
             raise BadValue("k1", k1, f"a whole number from 1 to {MOST}")
         if not 0 <= relevance_floor <= 1:
             raise BadValue("relevance_floor", relevance_floor, "from 0 to 1")
+        if planner is not None and not isinstance(planner, Planner):
+            raise BadValue("planner", planner, "one of wayfare.memory.planners, or an object with its methods")
         self.actor = checked_name("actor", actor) if actor else ""
         self.credit_rule = rule
         self._ground = ground = opened(
@@ -157,6 +153,8 @@ class Memory(Governing):
         self, texts: Iterable[str | Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[OpResult]:
         """Keep many at once, all or none: texts, or mappings of what `remember` takes."""
+        if isinstance(texts, (str, Mapping)):
+            raise BadValue("texts", texts, "a list of texts or mappings")
         given = []
         for i, each in enumerate(texts):
             fields = {"text": each} if isinstance(each, str) else each
@@ -250,97 +248,11 @@ class Memory(Governing):
         """Every version, with who changed it, when, how and why; oldest first. Raises: NoSuchRecord."""
         return self.engine.history(id)
 
-    def links(self, id: str, **filters: Any) -> list[Link]:
-        """Its links. filters: direction (out, in, both), types, at."""
-        return self.engine.links(id, **filters)
-
-    # Credit
-
-    def task(self, id: str | None = None, *, on_error: float | None = None) -> Task:
-        """A task to enter: what is recalled within it is credited together.
-
-        id: the caller's, so that an outcome can be posted later; None makes one up
-        on_error: the reward when an exception leaves the task; None leaves it uncredited
-        """
-        if on_error is not None:
-            self._ground.unit_reward(on_error)
-        return Task(self, new_id() if id is None else checked_name("task", id), on_error)
-
-    def learns(
-        self,
-        reward: Callable[[Any], float | None],
-        *,
-        id: Callable[..., str] | None = None,
-        on_error: float | None = None,
-    ) -> Callable[[F], F]:
-        """A decorator: each call of the function is a task, credited with reward(result); None leaves it uncredited.
-
-        id: makes the task's id from the arguments of the call
-        """
-        return tasks.learns(self, reward, id, on_error)  # type: ignore[return-value]
-
-    def credit(
-        self,
-        task: str | Recall | Task,
-        reward: float,
-        *,
-        used: Iterable[str] | None = None,
-        source: str = "harness",
-        rank: Rank | None = None,
-        actor: str | None = None,
-        at: float | None = None,
-        correct: bool = False,
-    ) -> Credited:
-        """How a task went: one outcome, for all that was recalled in it. The next recall knows it.
-
-        task: its id, the id of a receipt, or the object        reward: in the declared range
-        used: ids of the recalled memories that were acted upon; None when that is not known, [] when none was
-        source: who says so; the same source may not say two things of one task unless `correct`
-        rank: human, harness, agent, or implicit (enters what is learned, never evaluation or the floor); None: the
-        source, if it is one of these, else harness
-        actor: on whose account; None is the memory's own        at: when, s since the epoch
-
-        Raises: BadValue; OutcomeConflict; StoreError.
-        """
-        ground, database = self._ground, self._ground.database
-        unit = ground.unit_reward(reward)
-        checked_name("source", source)
-        if isinstance(used, str):
-            raise BadValue("used", used, "a list of ids, or None")
-        named: Rank = rank or ("harness" if source not in ("human", "agent", "implicit") else source)  # type: ignore[assignment]
-        when = ground.clock() if at is None else checked_time("at", at)
-        assert when is not None
-        name = task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id
-        own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, Task) else []
-        outcome = Outcome(
-            checked_name("task", name), unit, float(reward), None if used is None else tuple(used),
-            source, named, self.actor if actor is None else checked_name("actor", actor), when,
-        )  # fmt: skip
-        ns = self._ns()
-        with database.write() as tx:
-            outcome = outcome.of_task(tx, ns)
-            self._recaller.store_late(
-                tx, [each.receipt for each in own if not each.logged and each.receipt is not None]
-            )
-            return post(
-                tx, ns, outcome, self.credit_rule, operation=new_id(), correct=correct,
-                known=isinstance(task, Task), frozen=is_frozen(tx, ns),
-            )  # fmt: skip
-
-    def showed(self, query: str, ids: Sequence[str], *, task: str | None = None) -> Recall:
-        """Write down that these memories were shown for a query by other means than `recall`, so that they can be
-        credited. It enters what is learned; evaluation and the floor leave it out, since nothing was drawn.
-
-        Raises: BadValue; NoSuchRecord.
-        """
-        ns, entered = self._ns(), tasks.current(self)
-        if isinstance(ids, str) or not ids:
-            raise BadValue("ids", ids, "a list of ids, one at least")
-        name = task if task is not None else entered.id if entered is not None else None
-        found = self._recaller.showed(query, self.engine.get_many(list(dict.fromkeys(ids))), name, ns)
-        if entered is not None and entered.id == name:
-            entered.recalls.append(found)
-        return found
+    def links(
+        self, id: str, *, direction: str = "both", types: Sequence[str] | None = None, at: float | None = None
+    ) -> list[Link]:
+        """Its links. direction: out, in or both        at: that hold at this time. Raises: BadValue; NoSuchRecord."""
+        return self.engine.links(id, direction=direction, types=types, at=at)
 
     # The rest
 
@@ -375,9 +287,21 @@ class Memory(Governing):
     def __repr__(self) -> str:
         return f"Memory({self._ground.database.path!r}, namespace={self._ground.namespace!r})"
 
-    def list(self, **filters: Any) -> Page:
+    def list(
+        self,
+        *,
+        kind: str | Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        status: str | Sequence[str] | None = "active",
+        since: float | None = None,
+        until: float | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page:
         """A page of records, oldest first.
 
-        filters: kind, tags, status, since, until, limit, after (`next` of the page before)
+        kind, tags, status: any of those given; status None is every one but the forgotten
+        since, until: when it happened, else was written, [since, until)        after: `next` of the page before
+        Raises: BadValue.
         """
-        return self.engine.list(**filters)
+        return self.engine.list(kind=kind, tags=tags, status=status, since=since, until=until, after=after, limit=limit)

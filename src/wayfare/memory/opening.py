@@ -102,9 +102,9 @@ def opened(
     if path in others:
         raise BadValue("also_read", path, "other namespaces than the memory's own")
     wanted = None if reward_range is None else checked_range(reward_range)
-    text = os.fspath(address)
-    if "://" in text:
-        raise BadValue("address", text, "a path to a file")
+    text = _file(address, read_only)
+    if isinstance(embedder, str):
+        embedder = embedder_from(embedder) or "none"  # one that cannot be had is refused before a file is made
     database = Database(text, synchronous=synchronous, read_only=read_only)
     try:
         with database.read() as tx:
@@ -135,6 +135,19 @@ def opened(
     except BaseException:
         database.close()
         raise
+
+
+def _file(address: object, read_only: bool) -> str:
+    try:
+        text = os.fsdecode(os.fspath(address))  # type: ignore[call-overload]
+    except TypeError:
+        raise BadValue("address", address, "a path to a file") from None
+    if "://" in text:
+        raise BadValue("address", text, "a path to a file")
+    folder = os.path.dirname(os.path.abspath(text))
+    if not read_only and not os.path.isdir(folder):
+        raise BadValue("address", text, f"in a folder that is there; make {folder} first")
+    return text
 
 
 def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float]] | None:

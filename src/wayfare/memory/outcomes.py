@@ -34,7 +34,7 @@ __all__ = ["Credited", "Outcome", "Voided", "post", "void"]
 class Credited:
     """An acknowledged outcome.
 
-    reward: in the declared range        shares: by record id, summing to one over what was used or shown
+    reward: in the declared range        shares: by record id, summing to its weight over what was used or shown
     counted: False when a higher-ranked source has spoken, or the memory is frozen
     repeated: it had been said before, word for word, and nothing changed
     """
@@ -59,7 +59,7 @@ class Voided:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is posted. reward: in [0, 1]; `raw` in the declared range."""
+    """What is posted. reward: in [0, 1]; `raw` in the declared range; weight: in what is learned, in (0, 1]."""
 
     task: str
     reward: float
@@ -69,10 +69,13 @@ class Outcome:
     rank: str
     actor: str
     time: float
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.rank not in RANKS:
             raise BadValue("rank", self.rank, f"one of {', '.join(RANKS)}")
+        if not 0 < self.weight <= 1:
+            raise BadValue("weight", self.weight, "above 0, at most 1")
 
     def of_task(self, tx: Transaction, ns: int) -> Outcome:
         """Of the task that a receipt belongs to, where `task` is the id of a receipt."""
@@ -123,8 +126,9 @@ def post(
     used = None if outcome.used is None else [numbers[id] for id in outcome.used if id in numbers]
     ancestors = _ancestors(tx, ns, set(numbers.values())) if rule.trace else {}
     split, basis = shares(rule, shown, used, ancestors)
-    names = {record: id for id, record in numbers.items()}
-    named = {names.get(record, f"#{record}"): share for record, share in split.items()}
+    split = {record: share * outcome.weight for record, share in split.items()}
+    names = {record: id for id, record in numbers.items()} | _ids(tx, ns, ancestors)
+    named = {names[record]: share for record, share in split.items()}
     if before is not None:
         seq, reward, its_used, rank = before
         if (reward, its_used, rank) == (outcome.reward, said, outcome.rank):
@@ -266,6 +270,16 @@ def _numbers(tx: Transaction, ns: int, ids: Iterable[str]) -> dict[str, int]:
         f"SELECT id, record FROM records WHERE ns = ? AND id IN ({marks}) AND status <> 'tombstone'", (ns, *wanted)
     )
     return dict(rows.fetchall())
+
+
+def _ids(tx: Transaction, ns: int, records: Iterable[int]) -> dict[int, str]:
+    wanted = sorted(records)
+    if not wanted:
+        return {}
+    marks = ", ".join("?" * len(wanted))
+    return dict(
+        tx.execute(f"SELECT record, id FROM records WHERE ns = ? AND record IN ({marks})", (ns, *wanted)).fetchall()
+    )
 
 
 def _ancestors(tx: Transaction, ns: int, records: set[int], deepest: int = 8) -> dict[int, int]:

@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from wayfare.errors import BadValue, NoSuchRecord
 from wayfare.memory.index.tokens import tokens
@@ -57,6 +57,7 @@ class Wanted:
 NOTHING = Wanted()
 
 
+@runtime_checkable
 class Planner(Protocol):
     """slow: ask it outside the transaction."""
 
@@ -221,7 +222,7 @@ class RulePlanner:
             said = rule(draft, neighbours)
             if said is None:
                 continue
-            ops = (said,) if isinstance(said, Operation) else tuple(said)
+            ops = tuple(said) if isinstance(said, Sequence) else (said,)
             if not ops or not all(isinstance(op, Operation) for op in ops):
                 raise BadValue("rules", said, "functions that answer with operations, or None")
             return ops

@@ -80,7 +80,8 @@ class Candidates:
 class Policy:
     """A rule and its numbers.
 
-    explore: expected number of shown items that are not among the k best by the rule's own scores
+    explore: expected number of shown items that are not among the k best by the rule's own scores; `thompson` explores
+    as many as its posterior doubts, from `least` up to this
     weight, epsilon, relevance_scale: of MemRL's rule (lambda; share of uniform sets; mean and deviation of relevance)
     intercept, slope, beta: of (1)        prior, kappa: of the shrinkage (`utility` (1), (2))
     optimism: widths added by `ucb`        fitted_through: the log of its fit ends at this seq; None: not fitted
@@ -89,6 +90,7 @@ class Policy:
 
     rule: Rule = "thompson"
     explore: float = 0.3
+    least: float = 0.03
     weight: float = 0.5
     epsilon: float = 0.01
     relevance_scale: tuple[float, float] | None = None
@@ -104,8 +106,9 @@ class Policy:
         if self.rule not in RULES:
             raise BadValue("policy", self.rule, f"safe, or one of {', '.join(RULES)}")
         bounds = {
-            "explore": (0.0, 50.0), "weight": (0.0, 1.0), "epsilon": (0.0, 1.0), "prior": (0.0, 1.0),
-            "slope": (0.0, 1e3), "intercept": (-1e3, 1e3), "kappa": (1e-6, 1e6), "optimism": (0.0, 1e3),
+            "explore": (0.0, 50.0), "least": (0.0, 50.0), "weight": (0.0, 1.0), "epsilon": (0.0, 1.0),
+            "prior": (0.0, 1.0), "slope": (0.0, 1e3), "intercept": (-1e3, 1e3), "kappa": (1e-6, 1e6),
+            "optimism": (0.0, 1e3),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -167,7 +170,7 @@ class Policy:
             if self.rule == "ucb":
                 weights = slate_weights.boltzmann(f + self.optimism * width, k, self.explore)
             else:
-                weights = slate_weights.thompson(f, width, k, self.explore, draws)
+                weights = slate_weights.thompson(f, width, k, self.explore, draws, self.least)
         return [(1.0, ConditionalPoisson(weights))]
 
     def to_json(self) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wayfare.errors import NoSuchRecord, StoreError, Unavailable
 from wayfare.memory.index import entries
 from wayfare.memory.index.tokens import tokens
@@ -43,6 +46,21 @@ class Purged:
     derived: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Own:
+    """What belongs to the record itself. ordinals: of its entries        words: of its texts, as indexed"""
+
+    ns: int
+    id: str
+    number: int
+    ordinals: NDArray[np.int64]
+    words: frozenset[str]
+
+    def alone(self, posting: bytes) -> bool:
+        """Whether a word stands in no entry but its own."""
+        return bool(np.isin(np.frombuffer(posting, entries.POSTING)["ordinal"], self.ordinals).all())
+
+
 def purge(database: Database, ns: int, id: str, *, time: float, actor: str, operation: str) -> Purged:
     """Take a record out of the file. Again for one that is gone already: only the log is cut.
 
@@ -50,7 +68,7 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
     has ended, purge again; StoreError where bytes of the text are still found.
     """
     with database.write() as tx:
-        runs, hashed = _empty(tx, ns, id, time, actor, operation)
+        runs, hashed, own = _empty(tx, ns, id, time, actor, operation)
         rows = tx.execute("SELECT source FROM links WHERE ns = ? AND target = ? AND type = 'derived_from'", (ns, id))
         derived = tuple(sorted(source for (source,) in rows))
     _cut_log(database)
@@ -60,7 +78,7 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
         _cut_log(database)
         scanned, found = scan(database.path, runs)
         with database.read() as tx:  # it may have been said anew meanwhile
-            runs = runs.without(_held(tx))
+            runs = runs.without(_held(tx, own))
         found = [place for place in found if runs.has(place.run)]
     if found:
         where = ", ".join(f"{place.file} at byte {place.offset}" for place in found[:5])
@@ -68,7 +86,7 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
     return Purged(id, hashed, scanned, len(runs), derived)
 
 
-def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation: str) -> tuple[Runs, str]:
+def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation: str) -> tuple[Runs, str, _Own]:
     """Empty every row; the runs to look for, and the salted hash."""
     row = tx.execute(f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND id = ?", (ns, id)).fetchone()
     if row is None:
@@ -76,10 +94,15 @@ def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation
     number, record = int(row[0]), record_from(row, "")
     if not record.content:
         (known,) = tx.execute("SELECT content_hash FROM records WHERE record = ?", (number,)).fetchone()
-        return Runs(()), known.hex()
+        return Runs(()), known.hex(), _Own(ns, id, number, np.zeros(0, np.int64), frozenset())
     (salt,) = tx.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
     hashed = blake2b(bytes.fromhex(salt) + content_hash(record.content), digest_size=16).digest()
-    runs = Runs(_own_texts(tx, ns, number, record))
+    texts = _own_texts(tx, ns, number, record)
+    words = frozenset(word for text in texts for word in tokens(text))
+    rows = tx.execute("SELECT ordinal FROM entries WHERE record = ? AND ns = ?", (number, ns)).fetchall()
+    own = _Own(ns, id, number, np.array([ordinal for (ordinal,) in rows], np.int64), words)
+    # As the file may hold them: as they are, as JSON writes them, and word by word.
+    runs = Runs(each.encode() for each in (*texts, *(json.dumps(text)[1:-1] for text in texts), *words))
     blank = Record(
         id, "", record.kind, record.form, "tombstone", record.version + 1, record.created_at, time, record.event_from,
         record.event_to, record.valid_from, record.valid_to,
@@ -92,7 +115,7 @@ def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation
     tx.execute("UPDATE versions SET body = '', checksum = ? WHERE ns = ? AND id = ?", (checksum(""), ns, id))
     tx.execute("DELETE FROM tags WHERE record = ?", (number,))
     entries.scrub(tx, ns, number)
-    runs = runs.without(_held(tx))
+    runs = runs.without(_held(tx, own))
     _blank_log(tx, ns, id, runs)
     _blank_answers(tx, ns, id, runs)
     for ns_, seq, query in tx.execute("SELECT ns, seq, query FROM receipts WHERE query != ''").fetchall():
@@ -102,39 +125,47 @@ def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation
         tx, ns, time=time, actor=actor, operation=operation, op="PURGE", id=id, version=blank.version,
         body={"record": number},
     )  # fmt: skip
-    return runs, hashed.hex()
+    return runs, hashed.hex(), own
 
 
-def _own_texts(tx: Transaction, ns: int, number: int, record: Record) -> Iterator[bytes]:
-    """All that the record says or said, as the file may hold it: as it is, as JSON writes it, and word by word."""
+def _own_texts(tx: Transaction, ns: int, number: int, record: Record) -> set[str]:
+    """All that the record says or said, and under which it was found."""
     rows = tx.execute("SELECT body FROM versions WHERE ns = ? AND id = ?", (ns, record.id)).fetchall()
     texts = {record.content, *(json.loads(body)[1] for (body,) in rows if body)}
     rows = tx.execute("SELECT text FROM entries WHERE record = ? AND ns = ?", (number, ns)).fetchall()
-    texts |= {text for (text,) in rows if text}
-    for text in texts:
-        yield text.encode()
-        yield json.dumps(text)[1:-1].encode()
-        for word in set(tokens(text)):
-            yield word.encode()
+    return texts | {text for (text,) in rows if text}
 
 
-def _held(tx: Transaction) -> Iterator[bytes]:
-    """What living memories of every namespace say, and the words of the index and of the tables themselves."""
+def _held(tx: Transaction, own: _Own) -> Iterator[bytes]:
+    """What other memories of every namespace say, and the words of the index and of the tables themselves.
+
+    Rows of the record itself are no excuse, but for its kind and id, which stay.
+    """
     columns = (
-        "SELECT content FROM records WHERE content != ''",
-        "SELECT tags || meta || provenance || kind || id FROM records",
-        "SELECT body FROM versions WHERE body != ''",
-        "SELECT text FROM entries WHERE text IS NOT NULL AND text != ''",
-        "SELECT term FROM postings",
-        "SELECT tag FROM tags",
-        "SELECT source || target || type || evidence FROM links",
+        f"SELECT content || tags || meta || provenance FROM records WHERE record != {own.number}",
+        "SELECT kind || ' ' || id FROM records",
+        f"SELECT text FROM entries WHERE record != {own.number} AND coalesce(text, '') != ''",
+        f"SELECT tag FROM tags WHERE record != {own.number}",
+        "SELECT source || ' ' || target || ' ' || type || ' ' || evidence FROM links",
         "SELECT coalesce(sql, '') FROM sqlite_master",
-        "SELECT actor || op || operation FROM log",
-        "SELECT path || settings FROM namespaces",
+        "SELECT actor || ' ' || op || ' ' || operation || ' ' || body FROM log",
+        "SELECT path || ' ' || settings FROM namespaces",
+        "SELECT model FROM spaces",
+        "SELECT id || ' ' || standing FROM tasks",
+        "SELECT task || ' ' || id || ' ' || slate || ' ' || probabilities FROM receipts",
+        "SELECT task || ' ' || source || ' ' || actor FROM outcomes",
+        "SELECT body FROM policies",
+        "SELECT body FROM standing",
+        "SELECT key FROM answers",
     )
     for select in columns:
         for (text,) in tx.execute(select):
             yield text.encode()
+    for (text,) in tx.execute("SELECT body FROM versions WHERE ns != ? OR id != ?", (own.ns, own.id)):
+        yield text.encode()
+    for ns, term, data in tx.execute("SELECT ns, term, data FROM postings"):
+        if ns != own.ns or term not in own.words or not own.alone(data):
+            yield term.encode()
 
 
 def _blank_log(tx: Transaction, ns: int, id: str, runs: Runs) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from wayfare.errors import BadValue
 
 if TYPE_CHECKING:
-    from wayfare.memory.memory import Memory
+    from wayfare.memory.crediting import Crediting
     from wayfare.memory.outcomes import Credited
     from wayfare.memory.recalled import Recall
 
@@ -42,7 +42,7 @@ class Task:
     id: the caller's, or made up        recalls: what was recalled within it, in order        outcome: the last credit
     """
 
-    def __init__(self, memory: Memory, id: str, on_error: float | None) -> None:
+    def __init__(self, memory: Crediting, id: str, on_error: float | None) -> None:
         self.id, self.recalls, self.outcome = id, list[Any](), None
         self._memory, self._on_error = memory, on_error
         self._token: Token[tuple[Task, ...]] | None = None
@@ -54,6 +54,14 @@ class Task:
         """How the task went: closes all its receipts with one outcome. `used` and `how` as in `Memory.credit`."""
         self.outcome = self._memory.credit(self.id, reward, used=used, **how)
         return self.outcome
+
+    def observe(self, output: str) -> Credited | None:
+        """Opt in to an implicit signal: what the agent's output repeats of the recalled texts was of use (`signals`).
+
+        Returns the outcome, which enters what is learned with a small weight, and neither evaluation nor the floor;
+        None when nothing is repeated. Another output of the same task replaces it. Raises: BadValue.
+        """
+        return self._memory.observe(self, output)
 
     def __enter__(self) -> Task:
         if self._token is not None:
@@ -71,7 +79,7 @@ class Task:
             self.credit(self._on_error)
 
 
-def current(memory: Memory) -> Task | None:
+def current(memory: Crediting) -> Task | None:
     """The innermost task of this memory that this thread or asyncio task has entered."""
     for task in reversed(_current.get()):
         if task._memory is memory:
@@ -80,7 +88,7 @@ def current(memory: Memory) -> Task | None:
 
 
 def learns(
-    memory: Memory,
+    memory: Crediting,
     reward: Callable[[Any], float | None],
     id: Callable[..., str] | None,
     on_error: float | None,

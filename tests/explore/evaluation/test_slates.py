@@ -116,6 +116,8 @@ def test_the_model_of_the_doubly_robust_estimate_has_the_expectation_that_it_say
     drawn, expected = _every_slate(_additive).model_rows
     np.testing.assert_allclose(expected - expected[0], 0, atol=1e-14)  # one situation
     np.testing.assert_allclose(P_TARGET @ drawn, expected[0], rtol=1e-12)
+    by_additive = (P * _every_slate(_additive).additive_weights) @ drawn
+    np.testing.assert_allclose(by_additive, expected[0], rtol=1e-10)  # so it leaves (2) exact
 
 
 def _two_recalls(reward: Callable[[Sequence[int], Sequence[int]], float]) -> tuple[SlateLog, np.ndarray, np.ndarray]:
@@ -189,7 +191,7 @@ def test_a_target_that_the_log_never_shows_is_refused_with_what_to_do_instead() 
     slate = tuple(sorted(Top(RELEVANCE).best(K)))
     task = SlateTask("t", 0.5, "baseline", [SlateRecall(fixed, TARGET, slate)], {"baseline": 1.0})
     log = SlateLog([task, replace(task, id="u")])
-    for estimator in ("ips", "dr", "additive", "item"):
+    for estimator in ("ips", "dr", "additive", "additive-dr", "item"):
         with pytest.raises(BadValue, match="where the log never goes") as refused:
             estimate_slates(log, estimator)  # type: ignore[arg-type]
         assert "show" in refused.value.allowed or "explor" in refused.value.allowed
@@ -239,7 +241,12 @@ def _simulated(
     ("reward", "tasks", "logs", "asked"),
     [
         (_best, 300, 200, [("ips", "normal"), ("snips", "normal"), ("dr", "normal"), ("ips", "anytime")]),
-        (_additive, 200, 120, [("dr", "normal"), ("additive", "normal"), ("item", "normal")]),
+        (
+            _additive,
+            200,
+            120,
+            [("dr", "normal"), ("additive", "normal"), ("additive-dr", "normal"), ("item", "normal")],
+        ),
     ],
 )
 def test_intervals_hold_the_truth(reward: Reward, tasks: int, logs: int, asked: list[tuple[str, str]]) -> None:
@@ -265,6 +272,8 @@ def test_the_model_takes_noise_away() -> None:
     log, _ = _simulated(1, 1_000, _additive)
     ips, dr = estimate_slates(log, "ips"), estimate_slates(log, "dr")
     assert dr.high - dr.low < 0.85 * (ips.high - ips.low)
+    plain, modelled = estimate_slates(log, "additive"), estimate_slates(log, "additive-dr")
+    assert modelled.high - modelled.low < 0.85 * (plain.high - plain.low)
 
 
 def test_other_intervals_are_those_of_single_actions() -> None:
@@ -354,7 +363,7 @@ def test_wrong_propensities_are_noticed() -> None:
 def test_the_order_of_the_tasks_changes_nothing() -> None:
     log, _ = _simulated(6, 120, _best)
     turned = SlateLog(log.tasks[::-1])
-    for estimator in ("dr", "additive", "item"):
+    for estimator in ("dr", "additive", "additive-dr", "item"):
         one, other = estimate_slates(log, estimator), estimate_slates(turned, estimator)  # type: ignore[arg-type]
         assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-12)
 

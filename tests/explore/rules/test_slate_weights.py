@@ -11,7 +11,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import Scores
 from wayfare.explore.rules.inverse_gap import SquareCB
-from wayfare.explore.rules.slate_weights import boltzmann, inverse_gap, outside, thompson, top_shares
+from wayfare.explore.rules.slate_weights import SMOOTHING, boltzmann, inverse_gap, outside, thompson, top_shares
 from wayfare.explore.rules.slates import ConditionalPoisson, SlateMixture, Top
 
 DRAWS = Stream(0, "test").at(3, 1)
@@ -70,6 +70,18 @@ def test_an_uncertain_item_is_tried_more_than_a_certain_one_of_the_same_mean() -
     mean, width = np.array([0.6, 0.4, 0.4]), np.array([0.1, 0.3, 0.01])
     weights = thompson(mean, width, 1, 0.3, DRAWS)
     assert weights[1] > 5 * weights[2]
+
+
+@pytest.mark.parametrize(("width", "strays"), [(0.5, 0.3), (0.0, 0.03), (0.05, None)])
+def test_thompson_strays_as_far_as_it_doubts(width, strays) -> None:
+    """Two pairs, 0.1 apart; with deviation 0.05 each, doubts are between the bounds and nothing is solved for."""
+    mean = np.array([0.6, 0.6, 0.5, 0.5])
+    weights = thompson(mean, np.full(4, width), 2, 0.3, DRAWS, least=0.03)
+    found = outside(weights, Top(mean).best(2), 2)
+    if strays is None:
+        assert 0.03 < found < 0.3
+        strays = top_shares(mean, np.full(4, width), 2, DRAWS)[2:].sum() - 2 * SMOOTHING
+    assert found == pytest.approx(strays, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ TITLES = {
     "dr": "doubly robust",
     "switch-dr": "SWITCH, doubly robust",
     "additive": "pseudo-inverse, of slates whose items add up",
+    "additive-dr": "doubly robust pseudo-inverse, of slates whose items add up",
     "item": "shares of single items",
 }
 FEW, SURE = 100, 4.0

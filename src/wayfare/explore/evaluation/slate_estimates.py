@@ -9,11 +9,12 @@ With the weights w of `slates`, (1) for the first three:
 
     ips         mean of w r                        snips       sum of w r / sum of w
     dr          mean of m'(x) + w (r - m(x, S))    additive, item   mean of w r
+    additive-dr as dr, with the weights (2)
 
 The model m is a ridge regression of the reward on the mean features of the items shown, beside those of all candidates.
 It is that simple for a reason: only of a model that is additive over the items is the expectation m' under a slate
 policy known in closed form, from inclusion chances alone; any other needs the sum over all C(n, k) slates. It is fitted
-on other folds than it predicts, and a wrong one costs width, not bias.
+on other folds than it predicts, and a wrong one costs width, not bias. Being additive, it leaves (2) exact.
 
 The value is of the tasks with an outcome. Those without are not zero: `worst` is what the estimate were if all of them
 had been worth 0, and all 1.
@@ -42,8 +43,9 @@ __all__ = ["Additivity", "SlateEstimate", "SlateEstimator", "additivity", "estim
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-SlateEstimator = Literal["ips", "snips", "dr", "additive", "item"]
+SlateEstimator = Literal["ips", "snips", "dr", "additive", "additive-dr", "item"]
 
+ADDITIVE, MODELLED = ("additive", "additive-dr"), ("dr", "additive-dr")
 MOST_MISSING = 0.01
 """Of the target's mass: what the log may lack."""
 UNEQUAL = 0.01
@@ -111,11 +113,11 @@ def estimate_slates(
 ) -> SlateEstimate:
     """What the target of the log would have earned per task, in the situations of the log.
 
-    estimator: 'ips', 'snips', 'dr' assume nothing of the reward; 'additive' that it is a sum over the items shown;
-    'item' that what fell to an item would have fallen to it in any slate
+    estimator: 'ips', 'snips', 'dr' assume nothing of the reward; 'additive', 'additive-dr' that it is a sum of the
+    items shown; 'item' that what fell to an item would have fallen to it in any slate
     interval: over tasks. 'anytime' is for 'ips' alone and needs no bound of the weights; 'bernstein' needs one
     max_weight: for 'bernstein', a weight that cannot be exceeded, in absolute value
-    ridge, folds: of the reward model of 'dr'        draws: of the bootstrap
+    ridge, folds: of the reward model of 'dr' and 'additive-dr'        draws: of the bootstrap
 
     Raises: BadValue where more than 1 % of the target's mass lies where the log never goes, for fewer than 2 tasks
     with an outcome, and for an interval that does not hold for an estimator.
@@ -126,7 +128,7 @@ def estimate_slates(
         raise BadValue("interval", interval, f"one of {', '.join(get_args(Interval))}")
     _refuse_pairs(estimator, interval, max_weight)
     weights, missing, largest = _weights(log, estimator)
-    fits = log.single if estimator == "additive" else np.ones(len(log), bool)
+    fits = log.single if estimator in ADDITIVE else np.ones(len(log), bool)
     if not fits.any():
         raise BadValue("log", "no task with one recall", "tasks with one recall, or estimator 'dr' or 'item'")
     lost = float(missing[fits].mean())
@@ -137,7 +139,7 @@ def estimate_slates(
         raise BadValue("log", f"{int(used.sum())} tasks with an outcome", "at least 2")
     choices: dict[str, Any] = {"estimator": estimator, "interval": interval}
     model: tuple[Floats, Floats] | None = None
-    if estimator == "dr":
+    if estimator in MODELLED:
         folds = min(folds, int(used.sum()))
         model = _cross_fitted(log, ridge, folds, seed)
         choices |= {"model": f"Ridge({ridge:g}), additive over items, {log.width} features", "folds": folds}
@@ -204,7 +206,7 @@ def _gain(terms: Terms, rewards: Floats, level: float) -> tuple[float, float, fl
 def _refuse_pairs(estimator: str, interval: str, max_weight: float | None) -> None:
     if interval == "anytime" and estimator != "ips":
         raise BadValue("estimator", estimator, "'ips' for interval='anytime'")
-    if interval == "bernstein" and estimator in ("snips", "dr"):
+    if interval == "bernstein" and estimator in ("snips", *MODELLED):
         raise BadValue("estimator", estimator, "'ips', 'additive' or 'item' for interval='bernstein'")
     if interval == "bernstein" and not (max_weight is not None and max_weight > 0):
         raise BadValue("max_weight", max_weight, "a bound above 0 on the weights, for interval='bernstein'")
@@ -214,7 +216,7 @@ def _refuse_pairs(estimator: str, interval: str, max_weight: float | None) -> No
 
 def _weights(log: SlateLog, estimator: str) -> tuple[Floats, Floats, Floats]:
     """Weights, the target's mass without support, and the weights of which the largest is told; each [N]."""
-    if estimator == "additive":
+    if estimator in ADDITIVE:
         return log.additive_weights, log.additive_missing, np.abs(log.additive_weights)
     if estimator == "item":
         return log.item_weights, log.item_missing, log.item_largest
@@ -223,7 +225,7 @@ def _weights(log: SlateLog, estimator: str) -> tuple[Floats, Floats, Floats]:
 
 def _no_support(estimator: str, lost: float) -> tuple[str, str, str]:
     instead = {
-        "additive": "'item' needs only that each item can be shown",
+        **dict.fromkeys(ADDITIVE, "'item' needs only that each item can be shown"),
         "item": "let the logging policy explore, by a share of sampled slates",
     }.get(estimator, "'item' and 'additive' need only that items can be shown")
     allowed = f"one with at most 1 % of its mass where the log never goes ({instead})"
@@ -265,7 +267,7 @@ def _terms(estimator: str, weights: Floats, rewards: Floats, model: tuple[Floats
 
 def _cautions(told: SlateEstimate, estimator: str, mean: tuple[float, float]) -> tuple[str, ...]:
     found = []
-    if estimator == "additive":
+    if estimator in ADDITIVE:
         found.append("right only where the reward is a sum over the items shown; `additivity` tests that")
     if estimator == "item":
         found.append("right only where what fell to an item would have fallen to it beside any others")

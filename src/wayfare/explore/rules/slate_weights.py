@@ -41,6 +41,7 @@ Floats = NDArray[np.float64]
 WIDEST, BEAR = 60.0, 600.0
 """Logarithms of weights lie within min(WIDEST, BEAR / k): the products of k of them stay within doubles."""
 DRAWS = 200
+SMOOTHING = 0.5 / (DRAWS + 1.0)
 STEPS = 60
 CLOSE = 1e-4
 """How near (1) is met, in items."""
@@ -82,12 +83,20 @@ def inverse_gap(scores: ArrayLike, k: int, explore: float) -> Floats:
     return _solved(weights, math.exp(_widest(k)), top, k, explore)
 
 
-def thompson(mean: ArrayLike, width: ArrayLike, k: int, explore: float, draws: Draws) -> Floats:
+def thompson(
+    mean: ArrayLike, width: ArrayLike, k: int, explore: float, draws: Draws, least: float | None = None
+) -> Floats:
     """(4) with tau from (1). mean, width: [n] of independent normal posteriors -> weights [n].
 
+    least: None explores `explore` items whatever the posterior is; else as many as it doubts, sum of p_i over the rest,
+    between `least` and `explore`
     Raises: BadValue, also for a width below 0.
     """
     shares = top_shares(mean, width, k, draws)
+    if least is not None:
+        _scores(mean, k, least)
+        doubt = float(np.sort(shares)[: max(0, len(shares) - k)].sum()) - (len(shares) - k) * SMOOTHING
+        explore = min(explore, max(least, doubt))
     return boltzmann(np.log(shares) - np.log1p(-shares), k, explore)
 
 

@@ -104,9 +104,12 @@ class NamespaceCache:
             scores = np.minimum(1.0, scores / top)
         return records, scores
 
-    def nearest(self, vector: NDArray[np.floating], k: int, mask: Flags | None = None) -> tuple[Whole, Floats]:
-        """The best k records by dot product with `vector` [D]: their numbers, best first, and scores.
+    def nearest(
+        self, vector: NDArray[np.floating], k: int, mask: Flags | None = None, *, exact: bool = False
+    ) -> tuple[Whole, Floats]:
+        """The best k records by dot product with `vector` [D]: their numbers, best first, and exact scores.
 
+        Among more than 20,000 entries at least .98 of the ten best are among them, as estimated; all where `exact`.
         Nothing in a namespace without a space. Raises: BadValue for a vector of another dimension, or not finite.
         """
         _checked_k(k)
@@ -126,7 +129,23 @@ class NamespaceCache:
                 allowed = (corpus.alive if allowed is None else allowed)[:rows]
                 if space.partial:
                     allowed = allowed & space.matrix.present(rows)
+            space.signs = signs = space.signs.current()
+            signs.advance(given)
+        if not exact and signs.ready(rows, rows if allowed is None else int(np.count_nonzero(allowed))):
+            found = signs.search(given, rows, corpus.owners, k, allowed)
+            if found is not None:
+                return found
         return vectors.nearest(space.matrix, given, rows, corpus.owners, k, allowed)
+
+    @property
+    def approximation(self) -> dict[str, float] | None:
+        """How the nearest vectors are searched: None exactly, else
+
+        kept: candidates that are scored exactly        looked: those that were sieved twice
+        recall: share of the ten best that is found, estimated on stored texts and on the last questions
+        """
+        with self._lock:
+            return self._followed.approximation
 
     def passing(self, numbers: Sequence[int], mask: Flags) -> set[int]:
         """Which of these records have an entry that `mask` lets pass."""

@@ -19,6 +19,7 @@ from wayfare.errors import Damaged, StoreError
 from wayfare.memory.index.entries import ENTRY, SEGMENT, per_block
 from wayfare.memory.index.filters import Filters
 from wayfare.memory.index.postings import Postings
+from wayfare.memory.index.signs import Signs
 from wayfare.memory.index.vectors import Matrix
 from wayfare.memory.index.words import Corpus, Occurrences
 from wayfare.memory.store.database import Transaction
@@ -35,11 +36,21 @@ SILENT = frozenset({"RECALL", "CREDIT", "VOID", "NOOP"})
 
 @dataclass
 class Space:
-    """The vectors that recall reads. partial: some entries have none"""
+    """The vectors that recall reads. partial: some entries have none        signs: their codes"""
 
     number: int
     matrix: Matrix
     partial: bool = False
+    signs: Signs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signs = Signs(self.matrix)
+
+    def erase(self, ordinals: Whole) -> None:
+        """Leave no vector of these entries."""
+        self.matrix.erase(ordinals)
+        self.signs.erase(ordinals)
+        self.partial = True
 
 
 @dataclass
@@ -195,8 +206,7 @@ class Followed:
         if purged:
             self._postings.clear()
             if self._space is not None:
-                self._space.matrix.erase(np.flatnonzero(np.isin(self._owners[: self.count], list(purged))))
-                self._space.partial = True
+                self._space.erase(np.flatnonzero(np.isin(self._owners[: self.count], list(purged))))
 
     def _role(self, name: str) -> int:
         if name not in self._role_names:
@@ -247,6 +257,11 @@ class Followed:
                 self._borrow(tx)
             self._space = self._filled(tx, self._space or Space(number, Matrix(dimension)))
         return self._space
+
+    @property
+    def approximation(self) -> dict[str, float] | None:
+        """As `Signs.approximation`, of the space that is served."""
+        return None if self._space is None else self._space.signs.approximation
 
     def _filled(self, tx: Transaction, space: Space) -> Space:
         self._read_vectors(tx, space)

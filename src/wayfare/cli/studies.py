@@ -1,7 +1,6 @@
-"""The command line: `wayfare studies | run | record | verify | report`.
+"""`wayfare studies | run | record | verify | report`.
 
-A refusal is one line on standard error that names the field, its value and what is allowed; it exits with 2 and nothing
-is written. Parsing imports no torch: a study's knobs come from its torch-free `__init__`.
+Parsing imports no torch: a study's knobs come from its torch-free `__init__`.
 """
 
 from __future__ import annotations
@@ -9,16 +8,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-import wayfare
-from wayfare.errors import BadValue, CellFailed, WayfareError
-from wayfare.flags import nearest, parse, parse_with_config, value_of
+from wayfare.errors import BadValue
+from wayfare.flags import parse, parse_with_config, value_of
 from wayfare.studies import catalogue
 from wayfare.studies.contract import Config, Findings, Study, config_from_json
 
@@ -27,17 +25,7 @@ if TYPE_CHECKING:
 
     from wayfare.studies.runs import RunDirectory
 
-__all__ = ["main"]
-
-USAGE = """usage: wayfare COMMAND ...
-
-  wayfare studies [--json]      every study: paper, claim, verdict, cost
-  wayfare run SLUG ...          run a study: table of checks, figures, report (wayfare run SLUG --help lists its knobs)
-  wayfare record RUN_DIR        keep a laptop or full run in results/
-  wayfare verify SLUG           run a recorded study again and name each verdict that flips
-  wayfare report                the site over all recorded results
-  wayfare --version
-"""
+__all__ = ["COMMANDS"]
 
 
 @dataclass(frozen=True)
@@ -102,41 +90,6 @@ class RunOptions:
     """Go on with an unfinished run: this RUN_DIR, or without a value the latest of the study."""
     tensorboard: bool = False
     """Write metrics for TensorBoard too."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of `wayfare ARGUMENTS`."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        return _dispatch(words)
-    except CellFailed as error:
-        return _refuse(error, 1)
-    except WayfareError as error:
-        return _refuse(error, 2)
-    except KeyboardInterrupt:
-        print("\nwayfare: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
-
-
-def _dispatch(words: list[str]) -> int:
-    commands = {"studies": _studies, "run": _run, "record": _record, "verify": _verify, "report": _report}
-    if not words or words[0] in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0
-    if words[0] == "--version":
-        print(f"wayfare {wayfare.__version__}")
-        return 0
-    if words[0] not in commands:
-        raise BadValue("command", words[0], f"one of {', '.join(commands)}{nearest(words[0], list(commands))}")
-    return commands[words[0]](words[1:])
-
-
-def _refuse(error: Exception, status: int) -> int:
-    print(f"wayfare: {' '.join(str(error).split())}", file=sys.stderr)
-    return status
 
 
 def _studies(words: list[str]) -> int:
@@ -344,3 +297,8 @@ def _console() -> Console:
 
     told = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if told else 110)
+
+
+COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "studies": _studies, "run": _run, "record": _record, "verify": _verify, "report": _report,
+}  # fmt: skip

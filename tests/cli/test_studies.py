@@ -1,4 +1,4 @@
-"""The command line as a user types it; the study is `tests/studies/tiny_study.py`."""
+"""The commands of studies as a user types them; the study is `tests/studies/tiny_study.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from wayfare.cli import main
 
-STUDIES = Path(__file__).parent / "studies"
+STUDIES = Path(__file__).parents[1] / "studies"
 TIMES = {"date", "seconds", "seconds_by_part"}
 SMOKE = ["run", "tiny_study", "--scale", "smoke"]
 

@@ -1,0 +1,73 @@
+"""The command line: `wayfare studies | run | record | verify | report | memory`.
+
+A refusal is one line on standard error that names the field, its value and what is allowed; it exits with 2 and nothing
+is written.
+
+studies         the commands of studies
+memory          the verbs of a memory in a file        memory_options   what each verb takes
+memory_demo     a memory that learns, in a minute      plot             a curve in the terminal, and as SVG
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import wayfare
+from wayfare.cli.studies import COMMANDS
+from wayfare.errors import BadValue, CellFailed, WayfareError
+from wayfare.flags import nearest
+
+__all__ = ["main"]
+
+USAGE = """usage: wayfare COMMAND ...
+
+  wayfare studies [--json]      every study: paper, claim, verdict, cost
+  wayfare run SLUG ...          run a study: table of checks, figures, report (wayfare run SLUG --help lists its knobs)
+  wayfare record RUN_DIR        keep a laptop or full run in results/
+  wayfare verify SLUG           run a recorded study again and name each verdict that flips
+  wayfare report                the site over all recorded results
+  wayfare memory VERB ...       remember, recall, credit, evaluate, ...: a memory in a file (wayfare memory lists them)
+  wayfare --version
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of `wayfare ARGUMENTS`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except CellFailed as error:
+        return _refuse(error, 1)
+    except WayfareError as error:
+        return _refuse(error, 2)
+    except KeyboardInterrupt:
+        print("\nwayfare: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def _dispatch(words: list[str]) -> int:
+    commands = {**COMMANDS, "memory": _memory}
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"wayfare {wayfare.__version__}")
+        return 0
+    if words[0] not in commands:
+        raise BadValue("command", words[0], f"one of {', '.join(commands)}{nearest(words[0], list(commands))}")
+    return commands[words[0]](words[1:])
+
+
+def _memory(words: list[str]) -> int:
+    from wayfare.cli.memory import memory
+
+    return memory(words)
+
+
+def _refuse(error: Exception, status: int) -> int:
+    print(f"wayfare: {' '.join(str(error).split())}", file=sys.stderr)
+    return status

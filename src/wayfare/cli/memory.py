@@ -1,0 +1,277 @@
+"""`wayfare memory VERB`: the verbs of Python, on a memory in a file.
+
+The answer goes to standard output, as text or with --json as one JSON document. Only `remember`, `import` and `demo`
+make a file; any other verb refuses one that is not there, so that a mistyped name leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from wayfare.cli import memory_options as take
+from wayfare.errors import BadValue
+from wayfare.flags import nearest, parse
+from wayfare.memory import Memory, Policy, Record, Version
+from wayfare.memory.drafting import draft
+from wayfare.memory.store.schema import VERSION
+
+__all__ = ["memory"]
+
+WIDEST = 100
+
+
+def memory(words: list[str]) -> int:
+    """The exit status of `wayfare memory WORDS`."""
+    if not words or words[0] in ("-h", "--help"):
+        print("usage: wayfare memory VERB ...   (wayfare memory VERB --help lists what it takes)\n")
+        for verb, kind in take.VERBS.items():
+            print(f"  {verb:9} {(kind.__doc__ or '').splitlines()[0]}")
+        return 0
+    if words[0] not in take.VERBS:
+        near = nearest(words[0], list(take.VERBS))
+        raise BadValue("verb", words[0], f"one of {', '.join(take.VERBS)}{near}")
+    options: Any = parse(take.VERBS[words[0]], words[1:], f"wayfare memory {words[0]}")
+    return _VERBS[words[0]](options)
+
+
+def _open(options: take.Options, *, make: bool = False, **settings: Any) -> Memory:
+    if not make and not options.db.is_file():
+        raise BadValue("db", str(options.db), "a file that is there: the path of a memory (--db, or WAYFARE_MEMORY)")
+    return Memory(options.db, namespace=options.namespace, **settings)
+
+
+def _said(field: str, text: str) -> str:
+    if not text:
+        raise BadValue(field, text, "given")
+    return text
+
+
+def _answer(options: take.Options, value: Any, text: Callable[[], str]) -> int:
+    if options.json:
+        print(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print(text())
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value) if not isinstance(value, Record) else _record(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _record(record: Record) -> dict[str, Any]:
+    found = {name: getattr(record, name) for name in Record.__dataclass_fields__}
+    found["meta"] = dict(record.meta)
+    found["mean_reward"] = record.utility.mean
+    return found
+
+
+def _remember(options: take.Remember) -> int:
+    texts = [line.rstrip("\n") for line in sys.stdin if line.strip()] if options.text == "-" else [options.text]
+    if not texts:
+        raise BadValue("text", "empty input", "given: one memory a line")
+    keys = [("intent", options.intent)] if options.intent else []
+    fields: dict[str, Any] = {
+        "kind": options.kind, "tags": options.tags, "source": options.source, "keys": keys, "reason": options.reason
+    }  # fmt: skip
+    for text in texts:
+        draft(text, **fields)  # refused before a file is made
+    with _open(options, make=True, embedder=options.embedder) as opened:
+        done = opened.remember_many([{"text": text, **fields} for text in texts])
+    return _answer(options, done, lambda: "\n".join(f"{each.op} {each.id} {each.reason}".rstrip() for each in done))
+
+
+def _import(options: take.Import) -> int:
+    from wayfare.memory.importing import imported, read_tasks
+
+    if not options.file.is_file():
+        raise BadValue("file", str(options.file), "a CSV or JSON-lines file that is there")
+    past = read_tasks(options.file)
+    with _open(options, make=True) as opened:
+        done = imported(opened, past)
+    return _answer(options, done, lambda: str(done))
+
+
+def _recall(options: take.Recall) -> int:
+    with _open(options, policy=options.policy) as opened:
+        found = opened.recall(
+            _said("query", options.query), options.k, task=options.task, budget_tokens=options.budget_tokens,
+            kinds=options.kinds, tags=options.tags,
+        )  # fmt: skip
+    value = {
+        "id": found.id, "task": found.task, "side": found.side, "policy": found.policy, "logged": found.logged,
+        "reason": found.reason, "probability": found.probability, "text": found.text,
+        "items": [
+            {"id": item.id, "content": item.record.content, "relevance": item.relevance, "score": item.score,
+             "propensity": item.propensity, "why": item.why}
+            for item in found
+        ],
+    }  # fmt: skip
+    lines = [found.why if options.why else found.text or "nothing is relevant enough"]
+    lines.append(f"receipt {found.id}, task {found.task}" if found.logged else f"not logged: {found.reason}")
+    return _answer(options, value, lambda: "\n".join(lines))
+
+
+def _credit(options: take.Credit) -> int:
+    with _open(options, actor=options.actor) as opened:
+        done = opened.credit(
+            _said("task", options.task), options.reward, used=options.used, source=options.source,
+            correct=options.correct,
+        )  # fmt: skip
+    what = "said before" if done.repeated else "counted" if done.counted else "kept, does not count"
+    return _answer(options, done, lambda: f"task {done.task}: reward {done.reward:g} from {done.source}, {what}")
+
+
+def _revise(options: take.Revise) -> int:
+    with _open(options) as opened:
+        done = opened.revise(
+            _said("id", options.id), _said("text", options.text), expect=options.expect, reason=options.reason
+        )
+    return _answer(options, done, lambda: f"{done.op} {done.id} version {done.version}")
+
+
+def _forget(options: take.Forget) -> int:
+    with _open(options) as opened:
+        done = opened.forget(_said("id", options.id), purge=options.purge, reason=options.reason)
+    return _answer(options, done, lambda: f"{'purged' if options.purge else 'forgotten'} {options.id}")
+
+
+def _show(options: take.Show) -> int:
+    with _open(options) as opened:
+        if options.id is not None:
+            record = opened.get(options.id)
+            return _answer(options, record, lambda: _shown(record))
+        page = opened.list(kind=options.kind, limit=options.limit, after=options.after)
+    lines = [_line(record) for record in page.records] or ["no memories"]
+    if page.next:
+        lines.append(f"more: --after {page.next}")
+    return _answer(options, {"records": page.records, "next": page.next}, lambda: "\n".join(lines))
+
+
+def _line(record: Record) -> str:
+    text = " ".join(record.content.split())
+    text = text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+    mean = record.utility.mean
+    return f"{record.id}  {record.kind:10} {'  -  ' if mean is None else f'{mean:.2f} '} {text}"
+
+
+def _shown(record: Record) -> str:
+    utility = record.utility
+    mean = (
+        "not credited yet" if utility.mean is None else f"mean reward {utility.mean:.2f} over {utility.n:.3g} credits"
+    )
+    return "\n".join(
+        [
+            record.content,
+            "",
+            f"id       {record.id}, version {record.version}, {record.status}",
+            f"kind     {record.kind}" + (f"; tags {', '.join(record.tags)}" if record.tags else ""),
+            f"written  {_when(record.created_at)}; changed {_when(record.updated_at)}",
+            f"credit   {mean}; shown {utility.recalled} times",
+            *(
+                f"from     {each.uri or ', '.join(each.parents)}"
+                for each in record.provenance
+                if each.uri or each.parents
+            ),
+        ]
+    )
+
+
+def _when(time: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):
+        return f"{time:g} s"
+
+
+def _history(options: take.History) -> int:
+    with _open(options) as opened:
+        found = opened.history(_said("id", options.id))
+    return _answer(options, found, lambda: "\n".join(map(_step, found)))
+
+
+def _step(step: Version) -> str:
+    who = f" by {step.actor}" if step.actor else ""
+    text = "" if step.record is None else f": {' '.join(step.record.content.split())[:WIDEST]}"
+    why = f" ({step.reason})" if step.reason else ""
+    return f"{_when(step.time)}  {step.op} -> version {step.version}{who}{why}{text}"
+
+
+def _stats(options: take.Stats) -> int:
+    with _open(options, read_only=True) as opened:
+        found = opened.stats()
+    return _answer(options, found, lambda: "\n".join(_lines(found)))
+
+
+def _lines(value: Mapping[str, Any], indent: int = 0) -> Sequence[str]:
+    lines = []
+    for key, each in value.items():
+        head = " " * indent + str(key).replace("_", " ")
+        if isinstance(each, Mapping):
+            lines += [head, *_lines(each, indent + 2)]
+        else:
+            shown = f"{each:.4g}" if isinstance(each, float) else str(each)
+            lines.append(f"{head:24} {shown}")
+    return lines
+
+
+def _evaluate(options: take.Evaluate) -> int:
+    with _open(options, read_only=True) as opened:
+        target: Policy | str = options.policy
+        if options.explore is not None:
+            target = opened.policy_named(options.policy).with_(explore=options.explore)
+        found = opened.evaluate(target)
+    return _answer(options, found.to_json(), lambda: str(found.text))
+
+
+def _void(options: take.Void) -> int:
+    with _open(options) as opened:
+        done = opened.void(
+            source=options.source, actor=options.actor, since=options.since, until=options.until, reason=options.reason
+        )
+    return _answer(
+        options, done, lambda: f"{done.outcomes} outcomes taken out, utilities of {done.records} memories replayed"
+    )
+
+
+def _migrate(options: take.Migrate) -> int:
+    with _open(options):
+        pass
+    return _answer(options, {"version": VERSION}, lambda: f"{options.db} has tables of version {VERSION}")
+
+
+def _doctor(options: take.Doctor) -> int:
+    from wayfare.memory.store.doctor import doctor, salvage
+
+    if not options.db.is_file():
+        raise BadValue("db", str(options.db), "a file that is there")
+    if options.salvage is not None:
+        saved = salvage(options.db, options.salvage)
+        return _answer(options, saved, lambda: str(saved))
+    found = doctor(options.db)
+    _answer(options, found, lambda: str(found))
+    return 1 if found.worst == "damage" else 0
+
+
+def _demo(options: take.Demo) -> int:
+    from wayfare.cli.memory_demo import demo
+
+    return demo(options)
+
+
+_VERBS: Mapping[str, Callable[[Any], int]] = {
+    "remember": _remember, "recall": _recall, "credit": _credit, "revise": _revise, "forget": _forget, "show": _show,
+    "history": _history, "stats": _stats, "evaluate": _evaluate, "void": _void, "migrate": _migrate,
+    "doctor": _doctor, "import": _import, "demo": _demo,
+}  # fmt: skip

@@ -1,0 +1,114 @@
+"""A support desk whose best-worded notes are wrong: what a memory that learns is worth, in a minute.
+
+Each problem of the desk has two notes. One repeats the customers' words and its advice works 15 times in 100; the other
+says in other words what works 85 times. The agent follows the first note that it is shown, and the harness credits that
+note with whether the customer was helped. Similarity finds the wrong note for ever. All texts, tasks and outcomes come
+from the seed; everything else is the public API.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from wayfare.cli.memory_options import Demo
+from wayfare.cli.plot import Curve, drawn, svg
+from wayfare.draws import Stream
+from wayfare.errors import BadValue
+from wayfare.memory import Memory
+
+__all__ = ["demo"]
+
+THINGS = ("invoice", "password", "router", "printer", "calendar", "backup", "licence", "webcam", "mailbox", "tablet")
+TROUBLES = ("is lost after the update", "shows an error at every start", "cannot be shared with colleagues")
+REMEDIES = ("clear the cache first", "ask for the account's region", "restart the sync service", "reissue the token")
+RIGHT, WRONG = 0.85, 0.15
+WINDOW = 60
+
+
+def demo(options: Demo) -> int:
+    """Play the desk's tasks and show what the memory earned."""
+    if not 20 <= options.tasks <= 100_000:
+        raise BadValue("tasks", options.tasks, "from 20 to 100000")
+    for name in ("db", "svg"):
+        path = getattr(options, name)
+        if path is not None and path.exists():
+            raise BadValue(name, str(path), "a new file: this one is there already")
+    began = time.monotonic()
+    with ExitStack() as stack:
+        path = options.db or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "desk.db"
+        memory = stack.enter_context(Memory(path, policy=options.policy, seed=options.seed))
+        problems = [f"{thing} {trouble}" for thing in THINGS for trouble in TROUBLES]
+        chance = _notes(memory, problems, options.seed)
+        print(f"{len(problems)} kinds of problem, {len(chance)} notes; {options.tasks} tasks, one note followed each.")
+        with Memory(path, policy="similarity", read_only=True) as reader:
+            first = [reader.recall(_asked(problem), k=1).items[0].id for problem in problems]
+        blind = sum(chance[id] for id in first) / len(first)
+        rewards = _work(memory, problems, chance, options)
+        stats = memory.stats()
+    curves = [
+        Curve("always the best-worded note", [(0, blind), (options.tasks, blind)]),
+        Curve(f"this memory ({options.policy})", _smooth(rewards)),
+    ]
+    print(drawn(curves, 0.0, 1.0, x="tasks", y=f"customers helped, mean of the last {WINDOW}"))
+    share = len(rewards) // 5
+    last = rewards[-share:]
+    print(f"\nIn the last fifth of the tasks {sum(last) / len(last):.2f} of the customers were helped; ", end="")
+    print(f"the best-worded notes help {blind:.2f}, the best notes {RIGHT:.2f}.")
+    if options.policy == "safe":
+        floor = stats["floor"]
+        proved = f"its policy is worth at least {floor['certified']:.2f} times the baseline"
+        print(
+            f"The memory has proved that {proved}; the baseline keeps {floor['shares']['baseline']:.2f} of the tasks."
+        )
+    print(f"({time.monotonic() - began:.0f} s, seed {options.seed}; --policy similarity shows the loss)")
+    if options.svg is not None:
+        title = "A memory that learns past a misleading similarity"
+        options.svg.write_text(svg(curves, 0.0, 1.0, title=title, x="tasks", y="customers helped"), encoding="utf-8")
+        print(f"plot: {options.svg}")
+    if options.db is not None:
+        print(f"memory: {options.db}  (wayfare memory stats --db {options.db})")
+    return 0
+
+
+def _notes(memory: Memory, problems: Sequence[str], seed: int) -> dict[str, float]:
+    """Write two notes a problem; id -> how often its advice works."""
+    order = Stream(seed, "remedies").integers(len(REMEDIES), 0, 0)
+    found = {}
+    for i, problem in enumerate(problems):
+        remedy = REMEDIES[(i + int(order)) % len(REMEDIES)]
+        other = REMEDIES[(i + int(order) + 1) % len(REMEDIES)]
+        wrong = f"Customer writes: my {problem}, what can I do? Then {other}."
+        right = f"When the {problem.split()[0]} {problem.split(' ', 1)[1]}: {remedy}."
+        found[memory.remember(wrong, kind="note").id] = WRONG
+        found[memory.remember(right, kind="note").id] = RIGHT
+    return found
+
+
+def _work(memory: Memory, problems: Sequence[str], chance: dict[str, float], options: Demo) -> list[float]:
+    which, luck = Stream(options.seed, "problems"), Stream(options.seed, "luck")
+    rewards = []
+    for i in range(options.tasks):
+        problem = problems[int(which.integers(len(problems), i))]
+        with memory.task(f"ticket-{i}") as task:
+            recall = memory.recall(_asked(problem), k=1)
+            followed = recall.items[0].id
+            reward = float(float(luck.uniform(i)) < chance[followed])
+            task.credit(reward, used=[followed])
+        rewards.append(reward)
+    return rewards
+
+
+def _asked(problem: str) -> str:
+    return f"my {problem}, what can I do?"
+
+
+def _smooth(rewards: Sequence[float]) -> list[tuple[float, float]]:
+    points = []
+    for end in range(10, len(rewards) + 1, max(1, len(rewards) // 120)):
+        part = rewards[max(0, end - WINDOW) : end]
+        points.append((float(end), sum(part) / len(part)))
+    return points
