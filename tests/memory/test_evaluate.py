@@ -405,7 +405,7 @@ def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(t
     memory.freeze()  # so that both meet the same memory
     worth = {record.id: worth_of[record.content] for record in memory.list().records}
     _live(memory, 0, 600, worth)
-    target = Policy("boltzmann", explore=0.4)
+    target = Policy("epsilon", explore=0.1)
     with memory._ground.database.read() as tx:
         told = evaluate(tx, memory._ground.ns, target)  # type: ignore[arg-type]
     assert told.estimate.n == 600
