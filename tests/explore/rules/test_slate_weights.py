@@ -102,3 +102,11 @@ def test_bad_input_is_refused(field, call) -> None:
 def test_equal_scores_and_few_items_are_uniform() -> None:
     assert (boltzmann([0.5] * 4, 2, 0.3) == 1).all() and (inverse_gap([0.5] * 4, 2, 0.3) == 1).all()
     assert (boltzmann([0.1, 0.9], 2, 0.3) == 1).all() and len(boltzmann([], 3, 0.3)) == 0
+
+
+def test_what_is_shown_outside_the_best_is_what_inclusion_chances_say() -> None:
+    for n, k in ((2, 1), (7, 3), (50, 8)):
+        weights = np.exp(4 * Stream(0, "weights").normal(n, np.arange(n)))
+        top = Top(Stream(0, "scores").normal(n, np.arange(n))).best(k)
+        inside = SlateMixture([(1.0, ConditionalPoisson(weights))], k).inclusion()[top].sum()
+        assert outside(weights, top, k) == pytest.approx(k - inside, rel=1e-9, abs=1e-12)

@@ -33,7 +33,7 @@ from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import Scores
 from wayfare.explore.rules.inverse_gap import SquareCB
-from wayfare.explore.rules.slates import ConditionalPoisson, SlateMixture, Top
+from wayfare.explore.rules.slates import Top, elementary
 
 __all__ = ["boltzmann", "inverse_gap", "outside", "thompson", "top_shares"]
 
@@ -45,11 +45,19 @@ SMOOTHING = 0.5 / (DRAWS + 1.0)
 STEPS = 60
 CLOSE = 1e-4
 """How near (1) is met, in items."""
+NEAR = 2.0
+"""Powers of e between which a chord is a better guess than the middle."""
 
 
 def outside(weights: Floats, top: list[int], k: int) -> float:
-    """Left side of (1). weights: [n]        top: places of the k best."""
-    return k - float(SlateMixture([(1.0, ConditionalPoisson(weights))], k).inclusion()[top].sum())
+    """Left side of (1), from the chance e_j(rest) e_{k-j}(top) / e_k that j of the k come from the rest: a third of the
+    work of inclusion chances, and a search asks for it often. weights: [n], k < n        top: places of the k best."""
+    of = np.asarray(weights, np.float64).tolist()
+    inside = set(top)
+    best = elementary([of[i] for i in inside], k)
+    rest = elementary([w for i, w in enumerate(of) if i not in inside], k)
+    chances = [a * b for a, b in zip(rest, reversed(best), strict=True)]
+    return math.fsum(j * chance for j, chance in enumerate(chances)) / math.fsum(chances)
 
 
 def boltzmann(scores: ArrayLike, k: int, explore: float) -> Floats:
@@ -132,20 +140,26 @@ def _scores(scores: ArrayLike, k: int, explore: float) -> tuple[Floats, list[int
 
 
 def _solved(weights: Callable[[float], Floats], strongest: float, top: list[int], k: int, explore: float) -> Floats:
-    """The weights whose strength meets (1): a search by halves between powers of e, since `outside` falls with it."""
+    """The weights whose strength meets (1), since `outside` falls with it: a search between powers of e, by halves and,
+    near by, along chords, whose standing end counts half as much at each step (after Dowell & Jarratt 1971)."""
     uniform = weights(0.0)
     n = len(uniform)
     if not 0 < k < n or explore >= k * (1 - k / n):
         return uniform
     low, high = math.log(1e-6), math.log(strongest)
     found = weights(strongest)
-    if outside(found, top, k) >= explore:
+    above, below = k * (1 - k / n) - explore, outside(found, top, k) - explore
+    if below >= 0:
         return found
     for _ in range(STEPS):
-        middle = (low + high) / 2
+        near = high - low < NEAR
+        middle = high - below * (high - low) / (below - above) if near else (low + high) / 2
         found = weights(math.exp(middle))
         left = outside(found, top, k) - explore
         if abs(left) <= CLOSE:
             break
-        low, high = (middle, high) if left > 0 else (low, middle)
+        if left > 0:
+            below, (low, above) = below / (2 if near else 1), (middle, left)
+        else:
+            above, (high, below) = above / (2 if near else 1), (middle, left)
     return found

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 from wayfare.draws import Draws
 from wayfare.errors import BadValue
 
-__all__ = ["ConditionalPoisson", "SlateMixture", "Top"]
+__all__ = ["ConditionalPoisson", "SlateMixture", "Top", "elementary"]
 
 Floats = NDArray[np.float64]
 SHARES_SUM = 1e-9
@@ -81,6 +81,14 @@ class ConditionalPoisson:
 
     def __len__(self) -> int:
         return len(self.weights)
+
+
+def elementary(weights: Iterable[float], k: int) -> list[float]:
+    """e_0 .. e_k of the weights: sums over all sets of so many of them of their product."""
+    row = [1.0] + [0.0] * k
+    for w in weights:
+        row = [1.0, *[a + w * b for a, b in zip(row[1:], row, strict=False)]]
+    return row
 
 
 class _Tables:
