@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 
 import pytest
 
@@ -373,9 +372,3 @@ def test_a_dialogue_is_found_by_what_was_said_around(tmp_path) -> None:
         assert contents[0] == "Ann: We moved to Leeds last spring." and "Bob: How do you like it there?" in contents
         assert "Bob: My cat is ill." not in contents
         assert memory.recall("May 2023", k=3, policy="similarity")
-
-
-def test_opening_a_new_file_is_quick(tmp_path) -> None:
-    began = time.monotonic()
-    Memory(tmp_path / "a.db").close()
-    assert time.monotonic() - began < 5
