@@ -19,15 +19,13 @@ import numpy as np
 
 from wayfare.errors import BadValue
 from wayfare.memory.embedding import Embedder, embedder_from
+from wayfare.memory.embedding.served import PROBE, Asked, Moved, Served, serving
 from wayfare.memory.records import checked_name
 from wayfare.memory.store.database import Database, Transaction
 
-__all__ = ["Ground", "opened"]
+__all__ = ["PROBE", "Ground", "opened"]
 
-PROBE = "The quick brown fox remembers where it buried what it found."
-"""Embedded when a space is made: a model that changed under its name gives itself away by it."""
 PATH = re.compile(r"[^\s/][^/\0]*(?:/[^\s/][^/\0]*)*")
-SAME = 1e-3
 
 
 @dataclass
@@ -35,7 +33,8 @@ class Ground:
     """Everything below the public face.
 
     ns: of the namespace that is read and written, None while a read-only file has none
-    also_read: paths of those that are read too        space: of its vectors; None without an embedder
+    also_read: paths of those that are read too        given: the embedder that it was opened with, or None
+    space: of its vectors, as last looked up; None without        served: the embedders of this handle
     reward_range: declared, mapped to [0, 1]        clock: seconds since the epoch
     """
 
@@ -43,10 +42,27 @@ class Ground:
     namespace: str
     ns: int | None
     also_read: tuple[str, ...]
-    embedder: Embedder | None
+    given: Embedder | None
     space: int | None
     reward_range: tuple[float, float]
     clock: Callable[[], float]
+    served: Served
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """Of the vectors, as last looked up. Raises: as `Served.of`."""
+        return self.given if self.ns is None else self.served.of(self.space)
+
+    def asked(self, query: str) -> Asked:
+        """The query in the space that serves, as far as is known. Raises: as `Served.of`, but for Moved."""
+        if self.ns is None and self.given is not None:  # it has nothing of its own, but others may be read
+            return Asked(None, self.given.model, np.asarray(self.given.embed_query(query), np.float32))
+        while True:
+            try:
+                return self.served.asked(query, self.space)
+            except Moved:
+                with self.database.read() as tx:
+                    self.space = serving(tx, self.ns)
 
     def unit_reward(self, reward: object) -> float:
         """The reward in [0, 1]. Raises: BadValue for NaN, no number, or out of the declared range."""
@@ -109,29 +125,28 @@ def opened(
     try:
         with database.read() as tx:
             known = _agreed(tx, path)
+        if known is None and embedder is None:
+            embedder = embedder_from("lexical")
+        chosen = None if isinstance(embedder, str) else embedder
         if known is not None:
-            model, low_high = known
+            model, low_high, coming = known
             if wanted is not None and wanted != low_high:
                 raise BadValue("reward_range", wanted, f"{low_high}, as the namespace {path!r} has it")
             wanted = low_high
-            if embedder is None:
-                embedder = "none" if model is None else model
-        chosen = embedder_from("lexical") if embedder is None else embedder
-        if isinstance(chosen, str):
-            chosen = embedder_from(chosen)
-        if known is not None and (None if chosen is None else chosen.model) != known[0]:
-            raise BadValue(
-                "embedder", None if chosen is None else chosen.model,
-                f"{known[0]!r}, whose vectors the namespace {path!r} holds; move it with Memory.reembed",
-            )  # fmt: skip
+            given = None if chosen is None else chosen.model
+            if embedder is not None and given not in (model, coming):
+                raise BadValue(
+                    "embedder", given, f"{model!r}, whose vectors the namespace {path!r} holds; move it with "
+                    "Memory.reembed",
+                )  # fmt: skip
         low_high = wanted or (0.0, 1.0)
         if known is None and not read_only:
             with database.write() as tx:
                 _agree(tx, path, chosen, low_high)
         with database.read() as tx:
             ns = tx.namespace(path)
-            space = None if ns is None else _space(tx, ns)
-        return Ground(database, path, ns, others, chosen, space, low_high, clock)
+            space = serving(tx, ns)
+        return Ground(database, path, ns, others, chosen, space, low_high, clock, Served(database, chosen))
     except BaseException:
         database.close()
         raise
@@ -150,10 +165,13 @@ def _file(address: object, read_only: bool) -> str:
     return text
 
 
-def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float]] | None:
-    """The embedding model and the range of rewards of a namespace; None where it has not agreed on anything."""
+def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float], str | None] | None:
+    """The embedding model and the range of rewards of a namespace, and the model that it is being moved to; None where
+    it has not agreed on anything."""
     row = tx.execute(
-        "SELECT n.settings, s.model FROM namespaces n LEFT JOIN spaces s ON s.space = n.space WHERE n.path = ?", (path,)
+        "SELECT n.settings, s.model, f.model FROM namespaces n LEFT JOIN spaces s ON s.space = n.space "
+        "LEFT JOIN spaces f ON f.ns = n.ns AND f.state = 'filling' WHERE n.path = ?",
+        (path,),
     ).fetchone()
     if row is None:
         return None
@@ -161,7 +179,7 @@ def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float]
     if "reward_range" not in settings:
         return None
     low, high = settings["reward_range"]
-    return row[1], (low, high)
+    return row[1], (low, high), row[2]
 
 
 def _agree(tx: Transaction, path: str, embedder: Embedder | None, reward_range: tuple[float, float]) -> None:
@@ -179,8 +197,3 @@ def _agree(tx: Transaction, path: str, embedder: Embedder | None, reward_range: 
         "UPDATE namespaces SET space = ?, settings = ? WHERE ns = ?",
         (space, json.dumps({"reward_range": list(reward_range)}), ns),
     )
-
-
-def _space(tx: Transaction, ns: int) -> int | None:
-    found: int | None = tx.execute("SELECT space FROM namespaces WHERE ns = ?", (ns,)).fetchone()[0]
-    return found

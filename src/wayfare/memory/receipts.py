@@ -26,7 +26,7 @@ from wayfare.memory.policy import Candidates
 from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 
-__all__ = ["Parts", "Receipt", "as_logged", "read_receipts", "thin", "write_receipt"]
+__all__ = ["COLUMNS", "Parts", "Receipt", "as_logged", "read_receipts", "receipt_from", "thin", "write_receipt"]
 
 Parts = list[tuple[float, Top | ConditionalPoisson]]
 """A policy for one situation: components and their shares, which sum to one."""
@@ -34,6 +34,7 @@ Parts = list[tuple[float, Top | ConditionalPoisson]]
 ARRAYS = ("relevance", "features", "n", "total", "squares", "q", "recalled")
 KEPT, KEPT_DAYS = 100_000, 90
 COLUMNS = "seq, id, task, time, query, body, slate, probabilities, checksum"
+"""As `receipt_from` reads them."""
 
 
 @dataclass(frozen=True)
@@ -163,16 +164,17 @@ def read_receipts(
     columns = COLUMNS if whole else COLUMNS.replace("body", "NULL")
     if tasks is None:
         rows = tx.execute(f"SELECT {columns} FROM receipts WHERE ns = ? AND seq > ? ORDER BY seq", (ns, after))
-        yield from map(_receipt, rows.fetchall())
+        yield from map(receipt_from, rows.fetchall())
         return
     for task in tasks:
         rows = tx.execute(
             f"SELECT {columns} FROM receipts WHERE ns = ? AND task = ? AND seq > ? ORDER BY seq", (ns, task, after)
         )
-        yield from map(_receipt, rows.fetchall())
+        yield from map(receipt_from, rows.fetchall())
 
 
-def _receipt(row: Sequence[Any]) -> Receipt:
+def receipt_from(row: Sequence[Any]) -> Receipt:
+    """row: as `COLUMNS` names it. Raises: Damaged."""
     seq, id, task, time, query, body, slate, chances, stored = row
     if _sum(row) != stored:
         raise Damaged(f"receipt {id} (log {seq}) does not answer to its checksum; `wayfare memory doctor`")

@@ -36,11 +36,11 @@ CACHE_KIB = 16_384
 class Transaction:
     """What a read or a write sees and does. Made by `Database`, and over when its `with` ends.
 
-    writing: whether it may change anything
+    path: of the file, for errors        writing: whether it may change anything
     """
 
-    def __init__(self, connection: sqlite3.Connection, database: Database, writing: bool) -> None:
-        self._connection, self._database, self.writing = connection, database, writing
+    def __init__(self, connection: sqlite3.Connection, path: str, writing: bool) -> None:
+        self._connection, self.path, self.writing = connection, path, writing
         self._hooks: list[Callable[[], None]] = []
         self._before = connection.total_changes
 
@@ -54,14 +54,14 @@ class Transaction:
         try:
             return self._connection.execute(sql, parameters)
         except sqlite3.Error as error:
-            raise _named(error, self._database.path) from error
+            raise _named(error, self.path) from error
 
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row. Raises: StoreError."""
         try:
             self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
-            raise _named(error, self._database.path) from error
+            raise _named(error, self.path) from error
 
     def read_blob(self, table: str, column: str, rowid: int) -> bytes:
         """A whole blob."""
@@ -69,7 +69,7 @@ class Transaction:
             with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
                 return blob.read()
         except sqlite3.Error as error:
-            raise _named(error, self._database.path) from error
+            raise _named(error, self.path) from error
 
     def write_blob(self, table: str, column: str, rowid: int, offset: int, data: bytes) -> None:
         """Overwrite a part of a blob in place; its size stays."""
@@ -78,7 +78,7 @@ class Transaction:
                 blob.seek(offset)
                 blob.write(data)
         except (sqlite3.Error, ValueError) as error:
-            raise _named(error, self._database.path) from error
+            raise _named(error, self.path) from error
 
     def namespace(self, path: str, create: bool = False) -> int | None:
         """The number of a namespace; None where there is none."""
@@ -219,7 +219,7 @@ class Database:
             yield self._local.transaction
             return
         connection = self._connection()
-        tx = Transaction(connection, self, writing=False)
+        tx = Transaction(connection, self.path, writing=False)
         tx.execute("BEGIN")
         self._local.transaction = tx
         try:
@@ -246,7 +246,7 @@ class Database:
         if not self._turn.acquire(self.timeout):
             raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
         try:
-            tx = Transaction(connection, self, writing=True)
+            tx = Transaction(connection, self.path, writing=True)
             tx.execute("BEGIN IMMEDIATE")
             self._local.transaction = tx
             try:
@@ -336,10 +336,10 @@ def _version(tx: Transaction) -> int | None:
     if not names:
         return None
     if "meta" not in names:
-        raise Damaged(f"{tx._database.path} is an SQLite file, but no memory: it has no table of versions")
+        raise Damaged(f"{tx.path} is an SQLite file, but no memory: it has no table of versions")
     row = tx.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
     if row is None or not str(row[0]).isdigit():
-        raise Damaged(f"{tx._database.path} does not say the version of its tables; `wayfare memory doctor`")
+        raise Damaged(f"{tx.path} does not say the version of its tables; `wayfare memory doctor`")
     return int(row[0])
 
 

@@ -1,0 +1,167 @@
+"""Records, their versions, links and log, carried from a damaged file into a new one: what answers to its checksum."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from wayfare.errors import WayfareError
+from wayfare.memory.policy import Policy
+from wayfare.memory.reading import CHANGES
+from wayfare.memory.records import Record, checksum, content_hash
+from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.remains import Remains, Row
+from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from, record_from_body
+
+__all__ = ["CarriedRecords"]
+
+WRONG = (WayfareError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+"""What a row of a damaged file makes its reader stumble over."""
+
+
+class CarriedRecords:
+    """rows: carried, by table        rejected: could be read, and are not whole"""
+
+    def __init__(self, remains: Remains, tx: Transaction) -> None:
+        self.old, self.tx = remains, tx
+        self.rows: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.records: dict[int, tuple[int, Record]] = {}
+        self.numbers: dict[tuple[int, str], int] = {}
+        self.log: dict[tuple[int, int], tuple[str, str | None, int | None, str]] = {}
+
+    def put(self, table: str, row: Row, insert: str = "INSERT OR IGNORE") -> bool:
+        names = ", ".join(row)
+        done = self.tx.execute(
+            f"{insert} INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
+        )
+        self.rows[table] += done.rowcount
+        self.rejected[table] += 1 - done.rowcount
+        return bool(done.rowcount)
+
+    def each(self, table: str, rows: Iterable[Row], whole: Callable[[Row], Row | None]) -> None:
+        """Put those rows that are whole, as `whole` makes them; whatever a row makes it stumble over rejects it."""
+        for row in rows:
+            try:
+                made = whole(row)
+                if made is not None:
+                    self.put(table, made)
+                    continue
+            except WRONG:
+                pass
+            self.rejected[table] += 1
+
+    # What stands by itself
+
+    def _meta(self) -> None:
+        for row in self.old.ask("meta", "key = ?", ("salt",)):
+            if len(str(row["value"])) == 32 and not set(str(row["value"])) - set("0123456789abcdef"):
+                self.tx.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (row["value"],))
+
+    def _namespaces(self) -> None:
+        def whole(row: Row) -> Row | None:
+            settings = json.loads(row["settings"])
+            if "reward_range" in settings:
+                low, high = settings["reward_range"]
+                if not low < high:
+                    settings = {}
+            text = str(row["path"]).encode("utf-8", "replace").decode()
+            return {"ns": row["ns"], "path": text, "settings": json.dumps(settings), "space": row["space"]}
+
+        self.each("namespaces", self.old.rows("namespaces"), whole)
+        self.each("spaces", self.old.rows("spaces"), lambda row: row if _is_space(row) else None)
+        self.tx.execute(
+            "UPDATE namespaces SET space = (SELECT max(s.space) FROM spaces s WHERE s.ns = namespaces.ns"
+            " AND s.state = 'serving')"
+        )
+
+    def _namespace(self, ns: int) -> None:
+        """One that rows speak of and that is lost gets a name."""
+        if self.tx.execute("SELECT 1 FROM namespaces WHERE ns = ?", (ns,)).fetchone() is None:
+            self.put("namespaces", {"ns": ns, "path": f"salvaged/{ns}"})
+
+    def _take_records(self) -> None:
+        def whole(row: Row) -> Row | None:
+            record = record_from([row[name.strip()] for name in RECORD_COLUMNS.split(",")], "")
+            if record.content and row["content_hash"] != content_hash(record.content):
+                row = {**row, "content_hash": content_hash(record.content)}
+            self._namespace(row["ns"])
+            self.records[row["record"]] = (row["ns"], record)
+            self.numbers[row["ns"], record.id] = row["record"]
+            return row
+
+        self.each("records", self.old.rows("records"), whole)
+        stored = {number for (number,) in self.tx.execute("SELECT record FROM records")}
+        for number in [number for number in self.records if number not in stored]:  # said twice
+            ns, record = self.records.pop(number)
+            del self.numbers[ns, record.id]
+        for number, (ns, record) in self.records.items():
+            for tag in record.tags:
+                self.put("tags", {"ns": ns, "tag": tag, "record": number})
+
+    def _take_log(self) -> None:
+        def whole(row: Row) -> Row | None:
+            line = log_from([row[name.strip()] for name in LOG_COLUMNS.split(",")])
+            self._namespace(row["ns"])
+            self.log[row["ns"], line.seq] = (line.op, line.id, line.version, row["body"])
+            return row
+
+        self.each("log", self.old.rows("log"), whole)
+
+    # What belongs to records
+
+    def _versions(self) -> None:
+        def whole(row: Row) -> Row | None:
+            at = (row["ns"], row["id"])
+            if at not in self.numbers or row["version"] >= self.records[self.numbers[at]][1].version:
+                return None
+            if row["body"]:
+                record = record_from_body(row["body"], row["checksum"], "")
+                return row if (record.id, record.version) == (row["id"], row["version"]) else None
+            return row if row["checksum"] == checksum("") else None
+
+        self.each("versions", self.old.rows("versions"), whole)
+        times = {(ns, id, version): seq for (ns, seq), (op, id, version, _) in self.log.items() if op in CHANGES}
+        for (ns, id), number in self.numbers.items():
+            record = self.records[number][1]
+            for version in range(1, record.version - (not record.content)):  # a purge keeps no version
+                at = (ns, id, version)
+                key = "ns = ? AND id = ? AND version = ?"
+                if self.tx.execute(f"SELECT 1 FROM versions WHERE {key}", at).fetchone() is not None:
+                    continue
+                self.each("versions", self.old.ask("versions", key, at), whole)
+                if self.tx.execute(f"SELECT 1 FROM versions WHERE {key}", at).fetchone() is None:
+                    self.rejected["versions"] += 1
+                    seq = times.get((ns, id, version + 1))
+                    row = self.tx.execute("SELECT time FROM log WHERE ns = ? AND seq = ?", (ns, seq)).fetchone()
+                    time = record.updated_at if row is None else row[0]
+                    self.tx.execute("INSERT INTO versions VALUES (?, ?, ?, '', ?, ?)", (*at, time, checksum("")))
+
+    def _links(self) -> None:
+        ids = {id for _, id in self.numbers}
+
+        def whole(row: Row) -> Row | None:
+            good = (row["ns"], row["source"]) in self.numbers and row["target"] in ids
+            return (
+                row if good and math.isfinite(row["weight"]) and isinstance(json.loads(row["evidence"]), list) else None
+            )
+
+        self.each("links", self.old.rows("links"), whole)
+        if "links" in self.old.unread:
+            for ns, id in self.numbers:
+                self.each("links", self.old.ask("links", "ns = ? AND source = ?", (ns, id)), whole)
+
+    # What was recalled, and what came of it
+
+    def _policies(self) -> None:
+        def whole(row: Row) -> Row | None:
+            return row if Policy.from_json(json.loads(row["body"])).id == row["id"] else None
+
+        self.each("policies", self.old.rows("policies"), whole)
+
+
+def _is_space(row: Row) -> bool:
+    known = isinstance(row["model"], str) and row["state"] in ("serving", "filling", "retired")
+    return known and isinstance(row["dimension"], int) and row["dimension"] > 0
