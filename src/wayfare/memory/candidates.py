@@ -114,13 +114,16 @@ def gathered(
     filters: Filters,
     k1: int,
     floor: float,
+    *,
+    model: str | None = None,
 ) -> Found:
     """The candidates for a query, in one snapshot.
 
-    vector: of the query, None without an embedder        k1: how many at most        floor: of the best one's relevance
+    vector: of the query, None without an embedder        model: that it comes from, None: the ground's
+    k1: how many at most        floor: of the best one's relevance
     """
     numbers = {ns: path for path in (ground.namespace, *ground.also_read) if (ns := tx.namespace(path)) is not None}
-    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1)) for ns in numbers]
+    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1, model=model)) for ns in numbers]
     pool = [
         (float(part.relevance[i]), -int(part.records[i]), ns, {name: float(part.by[name][i]) for name in part.by})
         for ns, part in parts
@@ -149,14 +152,15 @@ def ranking(
     filters: Filters,
     k1: int,
     weights: Mapping[str, float] = WEIGHTS,
+    model: str | None = None,
 ) -> Fused:
-    """What the searches of one namespace find, as one ranking."""
+    """What the searches of one namespace find, as one ranking. vector, model: as in `gathered`."""
     cache: NamespaceCache = caches(ground.database)[ns]
     mask = cache.mask(
         kinds=filters.kinds, tags=filters.tags, since=filters.since, until=filters.until, at=ground.clock()
     )
     channels = {"words": cache.words(query, POOL * k1, mask, calibrated=True)}
-    if vector is not None and _same_space(tx, ground, ns):
+    if vector is not None and _same_space(tx, ground, ns, model):
         channels["vectors"] = cache.nearest(vector, POOL * k1, mask)
     first = fused(channels, weights)
     linked = _linked(tx, ground, ns, first)
@@ -171,12 +175,14 @@ def ranking(
     return fused({**channels, **own}, weights)
 
 
-def _same_space(tx: Transaction, ground: Ground, ns: int) -> bool:
-    """Whether the vectors of a namespace come from this handle's model."""
+def _same_space(tx: Transaction, ground: Ground, ns: int, model: str | None) -> bool:
+    """Whether the vectors of a namespace come from the query's model."""
+    if model is None and ground.embedder is not None:
+        model = ground.embedder.model
     row = tx.execute(
         "SELECT s.model FROM namespaces n JOIN spaces s ON s.space = n.space WHERE n.ns = ?", (ns,)
     ).fetchone()
-    return row is not None and ground.embedder is not None and row[0] == ground.embedder.model
+    return row is not None and row[0] == model
 
 
 def _linked(tx: Transaction, ground: Ground, ns: int, first: Fused) -> list[tuple[int, float]]:

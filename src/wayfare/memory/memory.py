@@ -31,7 +31,8 @@ from wayfare.memory.credit import CreditRule
 from wayfare.memory.crediting import Crediting
 from wayfare.memory.dialogue import Turn, drafts
 from wayfare.memory.drafting import FIELDS, draft, echoed
-from wayfare.memory.embedding import Embedder
+from wayfare.memory.embedding import SPECIFICATIONS, Embedder, embedder_from
+from wayfare.memory.embedding.reembedding import Reembedded, reembed
 from wayfare.memory.engine import Engine
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
@@ -103,7 +104,7 @@ class Memory(Crediting):
             synchronous=synchronous, read_only=read_only, clock=clock,
         )  # fmt: skip
         self.engine = Engine(
-            ground.database, namespace, also_read=also_read, embedder=ground.embedder, planner=planner, clock=clock
+            ground.database, namespace, also_read=also_read, served=ground.served, planner=planner, clock=clock
         )
         self._recaller = Recaller(ground, None, LEARNED, settings, seed, k1, relevance_floor, count)
         if policy != "safe":
@@ -268,6 +269,35 @@ class Memory(Crediting):
         expect: id -> the version that it must have        Raises: BadValue; NoSuchRecord; VersionConflict; StoreError.
         """
         return self.engine.apply(ops, expect=expect, idempotency_key=idempotency_key, actor=self.actor)
+
+    def reembed(
+        self,
+        embedder: Embedder | str,
+        *,
+        batch: int = 256,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Reembedded:
+        """Move the namespace to another embedder, an `Embedder` or its name, while it serves.
+
+        Everyone recalls by the old vectors until each text has a new one; then one transaction switches, the recall
+        policy begins again under a new id, without certificates, and the old vectors are dropped. Killed or stopped, it
+        goes on where it was when it is called again. A model that has changed under its own name is moved to itself;
+        the namespace is recalled by words alone meanwhile.
+
+        batch: texts embedded and committed at once        progress: called with how many are done, of how many
+        Raises: BadValue; MissingExtra; ReadOnly; Unavailable where another move has taken over; what the embedder
+        raises.
+        """
+        chosen = embedder_from(embedder) if isinstance(embedder, str) else embedder
+        if chosen is not None:
+            # Not isinstance: it would ask for the dimension, and thereby load a model or call a server.
+            if not all(callable(getattr(chosen, name, None)) for name in ("embed", "embed_query")):
+                raise BadValue("embedder", embedder, f"an Embedder, or {SPECIFICATIONS}")
+            self._ground.served.offer(chosen)
+        return reembed(
+            self._ground.database, self._ns(), chosen, batch=batch, progress=progress, clock=self._ground.clock,
+            actor=self.actor,
+        )  # fmt: skip
 
     def _named(self, policy: Policy | str) -> Policy:
         return policy if isinstance(policy, Policy) else self.policy_named(policy)

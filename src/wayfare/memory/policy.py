@@ -85,6 +85,7 @@ class Policy:
     weight, epsilon, relevance_scale: of MemRL's rule (lambda; share of uniform sets; mean and deviation of relevance)
     intercept, slope, beta: of (1)        prior, kappa: of the shrinkage (`utility` (1), (2))
     optimism: widths added by `ucb`        fitted_through: the log of its fit ends at this seq; None: not fitted
+    vectors_since: seq at which the namespace moved to the vectors that it ranks by; None: the first ones
     Raises: BadValue.
     """
 
@@ -101,6 +102,7 @@ class Policy:
     kappa: float = 1.0
     optimism: float = 1.0
     fitted_through: int | None = None
+    vectors_since: int | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -178,6 +180,8 @@ class Policy:
         found = asdict(self)
         found["beta"] = list(self.beta)
         found["relevance_scale"] = None if self.relevance_scale is None else list(self.relevance_scale)
+        if self.vectors_since is None:
+            del found["vectors_since"]
         return found
 
     @classmethod

@@ -55,7 +55,9 @@ class SentenceTransformers:
     @property
     def dimension(self) -> int:
         """D, from the model."""
-        return int(self._loaded().get_sentence_embedding_dimension())
+        model = self._loaded()
+        asked = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension  # before 5.2
+        return int(asked())
 
     def _loaded(self) -> Any:
         with self._lock:
