@@ -119,7 +119,7 @@ def _earned(output: str) -> float:
 
 def test_doctor_finds_what_is_wrong_and_saves_the_rest(capsys, here) -> None:
     said(capsys, "remember", "a memory that stays", "--tags", "x")
-    assert said(capsys, "doctor") and said(capsys, "migrate").strip().endswith("version 2")
+    assert said(capsys, "doctor") and said(capsys, "migrate").strip().endswith("version 3")
     said(capsys, "doctor", "--salvage", "saved.db")
     assert told(capsys, "show", "--db", "saved.db")["records"][0]["content"] == "a memory that stays"
 
@@ -168,3 +168,16 @@ def test_every_verb_explains_itself(capsys) -> None:
             main(["memory", verb, "--help"])
         assert stopped.value.code == 0
         assert ("--json" in capsys.readouterr().out) == (verb != "demo")
+
+
+def test_a_memory_moves_to_another_embedder(capsys, here) -> None:
+    said(capsys, "remember", "Password resets need the cache flushed first")
+    told(capsys, "recall", "password reset")
+    done = told(capsys, "migrate", "--embedder", "lexical:64")
+    assert done["model"] == "lexical:64" and done["embedded"] == 1 and done["policy"].startswith("thompson-")
+    assert told(capsys, "stats")["embedder"] == "lexical:64"
+    assert told(capsys, "recall", "password reset")["items"]
+    assert "0 texts embedded; lexical:64 serves default" in said(capsys, "migrate", "--embedder", "lexical:64")
+    for words, named in ((["--embedder", "word2vec"], "embedder"), (["--embedder", "none", "--batch", "0"], "batch")):
+        assert named in said(capsys, "migrate", *words, status=2)
+    assert "words alone serves default" in said(capsys, "migrate", "--embedder", "none")

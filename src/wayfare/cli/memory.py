@@ -246,9 +246,18 @@ def _void(options: take.Void) -> int:
 
 
 def _migrate(options: take.Migrate) -> int:
-    with _open(options):
-        pass
-    return _answer(options, {"version": VERSION}, lambda: f"{options.db} has tables of version {VERSION}")
+    with _open(options) as opened:
+        if options.embedder is None:
+            return _answer(options, {"version": VERSION}, lambda: f"{options.db} has tables of version {VERSION}")
+        done = opened.reembed(options.embedder, batch=options.batch, progress=_progress)
+    said = f"{done.embedded} texts embedded; {done.model or 'words alone'} serves {options.namespace}"
+    begun = f", and policy {done.policy} begins without certificates" if done.policy else ""
+    return _answer(options, {"version": VERSION, **asdict(done)}, lambda: said + begun)
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done:,} of {total:,} texts", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
 def _doctor(options: take.Doctor) -> int:

@@ -23,9 +23,15 @@ from wayfare.memory import Memory
 __all__ = ["demo"]
 
 THINGS = ("invoice", "password", "router", "printer", "calendar", "backup", "licence", "webcam", "mailbox", "tablet")
-TROUBLES = ("is lost after the update", "shows an error at every start", "cannot be shared with colleagues")
+TROUBLES = {
+    "was lost after the last update": "gone since a new version",
+    "shows a red error at every start": "warning sign when switched on",
+    "cannot be shared with colleagues": "somebody else has to see it",
+}
+"""As customers say it, and as those who know what helps do."""
 REMEDIES = ("clear the cache first", "ask for the account's region", "restart the sync service", "reissue the token")
 RIGHT, WRONG = 0.85, 0.15
+Problem = tuple[str, str]
 WINDOW = 60
 
 
@@ -41,7 +47,7 @@ def demo(options: Demo) -> int:
     with ExitStack() as stack:
         path = options.db or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "desk.db"
         memory = stack.enter_context(Memory(path, policy=options.policy, seed=options.seed))
-        problems = [f"{thing} {trouble}" for thing in THINGS for trouble in TROUBLES]
+        problems = [(thing, trouble) for thing in THINGS for trouble in TROUBLES]
         chance = _notes(memory, problems, options.seed)
         print(f"{len(problems)} kinds of problem, {len(chance)} notes; {options.tasks} tasks, one note followed each.")
         with Memory(path, policy="similarity", read_only=True) as reader:
@@ -74,21 +80,21 @@ def demo(options: Demo) -> int:
     return 0
 
 
-def _notes(memory: Memory, problems: Sequence[str], seed: int) -> dict[str, float]:
+def _notes(memory: Memory, problems: Sequence[Problem], seed: int) -> dict[str, float]:
     """Write two notes a problem; id -> how often its advice works."""
     order = Stream(seed, "remedies").integers(len(REMEDIES), 0, 0)
     found = {}
     for i, problem in enumerate(problems):
         remedy = REMEDIES[(i + int(order)) % len(REMEDIES)]
         other = REMEDIES[(i + int(order) + 1) % len(REMEDIES)]
-        wrong = f"Customer writes: my {problem}, what can I do? Then {other}."
-        right = f"When the {problem.split()[0]} {problem.split(' ', 1)[1]}: {remedy}."
+        wrong = f"{_asked(problem)} Then {other}."
+        right = f"{problem[0].capitalize()}, {TROUBLES[problem[1]]}: {remedy}."
         found[memory.remember(wrong, kind="note").id] = WRONG
         found[memory.remember(right, kind="note").id] = RIGHT
     return found
 
 
-def _work(memory: Memory, problems: Sequence[str], chance: dict[str, float], options: Demo) -> list[float]:
+def _work(memory: Memory, problems: Sequence[Problem], chance: dict[str, float], options: Demo) -> list[float]:
     which, luck = Stream(options.seed, "problems"), Stream(options.seed, "luck")
     rewards = []
     for i in range(options.tasks):
@@ -102,8 +108,8 @@ def _work(memory: Memory, problems: Sequence[str], chance: dict[str, float], opt
     return rewards
 
 
-def _asked(problem: str) -> str:
-    return f"my {problem}, what can I do?"
+def _asked(problem: Problem) -> str:
+    return f"My {' '.join(problem)}, what can I do?"
 
 
 def _smooth(rewards: Sequence[float]) -> list[tuple[float, float]]:

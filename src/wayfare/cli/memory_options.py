@@ -181,7 +181,13 @@ class Void(Options):
 
 @dataclass(frozen=True)
 class Migrate(Options):
-    """Bring an older file forward. Any other verb does so too; this one does nothing else."""
+    """Bring an older file forward, as any other verb does too; with --embedder move a namespace to another model."""
+
+    embedder: str | None = None
+    """lexical, none, sentence-transformers:NAME or openai:MODEL@URL. The old one serves until all texts are embedded;
+    stopped or killed, the same command goes on."""
+    batch: int = 256
+    """Texts embedded and committed at once."""
 
 
 @dataclass(frozen=True)
