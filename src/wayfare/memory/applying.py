@@ -37,7 +37,7 @@ from wayfare.memory.operations import (
 )
 from wayfare.memory.records import Key, Link, Provenance, Record, checksum, content_hash
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, record_body, record_from, record_row
+from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, link_row, record_body, record_from, record_row
 
 __all__ = ["Applying", "texts_of"]
 
@@ -271,10 +271,7 @@ class Applying:
         """No search finds it any more. roles: a condition, to kill only some of its entries."""
         self.index()
         if roles:
-            self.tx.execute(
-                f"UPDATE entries SET alive = 0 WHERE record = ? AND ns = ? AND alive = 1 AND {roles}",
-                (number, self.ns),
-            )
+            self.tx.execute(f"{entries.KILL} AND {roles}", (number, self.ns))
         else:
             entries.kill(self.tx, self.ns, number)
 
@@ -361,12 +358,11 @@ class Applying:
 
     def put_link(self, link: Link) -> None:
         self.tx.execute(
-            "INSERT INTO links (ns, source, target, type, weight, evidence, valid_from, valid_to, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, source, type, target) DO UPDATE SET"
+            "INSERT INTO links (ns, source, target, type, weight, evidence, valid_from, valid_to, checksum, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, source, type, target) DO UPDATE SET"
             " weight = excluded.weight, evidence = excluded.evidence, valid_from = excluded.valid_from,"
-            " valid_to = excluded.valid_to",
-            (self.ns, link.source, link.target, link.type, link.weight, json.dumps(list(link.evidence)),
-             link.valid_from, link.valid_to, self.time),
+            " valid_to = excluded.valid_to, checksum = excluded.checksum",
+            (self.ns, *link_row(link), self.time),
         )  # fmt: skip
 
     def _unlink(self, op: Unlink) -> None:

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue, NoSuchRecord, OutcomeConflict, ReadOnly, Unavailable, VersionConflict
+from wayfare.errors import BadValue, Damaged, NoSuchRecord, OutcomeConflict, ReadOnly, Unavailable, VersionConflict
 from wayfare.memory import reading
 from wayfare.memory.applying import Applying, texts_of
-from wayfare.memory.embedding import Embedder, embedder_from
+from wayfare.memory.embedding import Embedder
+from wayfare.memory.embedding.served import Moved, Served, serving
 from wayfare.memory.ids import new_id
 from wayfare.memory.index.cache import caches
 from wayfare.memory.merging import undo_merge
@@ -32,7 +33,7 @@ from wayfare.memory.operations import Add, Archive, Delete, Merge, Operation, Op
 from wayfare.memory.planners import HashDedup, Planner
 from wayfare.memory.purge import Purged, purge
 from wayfare.memory.reading import Page
-from wayfare.memory.records import Link, Record, Version, checked_name, content_hash
+from wayfare.memory.records import Link, Record, Version, checked_name, checksum, content_hash
 from wayfare.memory.store.database import Database, Transaction
 
 __all__ = ["Engine", "Page"]
@@ -53,6 +54,7 @@ class Engine:
     """One namespace of a database, and what may be done with it.
 
     also_read: namespaces whose records may be read and linked to        embedder: of the namespace's vectors
+    served: the embedders of a handle, instead of `embedder`
     planner: what becomes of new texts that resemble old ones; None: exact duplicates are not stored twice
     clock: s since the epoch
     """
@@ -64,14 +66,15 @@ class Engine:
         *,
         also_read: Sequence[str] = (),
         embedder: Embedder | None = None,
+        served: Served | None = None,
         planner: Planner | None = None,
         clock: Callable[[], float] = clocks.time,
     ) -> None:
         self.database, self.namespace, self.also_read = database, namespace, tuple(also_read)
-        self.embedder, self.clock = embedder, clock
+        self.clock = clock
+        self._served = Served(database, embedder) if served is None else served
         self.planner: Planner = HashDedup() if planner is None else planner
         self._numbers: dict[str, int] = {}
-        self._spaces: dict[int, tuple[str, int]] = {}
         self._space: int | None = -1  # not known yet
 
     # Writing
@@ -235,24 +238,14 @@ class Engine:
         return ns
 
     def _serving(self, tx: Transaction) -> int | None:
-        ns = self._ns(tx)
-        row = tx.execute("SELECT space FROM namespaces WHERE ns = ?", (ns,)).fetchone()
-        return None if row is None else row[0]
+        return serving(tx, self._ns(tx))
 
     def _embedded(self, space: int | None, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Text -> [D] in a space. Raises: BadValue for vectors that do not fit it; what the embedder raises."""
+        """Text -> [D] in a space. Raises: as `Served.of`; BadValue for vectors that do not fit it."""
         if space is None or not texts:
             return {}
-        embedder = self.embedder
-        if space not in self._spaces:
-            with self.database.read() as tx:
-                row = tx.execute("SELECT model, dimension FROM spaces WHERE space = ?", (space,)).fetchone()
-                self._spaces[space] = (str(row[0]), int(row[1]))
-        model, dimension = self._spaces[space]
-        if embedder is None or embedder.model != model:
-            embedder = self.embedder = embedder_from(model)
-            if embedder is None:
-                raise BadValue("embedder", None, f"{model!r}, whose vectors the namespace holds")
+        embedder, dimension = self._served.of(space), self._served.dimension(space)
+        assert embedder is not None
         found = np.asarray(embedder.embed(texts), np.float32)
         if found.shape != (len(texts), dimension):
             raise BadValue("vectors", f"shape {found.shape}", f"of shape {(len(texts), dimension)}")
@@ -294,7 +287,12 @@ class Engine:
                 self._space = self._serving(tx)
         for _ in range(TRIES):
             space = self._space
-            vectors = self._embedded(space, texts)
+            try:
+                vectors = self._embedded(space, texts)
+            except Moved:
+                with self.database.read() as tx:
+                    self._space = self._serving(tx)
+                continue
             with self.database.write() as tx:
                 ns = self._ns(tx, create=True)
                 assert ns is not None
@@ -320,7 +318,10 @@ class Engine:
     @property
     def _costly(self) -> bool:
         """Whether it is worth looking before a text is embedded."""
-        return self.embedder is not None and not self.embedder.model.startswith("lexical")
+        if self._space == -1:
+            with self.database.read() as tx:
+                self._space = self._serving(tx)
+        return self._served.costly(self._space)
 
     def _answered(self, key: str, request: bytes) -> Results | None:
         checked_name("idempotency_key", key)
@@ -416,9 +417,13 @@ def _hash(request: object) -> bytes:
 
 
 def _answer(tx: Transaction, ns: int, key: str, request: bytes) -> list[OpResult] | None:
-    row = tx.execute("SELECT request, answer FROM answers WHERE ns = ? AND key = ?", (ns, key)).fetchone()
+    row = tx.execute(
+        "SELECT request, answer, time, checksum FROM answers WHERE ns = ? AND key = ?", (ns, key)
+    ).fetchone()
     if row is None:
         return None
+    if checksum(key, *row[:3]) != row[3]:
+        raise Damaged(f"the answer to idempotency key {key!r} does not answer to its checksum; `wayfare memory doctor`")
     if row[0] != request:
         raise OutcomeConflict(f"idempotency key {key!r} was used for another request before")
     return [OpResult(*each) for each in json.loads(row[1])]
@@ -427,5 +432,6 @@ def _answer(tx: Transaction, ns: int, key: str, request: bytes) -> list[OpResult
 def _keep_answer(tx: Transaction, ns: int, key: str, request: bytes, results: Sequence[OpResult], time: float) -> None:
     answer = json.dumps([astuple(result) for result in results])
     tx.execute(
-        "INSERT INTO answers (ns, key, request, answer, time) VALUES (?, ?, ?, ?, ?)", (ns, key, request, answer, time)
+        "INSERT INTO answers (ns, key, request, answer, time, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+        (ns, key, request, answer, float(time), checksum(key, request, answer, float(time))),
     )

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -24,7 +23,16 @@ from wayfare.memory.policy import BASELINE, RULES, Policy, fit
 from wayfare.memory.recalling import Recaller
 from wayfare.memory.receipts import read_receipts
 from wayfare.memory.records import Utility, checked_time
-from wayfare.memory.standing import Standing, begun, read_standing, write_standing
+from wayfare.memory.standing import (
+    POLICY_COLUMNS,
+    Standing,
+    anew,
+    begun,
+    policy_from,
+    read_standing,
+    stored_policy,
+    write_standing,
+)
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import append_log
 from wayfare.memory.utility import gaussian_posterior
@@ -90,11 +98,11 @@ class Governing:
             standing = self._standing(tx, ground.ns)
             roles = {policy.id: side for side, policy in standing.policies().items()}
             rows = tx.execute(
-                "SELECT id, body, created_at FROM policies WHERE ns = ? ORDER BY created_at, id", (ground.ns,)
+                f"SELECT {POLICY_COLUMNS} FROM policies WHERE ns = ? ORDER BY created_at, id", (ground.ns,)
             ).fetchall()
         return [
-            {"id": id, "created_at": created, "role": roles.get(id, "former"), **json.loads(body)}
-            for id, body, created in rows
+            {"id": row[0], "created_at": row[2], "role": roles.get(row[0], "former"), **policy_from(row).to_json()}
+            for row in rows
         ]
 
     def policy_named(self, name: str) -> Policy:
@@ -106,10 +114,10 @@ class Governing:
             if known.id == id:
                 return known
         with self._ground.database.read() as tx:
-            row = tx.execute("SELECT body FROM policies WHERE ns = ? AND id = ?", (self._ground.ns, id)).fetchone()
-        if row is None:
+            found = stored_policy(tx, self._ground.ns, id)
+        if found is None:
             raise BadValue("policy", id, f"safe, one of {', '.join(RULES)}, or the id of a policy that was used here")
-        return Policy.from_json(json.loads(row[0]))
+        return found
 
     def rollback(self, policy_id: str, *, reason: str = "") -> Policy:
         """Make an earlier policy the incumbent again; it begins without certificates. Raises: BadValue."""
@@ -117,14 +125,7 @@ class Governing:
         with self._ground.database.write() as tx:
             standing = self._standing(tx, ns)
             seq = self._log(tx, ns, "ROLLBACK", reason, policy=policy.id)
-            floor = Floor.from_json(standing.floor.to_json())
-            floor.begin_again()
-            epoch = standing.epoch + 1
-            back = replace(
-                standing, incumbent=policy, challenger=None, floor=floor, epoch=epoch, first=epoch, since=seq,
-                through=seq, seen=0, stale=0,
-            )  # fmt: skip
-            write_standing(tx, ns, back, self._ground.clock())
+            write_standing(tx, ns, anew(standing, policy, seq), self._ground.clock())
         return policy
 
     def challenge(self, policy: Policy, *, reason: str = "") -> Policy:
@@ -228,7 +229,7 @@ class Governing:
                 for path in (ground.database.path, f"{ground.database.path}-wal")
                 if os.path.exists(path)
             )
-            found["embedder"] = None if ground.embedder is None else ground.embedder.model
+            found["embedder"] = _embedder(tx, ns)
             found["reward_range"] = list(ground.reward_range)
             if ns is None:
                 return found
@@ -259,6 +260,14 @@ class Governing:
         return found
 
 
+def _embedder(tx: Transaction, ns: int | None) -> str | None:
+    """Name of the model that the vectors come from."""
+    row = tx.execute(
+        "SELECT s.model FROM namespaces n JOIN spaces s ON s.space = n.space WHERE n.ns = ?", (ns,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _sides(tx: Transaction, ns: int) -> dict[str, dict[str, float]]:
     """Tasks of each side: how many, how many credited, and their mean reward in [0, 1]."""
     rows = tx.execute(
@@ -271,11 +280,14 @@ def _sides(tx: Transaction, ns: int) -> dict[str, dict[str, float]]:
 
 
 def fit_rows(tx: Transaction, ns: int, policy: Policy) -> tuple[list[Any], int]:
-    """What `fit` learns from: a row for each credited item that was a candidate; and the last seq looked at."""
+    """What `fit` learns from: a row for each credited item that was a candidate; and the last seq looked at.
+
+    What was credited before the namespace moved to other vectors says nothing of scores by these.
+    """
     outcomes = tx.execute(
-        "SELECT seq, task, rank, reward FROM outcomes WHERE ns = ? AND voided IS NULL AND replaced IS NULL "
-        "ORDER BY seq DESC LIMIT ?",
-        (ns, MOST_ROWS),
+        "SELECT seq, task, rank, reward FROM outcomes WHERE ns = ? AND seq > ? AND voided IS NULL "
+        "AND replaced IS NULL ORDER BY seq DESC LIMIT ?",
+        (ns, policy.vectors_since or 0, MOST_ROWS),
     ).fetchall()
     counts = counting([row[:3] for row in outcomes])
     rows: list[Any] = []

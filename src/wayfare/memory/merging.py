@@ -99,7 +99,7 @@ def stored_vector(tx: Transaction, ns: int, space: int, ordinal: int) -> Vector 
     size = entries.per_block(dimension)
     row = tx.execute(
         "SELECT substr(data, ?, ?) FROM blocks WHERE ns = ? AND space = ? AND position = ?",
-        (ordinal % size * 4 * dimension + 1, 4 * dimension, ns, space, ordinal // size),
+        (ordinal % size * entries.row_width(dimension) + 1, 4 * dimension, ns, space, ordinal // size),
     ).fetchone()
     return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
 
@@ -132,4 +132,6 @@ def _revive(applying: Applying, number: int, record: Record, ordinals: Sequence[
         vectors.append(
             None if applying.space is None else stored_vector(applying.tx, applying.ns, applying.space, ordinal)
         )
-    applying.waiting.append((number, texts, [] if applying.space is None else vectors))
+    if any(vector is None or not vector.any() for vector in vectors):  # they are of vectors that have been moved since
+        vectors = []
+    applying.waiting.append((number, texts, vectors))

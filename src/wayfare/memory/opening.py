@@ -11,19 +11,19 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, Damaged
 from wayfare.memory.embedding import Embedder, embedder_from
 from wayfare.memory.embedding.served import PROBE, Asked, Moved, Served, serving
-from wayfare.memory.records import checked_name
+from wayfare.memory.records import checked_name, checksum
 from wayfare.memory.store.database import Database, Transaction
 
-__all__ = ["PROBE", "Ground", "opened"]
+__all__ = ["Ground", "opened", "settled"]
 
 PATH = re.compile(r"[^\s/][^/\0]*(?:/[^\s/][^/\0]*)*")
 
@@ -175,11 +175,18 @@ def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float]
     ).fetchone()
     if row is None:
         return None
-    settings: dict[str, Any] = json.loads(row[0])
+    low_high = settled(path, json.loads(row[0]))
+    return None if low_high is None else (row[1], low_high, row[2])
+
+
+def settled(path: str, settings: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The range of rewards that a namespace has agreed on, None before it has. Raises: Damaged."""
     if "reward_range" not in settings:
         return None
     low, high = settings["reward_range"]
-    return row[1], (low, high), row[2]
+    if settings.get("checksum", checksum(path, low, high)) != checksum(path, low, high):  # older files have none
+        raise Damaged(f"the settings of namespace {path!r} do not answer to their checksum; `wayfare memory doctor`")
+    return low, high
 
 
 def _agree(tx: Transaction, path: str, embedder: Embedder | None, reward_range: tuple[float, float]) -> None:
@@ -195,5 +202,5 @@ def _agree(tx: Transaction, path: str, embedder: Embedder | None, reward_range: 
         ).fetchone()[0]
     tx.execute(
         "UPDATE namespaces SET space = ?, settings = ? WHERE ns = ?",
-        (space, json.dumps({"reward_range": list(reward_range)}), ns),
+        (space, json.dumps({"reward_range": list(reward_range), "checksum": checksum(path, *reward_range)}), ns),
     )

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from wayfare.errors import NoSuchRecord, StoreError, Unavailable
 from wayfare.memory.index import entries
 from wayfare.memory.index.tokens import tokens
+from wayfare.memory.receipts import blank_query
 from wayfare.memory.records import Record, checksum, content_hash
 from wayfare.memory.scanning import Runs, scan
 from wayfare.memory.store.database import Database, Transaction
@@ -120,7 +121,7 @@ def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation
     _blank_answers(tx, ns, id, runs)
     for ns_, seq, query in tx.execute("SELECT ns, seq, query FROM receipts WHERE query != ''").fetchall():
         if runs.within(query.encode()):
-            tx.execute("UPDATE receipts SET query = '' WHERE ns = ? AND seq = ?", (ns_, seq))
+            blank_query(tx, ns_, seq)
     append_log(
         tx, ns, time=time, actor=actor, operation=operation, op="PURGE", id=id, version=blank.version,
         body={"record": number},
@@ -180,14 +181,19 @@ def _blank_log(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
 
 
 def _blank_answers(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
-    for of, key, answer in tx.execute("SELECT ns, key, answer FROM answers").fetchall():
+    rows = tx.execute("SELECT ns, key, request, answer, time, checksum FROM answers").fetchall()
+    for of, key, request, answer, time, stored in rows:
         results = json.loads(answer)
         changed = False
         for result in results:
             if result[3] and ((of == ns and result[1] == id) or runs.within(result[3].encode())):
                 result[3], changed = "", True
         if changed:
-            tx.execute("UPDATE answers SET answer = ? WHERE ns = ? AND key = ?", (json.dumps(results), of, key))
+            text, whole = json.dumps(results), checksum(key, request, answer, time) == stored
+            tx.execute(
+                "UPDATE answers SET answer = ?, checksum = ? WHERE ns = ? AND key = ?",
+                (text, checksum(key, request, text, time) if whole else stored, of, key),
+            )
 
 
 def _cut_log(database: Database) -> None:

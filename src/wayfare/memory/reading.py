@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wayfare.errors import BadValue, NoSuchRecord
+from wayfare.errors import BadValue, Damaged, NoSuchRecord
 from wayfare.memory.records import Link, Record, Utility, Version, checked_name, checked_time
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from, record_from_body
+from wayfare.memory.store.rows import (
+    LINK_COLUMNS,
+    LOG_COLUMNS,
+    RECORD_COLUMNS,
+    link_from,
+    log_from,
+    record_from,
+    record_from_body,
+)
 
 __all__ = ["Page", "as_of", "history", "links_of", "listed", "read_records"]
 
@@ -122,6 +129,9 @@ def history(tx: Transaction, ns: int, path: str, id: str) -> list[Version]:
     records: dict[int, Record | None] = {
         version: record_from_body(body, stored, path) if body else None for version, body, stored in bodies
     }
+    for version, record in records.items():
+        if record is not None and (record.id, record.version) != (id, version):
+            raise Damaged(f"version {version} of memory {id} holds another; `wayfare memory doctor`")
     records[present.version] = present if present.content else None
     marks = ", ".join("?" * len(CHANGES))
     rows = tx.execute(
@@ -132,6 +142,10 @@ def history(tx: Transaction, ns: int, path: str, id: str) -> list[Version]:
         assert line.version is not None
         steps[line.version] = Version(
             line.version, line.op, line.time, line.actor, line.operation, line.reason, records.get(line.version)
+        )
+    if present.content and not len(steps) == len(records) == present.version:
+        raise Damaged(
+            f"memory {id} is at version {present.version}, but not all of its past is there; `wayfare memory doctor`"
         )
     return [steps[version] for version in sorted(steps)]
 
@@ -173,13 +187,14 @@ def links_of(
     ways = [("source", "target")] * (direction != "in") + [("target", "source")] * (direction != "out")
     for own, other in ways:
         rows = tx.execute(
-            f"SELECT l.source, l.target, l.type, l.weight, l.evidence, l.valid_from, l.valid_to FROM links l"
+            f"SELECT {', '.join(f'l.{name.strip()}' for name in LINK_COLUMNS.split(','))} FROM links l"
             f" LEFT JOIN records r ON r.ns = l.ns AND r.id = l.{other} WHERE l.ns = ? AND l.{own} = ?"
             f" AND coalesce(r.status, 'active') != 'tombstone' ORDER BY l.created_at, l.type, l.{other}",
             (ns, id),
         ).fetchall()
-        for source, target, type, weight, evidence, begin, end in rows:
+        for link in map(link_from, rows):
+            begin, end = link.valid_from, link.valid_to
             holds = at is None or ((begin is None or begin <= at) and (end is None or at < end))
-            if holds and (types is None or type in types):
-                found.append(Link(source, target, type, weight, tuple(json.loads(evidence)), begin, end))
+            if holds and (types is None or link.type in types):
+                found.append(link)
     return found

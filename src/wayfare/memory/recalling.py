@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from wayfare.draws import Stream
-from wayfare.errors import BadValue, StoreError
+from wayfare.errors import BadValue, Damaged, StoreError
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.explore.rules.slates import SlateMixture
 from wayfare.memory.candidates import Filters, Found, gathered
 from wayfare.memory.credit import read_utilities, write_utilities
+from wayfare.memory.embedding.served import serving
 from wayfare.memory.ids import new_id
 from wayfare.memory.opening import Ground
 from wayfare.memory.past import recalled_then
@@ -32,7 +33,18 @@ from wayfare.memory.policy import BASELINE, Policy
 from wayfare.memory.recalled import Recall, RecalledItem, count_tokens, rendered
 from wayfare.memory.receipts import Parts, Receipt, as_logged, thin, write_receipt
 from wayfare.memory.records import Record, Utility, checked_name, checked_text
-from wayfare.memory.standing import Standing, advance, begun, coin, due, read_standing, write_standing
+from wayfare.memory.standing import (
+    Standing,
+    advance,
+    agreed,
+    begun,
+    coin,
+    due,
+    read_standing,
+    stored_policy,
+    task_sum,
+    write_standing,
+)
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import append_log
 
@@ -97,17 +109,26 @@ class Recaller:
         rendered([], budget_tokens)
         end = None if timeout is None else clocks.monotonic() + timeout
         ground = self.ground
-        vector = None if ground.embedder is None else np.asarray(ground.embedder.embed_query(query), np.float32)
+        asked = ground.asked(query)
         id = new_id()
         name = id if task is None else task
         if filters.as_of is not None:
             return self._then(id, name, query, k, filters, budget_tokens)
         reason = "the memory is read-only" if ground.database.read_only else ""
-        for _ in range(TRIES):
+        left = TRIES
+        while left:
+            if ground.space != asked.space:
+                asked = ground.asked(query)
             if not reason:
                 reason = self._catch_up()
             with ground.database.read() as tx:
-                found = gathered(tx, ground, query, vector, filters, self.k1, self.relevance_floor)
+                space = serving(tx, ground.ns)
+                if space != asked.space:  # moved to another embedder since the query was embedded
+                    ground.space = space
+                    continue
+                found = gathered(
+                    tx, ground, query, asked.vector, filters, self.k1, self.relevance_floor, model=asked.model
+                )
                 side = self._side(tx, name, policy or self.fixed)
                 receipt = self._draw(id, name, query, found, side, k)
                 records = found.fetch(tx, receipt.slate)
@@ -121,6 +142,7 @@ class Recaller:
                 return self._answer(receipt, found, side, records, budget_tokens, str(error))
             if written is not None:
                 return self._answer(written, found, side, records, budget_tokens, "")
+            left -= 1
         return self._answer(receipt, found, side, records, budget_tokens, f"the memory changed {TRIES} times meanwhile")
 
     def _catch_up(self) -> str:
@@ -150,9 +172,7 @@ class Recaller:
         standing = standing or begun(self.learned, self.settings)
         row = None
         if ns is not None:
-            row = tx.execute(
-                "SELECT side, epoch, standing, receipts FROM tasks WHERE ns = ? AND id = ?", (ns, task)
-            ).fetchone()
+            row = agreed(tx, ns, task)
         if fixed is not None:
             return _Side({FIXED: 1.0}, {FIXED: fixed}, FIXED, 0, row[3] if row else 0, row is not None)
         if row is None or row[0] == FIXED:
@@ -160,18 +180,17 @@ class Recaller:
             return _Side(
                 shares, standing.policies(), coin(shares, standing.epoch, task), standing.epoch, 0, row is not None
             )
-        stored = json.loads(row[2])
-        return _Side(stored["shares"], self._policies(tx, standing, stored["policies"]), row[0], row[1], row[3], True)
+        return _Side(row[2]["shares"], self._policies(tx, standing, row[2]["policies"]), row[0], row[1], row[3], True)
 
     def _policies(self, tx: Transaction, standing: Standing, ids: dict[str, str]) -> dict[str, Policy]:
         present = {policy.id: policy for policy in (BASELINE, *standing.policies().values())}
         found = {}
         for side, id in ids.items():
             if id not in present:
-                body = tx.execute("SELECT body FROM policies WHERE ns = ? AND id = ?", (self.ground.ns, id)).fetchone()[
-                    0
-                ]
-                present[id] = Policy.from_json(json.loads(body))
+                known = stored_policy(tx, self.ground.ns, id)
+                if known is None:
+                    raise Damaged(f"policy {id!r} of a task is not there; `wayfare memory doctor`")
+                present[id] = known
             found[side] = present[id]
         return found
 
@@ -221,11 +240,12 @@ class Recaller:
         """Write the receipt, and its task. own: numbers of the shown records that belong to this namespace."""
         ns = self.ground.ns
         assert ns is not None
-        agreed = json.dumps({"shares": dict(receipt.shares), "policies": dict(receipt.policies)})
+        kept = json.dumps({"shares": dict(receipt.shares), "policies": dict(receipt.policies)})
+        row = (receipt.task, side, epoch, kept, float(receipt.time))
         tx.execute(
-            "INSERT INTO tasks (ns, id, side, epoch, standing, opened_at, receipts) VALUES (?, ?, ?, ?, ?, ?, 1) "
-            "ON CONFLICT (ns, id) DO UPDATE SET receipts = receipts + 1",
-            (ns, receipt.task, side, epoch, agreed, receipt.time),
+            "INSERT INTO tasks (ns, id, side, epoch, standing, opened_at, receipts, checksum) "
+            "VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (ns, id) DO UPDATE SET receipts = receipts + 1",
+            (ns, *row, task_sum(*row)),
         )
         seq = append_log(
             tx, ns, time=receipt.time, actor="", operation=receipt.id, op="RECALL", body={"records": list(own)}

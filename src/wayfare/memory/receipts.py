@@ -26,7 +26,17 @@ from wayfare.memory.policy import Candidates
 from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 
-__all__ = ["COLUMNS", "Parts", "Receipt", "as_logged", "read_receipts", "receipt_from", "thin", "write_receipt"]
+__all__ = [
+    "COLUMNS",
+    "Parts",
+    "Receipt",
+    "as_logged",
+    "blank_query",
+    "read_receipts",
+    "receipt_from",
+    "thin",
+    "write_receipt",
+]
 
 Parts = list[tuple[float, Top | ConditionalPoisson]]
 """A policy for one situation: components and their shares, which sum to one."""
@@ -148,9 +158,16 @@ def write_receipt(tx: Transaction, ns: int, seq: int, receipt: Receipt) -> None:
 
 
 def _sum(row: Sequence[Any]) -> int:
-    """Of what neither thinning nor purging touches."""
-    seq, id, task, time, _, _, slate, chances = row[:8]
-    return checksum(seq, id, task, time, slate, chances)
+    """Of all but the body, which has a checksum of its own and is dropped when it is old."""
+    seq, id, task, time, query, _, slate, chances = row[:8]
+    return checksum(seq, id, task, time, query, slate, chances)
+
+
+def blank_query(tx: Transaction, ns: int, seq: int) -> None:
+    """Leave nothing of what was asked. A damaged receipt stays one: no new checksum makes it whole."""
+    row = tx.execute(f"SELECT {COLUMNS} FROM receipts WHERE ns = ? AND seq = ?", (ns, seq)).fetchone()
+    kept = _sum((*row[:4], "", *row[5:])) if _sum(row) == row[-1] else row[-1]
+    tx.execute("UPDATE receipts SET query = '', checksum = ? WHERE ns = ? AND seq = ?", (kept, ns, seq))
 
 
 def read_receipts(

@@ -18,23 +18,37 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
 from wayfare.draws import Stream
-from wayfare.errors import Unavailable
+from wayfare.errors import Damaged, Unavailable
 from wayfare.explore.rules.floor import Floor, FloorSettings
 from wayfare.memory.credit import counting
 from wayfare.memory.policy import BASELINE, Policy
 from wayfare.memory.receipts import read_receipts
+from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import append_log
 
-__all__ = ["SIDES", "Standing", "advance", "begun", "coin", "due", "is_frozen", "read_standing", "write_standing"]
+__all__ = [
+    "SIDES",
+    "Standing",
+    "advance",
+    "anew",
+    "begun",
+    "coin",
+    "due",
+    "is_frozen",
+    "read_standing",
+    "write_standing",
+]
 
 SIDES = ("baseline", "incumbent", "challenger")
+POLICY_COLUMNS = "id, body, created_at, seq, checksum"
+"""As `policy_from` reads them."""
 KEPT = ("epoch", "first", "since", "seen", "stale")
 PATIENCE = 0.05
 COMPARED, LEAST_DIFFERENCE, DEVIATIONS = 50, 0.05, 3.3
@@ -76,11 +90,24 @@ def begun(incumbent: Policy, settings: FloorSettings) -> Standing:
     return Standing(incumbent, Floor(settings))
 
 
+def anew(standing: Standing, incumbent: Policy, seq: int) -> Standing:
+    """Another incumbent from here on, without certificates, and nobody on trial. seq: of the change in the log"""
+    floor = Floor.from_json(standing.floor.to_json())
+    floor.begin_again()
+    epoch = standing.epoch + 1
+    return replace(
+        standing, incumbent=incumbent, challenger=None, floor=floor, epoch=epoch, first=epoch, since=seq, through=seq,
+        seen=0, stale=0,
+    )  # fmt: skip
+
+
 def read_standing(tx: Transaction, ns: int) -> Standing | None:
     """As stored; None before it first was."""
-    row = tx.execute("SELECT version, through, frozen, body FROM standing WHERE ns = ?", (ns,)).fetchone()
+    row = tx.execute("SELECT version, through, frozen, body, checksum FROM standing WHERE ns = ?", (ns,)).fetchone()
     if row is None:
         return None
+    if checksum(*row[:4]) != row[4]:
+        raise Damaged(f"the floor of namespace {ns} does not answer to its checksum; `wayfare memory doctor`")
     body = json.loads(row[3])
     challenger = body["challenger"]
     return Standing(
@@ -106,24 +133,59 @@ def write_standing(tx: Transaction, ns: int, standing: Standing, time: float) ->
             **{name: getattr(standing, name) for name in KEPT},
         }
     )
+    kept = (standing.through, standing.frozen, body)
     if standing.version == 0:
         done = tx.execute(
-            "INSERT INTO standing (ns, version, through, frozen, body) VALUES (?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (ns, standing.through, standing.frozen, body),
+            "INSERT INTO standing (ns, version, through, frozen, body, checksum) VALUES (?, 1, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (ns, *kept, checksum(1, *kept)),
         )
     else:
         done = tx.execute(
-            "UPDATE standing SET version = version + 1, through = ?, frozen = ?, body = ? WHERE ns = ? AND version = ?",
-            (standing.through, standing.frozen, body, ns, standing.version),
+            "UPDATE standing SET version = version + 1, through = ?, frozen = ?, body = ?, checksum = ? "
+            "WHERE ns = ? AND version = ?",
+            (*kept, checksum(standing.version + 1, *kept), ns, standing.version),
         )
     if done.rowcount != 1:
         raise Unavailable("the policies of this namespace were changed at the same moment: try again")
     for policy in standing.policies().values():
+        row = (policy.id, json.dumps(policy.to_json()), float(time), standing.through)
         tx.execute(
-            "INSERT INTO policies (ns, id, body, created_at, seq) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (ns, policy.id, json.dumps(policy.to_json()), time, standing.through),
+            "INSERT INTO policies (ns, id, body, created_at, seq, checksum) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (ns, *row, checksum(*row)),
         )
     return replace(standing, version=standing.version + 1)
+
+
+def policy_from(row: Sequence[Any]) -> Policy:
+    """row: id, body, created_at, seq, checksum, as stored. Raises: Damaged."""
+    if checksum(*row[:-1]) != row[-1]:
+        raise Damaged(f"policy {row[0]!r} does not answer to its checksum; `wayfare memory doctor`")
+    return Policy.from_json(json.loads(row[1]))
+
+
+def stored_policy(tx: Transaction, ns: int | None, id: str) -> Policy | None:
+    """One that the namespace has used; None where it has not. Raises: Damaged."""
+    row = tx.execute(f"SELECT {POLICY_COLUMNS} FROM policies WHERE ns = ? AND id = ?", (ns, id)).fetchone()
+    return None if row is None else policy_from(row)
+
+
+def task_sum(id: str, side: str, epoch: int, standing: str, opened_at: float) -> int:
+    """The checksum of a task: of what does not change."""
+    return checksum(id, side, epoch, standing, opened_at)
+
+
+def agreed(tx: Transaction, ns: int, task: str) -> tuple[str, int, dict[str, Any], int] | None:
+    """Side, epoch, shares and policies, and number of receipts of a task; None where it is new. Raises: Damaged."""
+    row = tx.execute(
+        "SELECT id, side, epoch, standing, opened_at, receipts, checksum FROM tasks WHERE ns = ? AND id = ?", (ns, task)
+    ).fetchone()
+    if row is None:
+        return None
+    if task_sum(*row[:5]) != row[6]:
+        raise Damaged(f"task {task!r} does not answer to its checksum; `wayfare memory doctor`")
+    return row[1], row[2], json.loads(row[3]), row[5]
 
 
 def is_frozen(tx: Transaction, ns: int) -> bool:
@@ -172,8 +234,8 @@ def advance(tx: Transaction, ns: int, standing: Standing, time: float, operation
         standing = replace(standing, through=seq)
         if rank == "implicit" or voided is not None or replaced is not None:
             continue
-        stored = tx.execute("SELECT epoch, standing FROM tasks WHERE ns = ? AND id = ?", (ns, task)).fetchone()
-        if stored is None or stored[0] < standing.first:
+        stored = agreed(tx, ns, task)
+        if stored is None or stored[1] < standing.first:
             continue
         others = tx.execute(
             "SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND voided IS NULL AND replaced IS NULL",
@@ -185,7 +247,7 @@ def advance(tx: Transaction, ns: int, standing: Standing, time: float, operation
             if not again and any(other[0] < seq and other[2] != "implicit" for other in others):
                 standing = replace(standing, stale=standing.stale + 1)
                 continue
-        standing = _seen(tx, ns, standing, seq, task, reward, json.loads(stored[1]), time, operation)
+        standing = _seen(tx, ns, standing, seq, task, reward, stored[2], time, operation)
     return write_standing(tx, ns, standing, time)
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -143,8 +144,10 @@ def test_vectors_lie_where_their_ordinal_says(shelf: Make, monkeypatch: pytest.M
             entries.write_vectors(tx, made.ns, made.space or 0, list(zip(ordinals, rows, strict=True)))
         found = dict(tx.execute("SELECT position, data FROM blocks WHERE ns = ?", (made.ns,)).fetchall())
     assert sorted(found) == [0, 1, 2, 3]
-    whole = np.concatenate([np.frombuffer(found[i], "<f4").reshape(5, 3) for i in range(4)])
-    np.testing.assert_array_equal(whole, expected)
+    whole = np.concatenate([np.frombuffer(found[i], "<f4").reshape(5, 4) for i in range(4)])
+    np.testing.assert_array_equal(whole[:, :3], expected)
+    sums = np.ascontiguousarray(whole[:, 3]).view("<u4")
+    assert sums.tolist() == [crc32(row.tobytes()) if row.any() else 0 for row in expected]
 
 
 def test_vectors_of_another_length_or_not_finite_are_refused(shelf: Make) -> None:

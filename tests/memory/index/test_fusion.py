@@ -65,7 +65,7 @@ def link(
     tx: Transaction, ns: int, source: str, target: str, type: str = "causes", weight: float = 1.0, **time: float
 ) -> None:
     tx.execute(
-        "INSERT INTO links VALUES (?, ?, ?, ?, ?, '', ?, ?, 0)",
+        "INSERT INTO links VALUES (?, ?, ?, ?, ?, '', ?, ?, 0, 0)",
         (ns, source, target, type, weight, time.get("begin"), time.get("end")),
     )
 

@@ -6,7 +6,7 @@ they are packed: for each word the entries that hold it; eight segments of a siz
 up to 131,072. Entries that are not packed yet are read from their texts.
 
 Vectors stand in blocks of about 96 KiB that are written in place: entry i of a space in row i % `per_block` of block
-i // `per_block`. A row of zeros is an entry without a vector.
+i // `per_block`, each with its checksum behind it. A row of zeros is an entry without a vector.
 
 All of it runs inside the caller's transaction; a record's row is written before its entries.
 """
@@ -15,15 +15,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue, Damaged
 from wayfare.memory.index.tokens import tokens
+from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 
-__all__ = ["ENTRY", "POSTING", "SEGMENT", "add", "add_many", "kill", "per_block", "scrub", "write_vectors"]
+__all__ = [
+    "ENTRY",
+    "KILL",
+    "POSTING",
+    "SEGMENT",
+    "add",
+    "add_many",
+    "entry_sum",
+    "kill",
+    "per_block",
+    "row_width",
+    "scrub",
+    "vector_row",
+    "write_vectors",
+]
 
 Vector = NDArray[np.float32]
 Keys = Sequence[tuple[str, str | None, str]]
@@ -34,11 +50,28 @@ BLOCK_BYTES = 98_304
 POSTING = np.dtype([("ordinal", "<u4"), ("times", "u1")])
 ENTRY = np.dtype([("record", "<i8"), ("length", "<u4"), ("role", "<u4")])
 MOST_TIMES = 255
+KILL = "UPDATE entries SET alive = 0, checksum = checksum - 1 WHERE record = ? AND ns = ? AND alive = 1"
 
 
 def per_block(dimension: int) -> int:
     """Vectors in one block."""
     return max(1, BLOCK_BYTES // (4 * dimension))
+
+
+def row_width(dimension: int) -> int:
+    """Bytes of one vector in a block, with its checksum."""
+    return 4 * dimension + 4
+
+
+def vector_row(vector: Vector) -> bytes:
+    """A vector [D] as it stands in a block: float32, little-endian, then its CRC-32."""
+    data = vector.tobytes()
+    return data + crc32(data).to_bytes(4, "little")
+
+
+def entry_sum(ordinal: int, record: int, role: str, text: str | None, length: int, alive: int) -> int:
+    """The checksum of an entry."""
+    return checksum(ordinal, record, role, text, length) + alive
 
 
 def add(
@@ -74,13 +107,16 @@ def add_many(
         if vectors and len(vectors) != len(keys):
             raise BadValue("vectors", f"{len(vectors)} vectors", f"one for each of {len(keys)} keys")
         for place, (role, text, indexed) in enumerate(keys):
-            rows.append((ns, ordinal, record, role, text, len(tokens(indexed))))
+            length = len(tokens(indexed))
+            rows.append((ns, ordinal, record, role, text, length, entry_sum(ordinal, record, role, text, length, 1)))
             texts[ordinal] = indexed
             vector = vectors[place] if vectors else None
             if vector is not None:
                 placed.append((ordinal, vector))
             ordinal += 1
-    insert = "INSERT INTO entries (ns, ordinal, record, role, text, length, alive) VALUES (?, ?, ?, ?, ?, ?, 1)"
+    insert = (
+        "INSERT INTO entries (ns, ordinal, record, role, text, length, alive, checksum) VALUES (?, ?, ?, ?, ?, ?, 1, ?)"
+    )
     if count == 1:
         tx.execute(insert, rows[0])
     else:
@@ -96,7 +132,7 @@ def add_many(
 
 def kill(tx: Transaction, ns: int, record: int) -> None:
     """No search finds the record any more: it was forgotten, or its text has changed and new entries follow."""
-    tx.execute("UPDATE entries SET alive = 0 WHERE record = ? AND ns = ? AND alive = 1", (record, ns))
+    tx.execute(KILL, (record, ns))
 
 
 def scrub(tx: Transaction, ns: int, record: int) -> None:
@@ -104,9 +140,12 @@ def scrub(tx: Transaction, ns: int, record: int) -> None:
 
     Words of earlier versions are found by their entries, not by their text, so that nothing depends on knowing it.
     """
-    found = tx.execute("SELECT ordinal FROM entries WHERE record = ? AND ns = ?", (record, ns)).fetchall()
-    ordinals = np.array([ordinal for (ordinal,) in found], np.int64)
-    tx.execute("UPDATE entries SET alive = 0, text = '', length = 0 WHERE record = ? AND ns = ?", (record, ns))
+    found = tx.execute("SELECT ordinal, role FROM entries WHERE record = ? AND ns = ?", (record, ns)).fetchall()
+    ordinals = np.array([ordinal for ordinal, _ in found], np.int64)
+    tx.executemany(
+        "UPDATE entries SET alive = 0, text = '', length = 0, checksum = ? WHERE ns = ? AND ordinal = ?",
+        [(entry_sum(ordinal, record, role, "", 0, 0), ns, ordinal) for ordinal, role in found],
+    )
     segments = tx.execute("SELECT segment, first, last FROM segments WHERE ns = ?", (ns,)).fetchall()
     for segment, first, last in segments:
         inside = ordinals[(ordinals >= first) & (ordinals <= last)]
@@ -119,7 +158,8 @@ def scrub(tx: Transaction, ns: int, record: int) -> None:
                 "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, ordinal // size)
             ).fetchone()
             if row is not None:
-                tx.write_blob("blocks", "data", row[0], ordinal % size * 4 * dimension, bytes(4 * dimension))
+                width = row_width(dimension)
+                tx.write_blob("blocks", "data", row[0], ordinal % size * width, bytes(width))
 
 
 def write_vectors(tx: Transaction, ns: int, space: int, placed: Iterable[tuple[int, Vector]]) -> None:
@@ -134,25 +174,24 @@ def write_vectors(tx: Transaction, ns: int, space: int, placed: Iterable[tuple[i
         if vector.shape != (dimension,) or not np.isfinite(np.dot(vector, vector)):
             raise BadValue("vectors", f"shape {vector.shape}", f"{dimension} finite numbers each")
         by_block.setdefault(ordinal // size, []).append((ordinal % size, vector))
-    width = 4 * dimension
+    width = row_width(dimension)
     for position, rows in by_block.items():
         row = tx.execute(
             "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, position)
         ).fetchone()
         if row is None:
-            data = np.zeros((size, dimension), "<f4")
+            data = bytearray(size * width)
             for place, vector in rows:
-                data[place] = vector
+                data[place * width : (place + 1) * width] = vector_row(vector)
             tx.execute(
-                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)",
-                (ns, space, position, data.tobytes()),
+                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)", (ns, space, position, bytes(data))
             )
             continue
         rows.sort(key=lambda pair: pair[0])
         start = 0
         for i in range(1, len(rows) + 1):
             if i == len(rows) or rows[i][0] != rows[i - 1][0] + 1:
-                run = b"".join(vector.tobytes() for _, vector in rows[start:i])
+                run = b"".join(vector_row(vector) for _, vector in rows[start:i])
                 tx.write_blob("blocks", "data", row[0], rows[start][0] * width, run)
                 start = i
 

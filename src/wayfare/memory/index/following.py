@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import Damaged, StoreError
-from wayfare.memory.index.entries import ENTRY, SEGMENT, per_block
+from wayfare.memory.index.entries import ENTRY, SEGMENT, per_block, row_width
 from wayfare.memory.index.filters import Filters
 from wayfare.memory.index.postings import Postings
 from wayfare.memory.index.signs import Signs
@@ -269,7 +269,7 @@ class Followed:
 
     def _read_vectors(self, tx: Transaction, space: Space) -> None:
         matrix = space.matrix
-        size, width = per_block(matrix.dimension), 4 * matrix.dimension
+        size, width = per_block(matrix.dimension), row_width(matrix.dimension)
         end = min(self.count, tx.execute("SELECT entries FROM namespaces WHERE ns = ?", (self.ns,)).fetchone()[0])
         before = matrix.rows
         rows = tx.execute(
@@ -283,7 +283,7 @@ class Followed:
             start = position * size
             if start > matrix.rows:
                 matrix.extend(np.zeros((start - matrix.rows, matrix.dimension), np.float32))
-            block = np.frombuffer(data, "<f4").reshape(size, matrix.dimension)
+            block = np.frombuffer(data, "<f4").reshape(size, matrix.dimension + 1)[:, : matrix.dimension]
             matrix.extend(block[matrix.rows - start : end - start])
         if matrix.rows < end:
             matrix.extend(np.zeros((end - matrix.rows, matrix.dimension), np.float32))

@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from wayfare.memory.credit import replay, write_utilities
 from wayfare.memory.embedding import Embedder, embedder_from
-from wayfare.memory.index.entries import add_many, per_block
+from wayfare.memory.index.entries import add_many, entry_sum, per_block, row_width, vector_row
 from wayfare.memory.receipts import COLUMNS, Receipt, receipt_from
 from wayfare.memory.records import Utility, checksum
-from wayfare.memory.standing import Standing, read_standing
+from wayfare.memory.standing import Standing, read_standing, task_sum
 from wayfare.memory.store.carried_records import WRONG, CarriedRecords
 from wayfare.memory.store.remains import Row
 from wayfare.memory.store.rows import LOG_COLUMNS
 
 __all__ = ["Carried"]
 
+ENTRY = ("ordinal", "record", "role", "text", "length", "alive")
+ANSWER = ("key", "request", "answer", "time")
 OUTCOME = ("seq", "task", "source", "actor", "time", "reward", "used", "rank", "basis")
 Keys = list[tuple[str, str | None, str]]
 Vectors = list[NDArray[np.float32] | None]
@@ -72,8 +74,7 @@ class Carried(CarriedRecords):
             counts.setdefault((ns, receipt.task), []).append(receipt)
 
         def whole(row: Row) -> Row | None:
-            agreed = json.loads(row["standing"])
-            if row["side"] not in agreed["shares"] or abs(sum(agreed["shares"].values()) - 1.0) > 1e-9:
+            if task_sum(row["id"], row["side"], row["epoch"], row["standing"], row["opened_at"]) != row["checksum"]:
                 return None
             return {**row, "receipts": len(counts.get((row["ns"], row["id"]), ()))}
 
@@ -84,12 +85,10 @@ class Carried(CarriedRecords):
             if not self._is("tasks", "ns = ? AND id = ?", (ns, id)):  # of no epoch: no evidence for the floor
                 one = receipts[0]
                 agreed = json.dumps({"shares": dict(one.shares), "policies": dict(one.policies)})
-                side = one.side if one.policies else "fixed"
-                self.put(
-                    "tasks",
-                    {"ns": ns, "id": id, "side": side, "epoch": 0, "standing": agreed, "opened_at": one.time,
-                     "receipts": len(receipts)},
-                )  # fmt: skip
+                row = (id, one.side if one.policies else "fixed", 0, agreed, one.time)
+                names = ("id", "side", "epoch", "standing", "opened_at")
+                made = dict(zip(names, row, strict=True))
+                self.put("tasks", {"ns": ns, **made, "checksum": task_sum(*row), "receipts": len(receipts)})
 
     def _is(self, table: str, where: str, values: Sequence[object]) -> bool:
         return self.tx.execute(f"SELECT 1 FROM {table} WHERE {where}", values).fetchone() is not None
@@ -131,19 +130,12 @@ class Carried(CarriedRecords):
 
     def _answers(self) -> None:
         def whole(row: Row) -> Row | None:
-            said = json.loads(row["answer"])
-            return row if len(row["request"]) == 16 and all(len(each) == 5 for each in said) else None
+            return row if checksum(*(row[name] for name in ANSWER)) == row["checksum"] else None
 
         self.each("answers", self.old.rows("answers"), whole)
 
     def _standing(self) -> None:
-        def whole(row: Row) -> Row | None:
-            body = json.loads(row["body"])
-            if "frozen" not in row:  # of version 1
-                row = {**row, "frozen": body.pop("frozen", None), "body": json.dumps(body)}
-            return row
-
-        self.each("standing", self.old.rows("standing"), whole)
+        self.each("standing", self.old.rows("standing"), lambda row: row)
         for (ns,) in self.tx.execute("SELECT ns FROM standing").fetchall():
             standing: Standing | None = None
             with suppress(*WRONG):
@@ -199,7 +191,11 @@ class Carried(CarriedRecords):
         texts: dict[int, list[tuple[int, str, str | None]]] = {}
         for row in self.old.rows("entries"):
             own = self.records.get(row["record"])
-            if row["alive"] == 1 and own is not None and own[0] == row["ns"] and isinstance(row["role"], str):
+            if row["alive"] != 1 or own is None or own[0] != row["ns"]:
+                continue
+            if entry_sum(*(row[name] for name in ENTRY)) != row["checksum"]:
+                self.rejected["entries"] += 1
+            else:
                 texts.setdefault(row["record"], []).append((row["ordinal"], row["role"], row["text"]))
         for ns, space in self.tx.execute("SELECT ns, space FROM namespaces").fetchall():
             row = self.tx.execute("SELECT model, dimension FROM spaces WHERE space = ?", (space,)).fetchone()
@@ -212,7 +208,7 @@ class Carried(CarriedRecords):
                 keys: Keys = [("content", None, record.content)]
                 places = [next((ordinal for ordinal, role, _ in found if role == "content"), None)]
                 for ordinal, role, text in found:
-                    if role != "content" and isinstance(text, str) and _is_text(text):
+                    if role != "content" and text is not None:
                         keys.append((role, text, text))
                         places.append(ordinal)
                 vectors: Vectors = []
@@ -235,10 +231,11 @@ class Carried(CarriedRecords):
             if ordinal is not None:
                 at = (ns, space, ordinal // size)
                 for row in self.old.ask("blocks", "ns = ? AND space = ? AND position = ?", at):
-                    if len(row["data"]) == 4 * size * dimension:
-                        vector = np.frombuffer(row["data"], "<f4").reshape(size, dimension)[ordinal % size].copy()
-                        if not abs(float(np.linalg.norm(vector)) - 1.0) < 1e-3:
-                            vector = None
+                    start = ordinal % size * row_width(dimension)
+                    stored = row["data"][start : start + row_width(dimension)]
+                    each = np.frombuffer(stored[:-4], "<f4")
+                    if len(each) == dimension and each.any() and vector_row(each) == stored:
+                        vector = each.copy()
             found.append(vector)
         return found
 
@@ -256,11 +253,3 @@ class Carried(CarriedRecords):
             rows = self.tx.execute("SELECT DISTINCT record FROM credits WHERE ns = ?", (ns,)).fetchall()
             replay(self.tx, ns, [record for (record,) in rows], through=frozen)
             self.rows["utilities"] += len(counts)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

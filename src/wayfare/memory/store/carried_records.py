@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from wayfare.errors import WayfareError
-from wayfare.memory.policy import Policy
+from wayfare.memory.opening import settled
 from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Record, checksum, content_hash
+from wayfare.memory.standing import POLICY_COLUMNS, policy_from
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.remains import Remains, Row
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from, record_from_body
+from wayfare.memory.store.rows import (
+    LINK_COLUMNS,
+    LOG_COLUMNS,
+    RECORD_COLUMNS,
+    link_from,
+    log_from,
+    record_from,
+    record_from_body,
+)
 
 __all__ = ["CarriedRecords"]
 
@@ -62,12 +70,13 @@ class CarriedRecords:
 
     def _namespaces(self) -> None:
         def whole(row: Row) -> Row | None:
-            settings = json.loads(row["settings"])
-            if "reward_range" in settings:
-                low, high = settings["reward_range"]
-                if not low < high:
-                    settings = {}
             text = str(row["path"]).encode("utf-8", "replace").decode()
+            settings = json.loads(row["settings"])
+            try:
+                settled(text, settings)
+            except WayfareError:
+                settings = {}
+                self.rejected["settings"] += 1
             return {"ns": row["ns"], "path": text, "settings": json.dumps(settings), "space": row["space"]}
 
         self.each("namespaces", self.old.rows("namespaces"), whole)
@@ -144,9 +153,9 @@ class CarriedRecords:
 
         def whole(row: Row) -> Row | None:
             good = (row["ns"], row["source"]) in self.numbers and row["target"] in ids
-            return (
-                row if good and math.isfinite(row["weight"]) and isinstance(json.loads(row["evidence"]), list) else None
-            )
+            if "checksum" in row:
+                link_from([row[name.strip()] for name in LINK_COLUMNS.split(",")])
+            return row if good else None
 
         self.each("links", self.old.rows("links"), whole)
         if "links" in self.old.unread:
@@ -157,7 +166,8 @@ class CarriedRecords:
 
     def _policies(self) -> None:
         def whole(row: Row) -> Row | None:
-            return row if Policy.from_json(json.loads(row["body"])).id == row["id"] else None
+            policy_from([row[name.strip()] for name in POLICY_COLUMNS.split(",")])
+            return row
 
         self.each("policies", self.old.rows("policies"), whole)
 

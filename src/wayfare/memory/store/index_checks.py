@@ -13,9 +13,18 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from wayfare.memory.embedding import embedder_from
-from wayfare.memory.index.entries import ENTRY, MOST_TIMES, POSTING, SEGMENT, per_block
+from wayfare.memory.embedding.served import PROBE
+from wayfare.memory.index.entries import (
+    ENTRY,
+    MOST_TIMES,
+    POSTING,
+    SEGMENT,
+    entry_sum,
+    per_block,
+    row_width,
+    vector_row,
+)
 from wayfare.memory.index.tokens import tokens
-from wayfare.memory.opening import PROBE
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.looking import Findings
 
@@ -31,17 +40,20 @@ ROUNDED = 1e-6
 
 def _entries(tx: Transaction, found: Findings) -> None:
     rows = tx.execute(
-        "SELECT e.ns, e.ordinal, e.record, e.role, e.text, e.length, e.alive, r.ns, r.status, r.content FROM entries e"
+        "SELECT e.ns, r.ns, r.status, r.content, e.checksum, e.ordinal, e.record, e.role, e.text, e.length, e.alive"
+        " FROM entries e"
         " LEFT JOIN records r ON r.record = e.record ORDER BY e.ns, e.ordinal"
     )
     contents: Counter[int] = Counter()
-    for ns, ordinal, record, role, text, length, alive, of, status, content in rows:
+    for ns, of, status, content, stored, *row in rows:
+        ordinal, record, role, text, length, alive = row
         name = f"entry {ordinal} of namespace {ns} (record number {record})"
+        if entry_sum(*row) != stored:
+            found.add("damage", "entries", f"{name} does not answer to its checksum", AGAIN)
+            continue
         if of != ns:
             found.add("damage", "entries", f"{name}: there is no such record", AGAIN)
             continue
-        if alive not in (0, 1):
-            found.add("damage", "entries", f"{name} is neither alive nor dead", AGAIN)
         if not alive:
             continue
         if status != "active":
@@ -142,7 +154,7 @@ def _blocks(tx: Transaction, found: Findings) -> None:
         again = embedder_from(model) if model.startswith("lexical") else None
         if again is not None and probe is not None and probe != again.embed_query(PROBE).tobytes():
             found.add("warning", "spaces", f"the probe of {model} is not what it was", AGAIN)
-        size, width = per_block(dimension), 4 * dimension
+        size, width = per_block(dimension), row_width(dimension)
         for start, position, data in _parts(tx, ns, space, size):
             name = f"block {position} of {model} in namespace {ns}"
             if data is not None and len(data) != size * width:
@@ -156,8 +168,12 @@ def _blocks(tx: Transaction, found: Findings) -> None:
             if not rows:
                 continue
             places = [ordinal - start for ordinal, _ in rows]
-            block = np.zeros((size, dimension), "<f4") if data is None else np.frombuffer(data, "<f4")
-            vectors = block.reshape(size, dimension)[places]
+            block = np.frombuffer(bytes(size * width) if data is None else data, "<f4").reshape(size, dimension + 1)
+            vectors = np.ascontiguousarray(block[places, :dimension])
+            for (ordinal, _), vector, place in zip(rows, vectors, places, strict=True):
+                if vector.any() and vector_row(vector) != block[place].tobytes():
+                    what = f"{name}: the vector of entry {ordinal} does not answer to its checksum"
+                    found.add("damage", "blocks", what, AGAIN)
             lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
             for (ordinal, _), length in zip(rows, lengths.tolist(), strict=True):
                 if length == 0.0 and serving:

@@ -28,7 +28,7 @@ MOST_ASKED = 1_000_000
 
 
 class Remains:
-    """unread: tables with pages that cannot be read.
+    """unread: tables with pages that cannot be read        version: of the tables, None where that cannot be read
 
     Raises: Damaged where not even the list of tables can be read.
     """
@@ -45,6 +45,8 @@ class Remains:
             raise Damaged(f"{path}: not even the list of tables can be read: {error}") from error
         if not self._columns:
             raise Damaged(f"{path} has none of a memory's tables")
+        said = [row["value"] for row in self.ask("meta", "key = ?", ("version",))]
+        self.version = int(said[0]) if said and str(said[0]).isdigit() else None
 
     def ask(self, table: str, where: str, values: Sequence[object]) -> list[Row]:
         """The rows of which something is known."""

@@ -12,14 +12,23 @@ from typing import Any
 
 from wayfare.errors import WayfareError
 from wayfare.memory.credit import replay
-from wayfare.memory.policy import Policy
+from wayfare.memory.opening import settled
+from wayfare.memory.reading import CHANGES
 from wayfare.memory.receipts import COLUMNS as RECEIPT_COLUMNS
 from wayfare.memory.receipts import receipt_from
 from wayfare.memory.records import checksum, content_hash
-from wayfare.memory.standing import read_standing
+from wayfare.memory.standing import POLICY_COLUMNS, policy_from, read_standing, task_sum
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.looking import Findings
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from, record_from_body
+from wayfare.memory.store.rows import (
+    LINK_COLUMNS,
+    LOG_COLUMNS,
+    RECORD_COLUMNS,
+    link_from,
+    log_from,
+    record_from,
+    record_from_body,
+)
 
 __all__ = ["CHECKS", "count", "present", "tables", "version_of"]
 
@@ -31,7 +40,6 @@ NEEDED = (
 STATES = ("serving", "filling", "retired")
 REPLAY = "nothing a text depends on; memory.reset_utility(id), or --salvage, which replays"
 ALPHABET = frozenset("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-CHANGES = ("ADD", "UPDATE", "MERGE", "MERGED", "UNMERGE", "SUPERSEDE", "ARCHIVE", "DELETE", "PURGE")
 
 
 def tables(tx: Transaction, found: Findings) -> None:
@@ -76,11 +84,10 @@ def _namespaces(tx: Transaction, found: Findings) -> None:
     for ns, path, sequence, entries, space, settings in _rows(
         tx, "SELECT ns, path, sequence, entries, space, settings FROM namespaces"
     ):
-        kept = json.loads(settings)
-        if "reward_range" in kept:
-            low, high = kept["reward_range"]
-            if not low < high:
-                found.add("damage", "namespaces", f"{path!r}: the range of rewards is {kept['reward_range']}")
+        try:
+            settled(path, json.loads(settings))
+        except WayfareError as error:
+            found.add("damage", "namespaces", str(error))
         last, many = tx.execute("SELECT coalesce(max(seq), 0), COUNT(*) FROM log WHERE ns = ?", (ns,)).fetchone()
         if not last == many == sequence:
             found.add("damage", "log", f"{path!r} counts {sequence} changes, the log has {many}, the last is {last}")
@@ -175,16 +182,21 @@ def _tags(tx: Transaction, found: Findings) -> None:
 
 def _links(tx: Transaction, found: Findings) -> None:
     sql = (
-        "SELECT l.source, l.target, l.type, l.weight, l.evidence, s.id,"
-        " (SELECT COUNT(*) FROM records t WHERE t.id = l.target) FROM links l"
+        "SELECT s.id, (SELECT COUNT(*) FROM records t WHERE t.id = l.target),"
+        " (SELECT COUNT(*) FROM log c WHERE c.ns = l.ns AND c.time = l.created_at),"
+        f" {', '.join(f'l.{name.strip()}' for name in LINK_COLUMNS.split(','))} FROM links l"
         " LEFT JOIN records s ON s.ns = l.ns AND s.id = l.source"
     )
-    for source, target, type, weight, evidence, there, targets in _rows(tx, sql):
-        name = f"{source!r} -{type}-> {target!r}"
+    for there, targets, changes, *row in _rows(tx, sql):
+        try:
+            link_from(row)
+        except WayfareError as error:
+            found.add("damage", "links", str(error))
+        name = f"{row[0]!r} -{row[2]}-> {row[1]!r}"
         if there is None or not targets:
             found.add("damage", "links", f"{name}: no such record")
-        if not isinstance(weight, float) or not isinstance(json.loads(evidence), list):
-            found.add("damage", "links", f"{name}: weight {weight!r}, evidence {evidence!r}")
+        if not changes:
+            found.add("damage", "links", f"{name}: the log knows nothing of that time", "only their order is affected")
 
 
 def _log(tx: Transaction, found: Findings) -> None:
@@ -207,16 +219,17 @@ def _log(tx: Transaction, found: Findings) -> None:
 
 
 def _answers(tx: Transaction, found: Findings) -> None:
-    for key, request, answer in _rows(tx, "SELECT key, request, answer FROM answers"):
-        said = json.loads(answer)
-        if len(request) != 16 or not isinstance(said, list) or any(len(each) != 5 for each in said):
-            found.add("damage", "answers", f"the answer to idempotency key {key!r} cannot be read")
+    for *row, stored in _rows(tx, "SELECT key, request, answer, time, checksum FROM answers"):
+        if checksum(*row) != stored:
+            found.add("damage", "answers", f"the answer to idempotency key {row[0]!r} does not answer to its checksum")
 
 
 def _policies(tx: Transaction, found: Findings) -> None:
-    for id, body in _rows(tx, "SELECT id, body FROM policies"):
-        if Policy.from_json(json.loads(body)).id != id:
-            found.add("damage", "policies", f"policy {id!r} is not the one that its id was made from")
+    for row in _rows(tx, f"SELECT {POLICY_COLUMNS} FROM policies"):
+        try:
+            policy_from(row)
+        except WayfareError as error:
+            found.add("damage", "policies", str(error))
 
 
 def _standing(tx: Transaction, found: Findings) -> None:
@@ -229,16 +242,16 @@ def _standing(tx: Transaction, found: Findings) -> None:
 
 def _tasks(tx: Transaction, found: Findings) -> None:
     sql = (
-        "SELECT t.ns, t.id, t.side, t.standing, t.closed_at, t.receipts,"
+        "SELECT t.id, t.side, t.epoch, t.standing, t.opened_at, t.checksum, t.closed_at, t.receipts,"
         " (SELECT COUNT(*) FROM receipts r WHERE r.ns = t.ns AND r.task = t.id),"
         " (SELECT o.time FROM outcomes o WHERE o.ns = t.ns AND o.task = t.id ORDER BY o.seq LIMIT 1) FROM tasks t"
     )
-    for _ns, id, side, standing, closed, receipts, many, first in _rows(tx, sql):
-        agreed = json.loads(standing)
+    for *row, stored, closed, receipts, many, first in _rows(tx, sql):
+        id = row[0]
+        if task_sum(*row) != stored:
+            found.add("damage", "tasks", f"task {id!r} does not answer to its checksum")
         if receipts != many:
             found.add("damage", "tasks", f"task {id!r} counts {receipts} receipts, there are {many}")
-        if side not in agreed["shares"] or abs(sum(agreed["shares"].values()) - 1.0) > 1e-9:
-            found.add("damage", "tasks", f"task {id!r} is on side {side!r} of {agreed['shares']}")
         if closed is not None and closed != first:
             found.add("damage", "tasks", f"task {id!r} was closed at {closed}, its first outcome came at {first}")
 

@@ -12,14 +12,17 @@ from types import MappingProxyType
 from typing import Any
 
 from wayfare.errors import Damaged
-from wayfare.memory.records import Provenance, Record, Utility, checksum, content_hash
+from wayfare.memory.records import Link, Provenance, Record, Utility, checksum, content_hash
 from wayfare.memory.store.database import Transaction
 
 __all__ = [
+    "LINK_COLUMNS",
     "LOG_COLUMNS",
     "RECORD_COLUMNS",
     "LogRow",
     "append_log",
+    "link_from",
+    "link_row",
     "log_from",
     "record_body",
     "record_from",
@@ -33,6 +36,7 @@ FIELDS = (
 )  # fmt: skip
 RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, checksum"
 """As `record_from` reads them."""
+LINK_COLUMNS = "source, target, type, weight, evidence, valid_from, valid_to, checksum"
 LOG_COLUMNS = "seq, time, actor, operation, op, id, version, reason, body, checksum"
 _NO_META: Mapping[str, Any] = MappingProxyType({})
 
@@ -103,6 +107,24 @@ def record_from_body(body: str, stored: int, namespace: str) -> Record:
         provenance=_provenance_from(provenance),
         namespace=namespace,
     )
+
+
+def link_row(link: Link) -> tuple[Any, ...]:
+    """The values of `LINK_COLUMNS`."""
+    row = (
+        link.source, link.target, link.type, float(link.weight), json.dumps(list(link.evidence)),
+        None if link.valid_from is None else float(link.valid_from),
+        None if link.valid_to is None else float(link.valid_to),
+    )  # fmt: skip
+    return (*row, checksum(*row))
+
+
+def link_from(row: Sequence[Any]) -> Link:
+    """row: as `LINK_COLUMNS` names it. Raises: Damaged."""
+    source, target, type, weight, evidence, begin, end, stored = row
+    if checksum(*row[:-1]) != stored:
+        raise Damaged(f"link {source!r} -{type}-> {target!r} does not answer to its checksum; `wayfare memory doctor`")
+    return Link(source, target, type, weight, tuple(json.loads(evidence)), begin, end)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, StoreError
 from wayfare.memory.store.carried_outcomes import Carried
 from wayfare.memory.store.database import Database
 from wayfare.memory.store.looking import looked_at
 from wayfare.memory.store.remains import Remains
+from wayfare.memory.store.schema import VERSION
 
 __all__ = ["Saved", "salvage"]
 
@@ -52,7 +53,7 @@ def salvage(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> S
     """Copy what is whole into a new file; the source stays as it is.
 
     Raises: BadValue where the source is not there, or the target is; Damaged where nothing of it can be read;
-    Unavailable where the target cannot be written.
+    StoreError where its tables are of another version; Unavailable where the target cannot be written.
     """
     old, new = os.path.abspath(os.fspath(source)), os.path.abspath(os.fspath(target))
     if not os.path.isfile(old):
@@ -63,6 +64,10 @@ def salvage(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> S
     connection = looked_at(old)
     try:
         remains = Remains(connection, old)
+        if remains.version not in (None, VERSION):
+            raise StoreError(
+                f"{old} has tables of version {remains.version}: first `wayfare memory migrate` to {VERSION}"
+            )
         database = Database(new)
         try:
             with database.write() as tx:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 __all__ = ["TABLES", "VERSION"]
 
-VERSION = 2
+VERSION = 3
 """Of these tables; an older file is brought forward by `migrations`."""
 
 TABLES = """
@@ -77,6 +77,7 @@ CREATE INDEX tags_of_record ON tags (record);
 CREATE TABLE links (
     ns INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, type TEXT NOT NULL,
     weight REAL NOT NULL, evidence TEXT NOT NULL, valid_from REAL, valid_to REAL, created_at REAL NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (ns, source, type, target)
 ) WITHOUT ROWID;
 CREATE INDEX links_back ON links (ns, target, type);
@@ -98,6 +99,7 @@ CREATE TABLE answers (
     ns INTEGER NOT NULL, key TEXT NOT NULL,
     request BLOB NOT NULL,                  -- hash of what was asked: the same key for another request is refused
     answer TEXT NOT NULL, time REAL NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (ns, key)
 ) WITHOUT ROWID;
 
@@ -116,6 +118,7 @@ CREATE TABLE entries (
     text TEXT,                              -- NULL: the record's content
     length INTEGER NOT NULL,                -- in words, as indexed
     alive INTEGER NOT NULL,                 -- 0: of an earlier version, or forgotten
+    checksum INTEGER NOT NULL DEFAULT 0,    -- of the columns before; `alive` is added, so that dying is one statement
     PRIMARY KEY (ns, ordinal)
 ) WITHOUT ROWID;
 CREATE INDEX entries_of_record ON entries (record);
@@ -136,7 +139,8 @@ CREATE TABLE postings (
 
 CREATE TABLE blocks (
     block INTEGER PRIMARY KEY,
-    ns INTEGER NOT NULL, space INTEGER NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,
+    ns INTEGER NOT NULL, space INTEGER NOT NULL, position INTEGER NOT NULL,
+    data BLOB NOT NULL,                     -- of each entry: its vector, float32, and the vector's CRC-32
     UNIQUE (ns, space, position)
 );
 
@@ -149,6 +153,7 @@ CREATE TABLE utilities (
 
 CREATE TABLE policies (
     ns INTEGER NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, created_at REAL NOT NULL, seq INTEGER NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (ns, id)
 ) WITHOUT ROWID;
 
@@ -157,13 +162,15 @@ CREATE TABLE standing (
     version INTEGER NOT NULL,
     through INTEGER NOT NULL,               -- seq of the last outcome that the floor has seen
     frozen INTEGER,                         -- seq after which nothing is learned; NULL: learning
-    body TEXT NOT NULL                      -- JSON, see `standing.py`
+    body TEXT NOT NULL,                     -- JSON, see `standing.py`
+    checksum INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE tasks (
     ns INTEGER NOT NULL, id TEXT NOT NULL, side TEXT NOT NULL, epoch INTEGER NOT NULL,
     standing TEXT NOT NULL,                 -- shares and policy ids by side when it began, JSON
     opened_at REAL NOT NULL, closed_at REAL, receipts INTEGER NOT NULL DEFAULT 0,
+    checksum INTEGER NOT NULL DEFAULT 0,    -- of what does not change: all but `closed_at` and `receipts`
     PRIMARY KEY (ns, id)
 ) WITHOUT ROWID;
 
