@@ -329,11 +329,13 @@ def process(path: Path) -> Iterator[Callable[..., Any]]:
         child.communicate()
 
 
-@pytest.mark.parametrize("used", [True, False], ids=["used before", "only opened"])
-def test_another_handle_and_another_process_go_on_with_the_new_model(path: Path, used: bool) -> None:
+@pytest.mark.parametrize("used", ["used before", "used without vectors", ""])
+def test_another_handle_and_another_process_go_on_with_the_new_model(path: Path, used: str) -> None:
     with Memory(path) as memory, Memory(path) as handle, process(path) as tell:
-        before = tell("recall", "a printer") if used else None
-        if used:
+        before = tell("recall", "a printer") if used == "used before" else None
+        if used == "used without vectors":
+            handle.forget(handle.list().records[0].id)
+        elif used:
             handle.remember("Written before")
             assert by_vectors(handle, "a printer") == pytest.approx(before)
         memory.reembed("lexical:64")
