@@ -9,7 +9,7 @@ What is not the library's here is phase A alone, since that of a `Memory` is a s
 
     intents    the k1 most similar intents, with all that is filed under them                    as published
     items      the k1 most similar records
-    rounds     the k1 most similar records, taken from every intent `EACH` at a time             as the library does
+    rounds     the k1 most similar records, taken from every intent `each` at a time             as the library does
 
 Everything less similar than RELATIVE times the best is left out of all three, as in the library. `through_memory` and a
 test hold `rounds` equal to a `Memory`.
@@ -50,7 +50,7 @@ class Arm:
     policy: of the library; None recalls nothing        credit: how an outcome is shared out
     beta: rank by (1 + sum of rewards) / (2 + n) + 0.3 similarity instead of the policy's score: the mean of a Beta
     posterior whose prior is uniform, where the library's prior is what the other candidates earned
-    phase, k1: how candidates are found        k2: how many are shown
+    phase, k1: how candidates are found        each: of an intent in a round        k2: how many are shown
     label: only records that succeeded when they were written, when last played, or ever
     """
 
@@ -60,6 +60,7 @@ class Arm:
     phase: Phase = "intents"
     k1: int = 5
     k2: int = 1
+    each: int = EACH
     label: Label = ""
 
     def __post_init__(self) -> None:
@@ -68,8 +69,8 @@ class Arm:
             raise BadValue("phase", self.phase, f"one of {', '.join(get_args(Phase))}")
         if self.label not in get_args(Label):
             raise BadValue("label", self.label, "written, last, ever or empty")
-        if self.k1 < 1 or self.k2 < 1:
-            raise BadValue("k1, k2", (self.k1, self.k2), "at least 1 each")
+        if self.k1 < 1 or self.k2 < 1 or self.each < 1:
+            raise BadValue("k1, k2, each", (self.k1, self.k2, self.each), "at least 1 each")
 
 
 class Bank:
@@ -142,17 +143,17 @@ class Bank:
                 break
         if arm.phase == "intents":
             return found
-        return found[: arm.k1] if arm.phase == "items" else self._by_rounds(found[:pool], arm.k1)
+        return found[: arm.k1] if arm.phase == "items" else self._by_rounds(found[:pool], arm)
 
-    def _by_rounds(self, found: list[int], k1: int) -> list[int]:
-        if len(found) <= k1:
+    def _by_rounds(self, found: list[int], arm: Arm) -> list[int]:
+        if len(found) <= arm.k1:
             return found
         turns: dict[int, int] = {}
         order = []
         for place, record in enumerate(found):
             turn = turns[self.intent[record]] = turns.get(self.intent[record], -1) + 1
-            order.append((turn // EACH, place))
-        return [found[place] for place in sorted(place for _, place in sorted(order)[:k1])]
+            order.append((turn // arm.each, place))
+        return [found[place] for place in sorted(place for _, place in sorted(order)[: arm.k1])]
 
     def recall(self, query: int, arm: Arm, place: int) -> list[int]:
         """Records, best first. place: of the draws, `place_of` the task's id."""

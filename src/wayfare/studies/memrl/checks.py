@@ -189,6 +189,11 @@ def rules(config: Config, strongest: str = "success filter (last)") -> tuple[Rul
             "MemRL on the candidates that a Memory finds by itself loses less than 0.05 against five intents", "ours",
             at("MemRL (library's candidates)", lucky), used, -0.05,
         ),
+        above(
+            "four of an intent before the next",
+            "Taking the candidates of a Memory four of an intent at a time does better than the library's rule", "ours",
+            at("MemRL (rounds of four)", lucky), at("MemRL (library's candidates)", lucky),
+        ),
     ]  # fmt: skip
     if config.wide_families:
         found.append(

@@ -12,6 +12,7 @@ from wayfare.report.statistics import mean_interval
 from wayfare.studies.contract import Arrays, Check, Table
 from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.arms import FILTERS
+from wayfare.studies.memrl.bank import EACH
 from wayfare.studies.memrl.checks import Rule
 from wayfare.studies.memrl.theory import MEANS, closed_mean
 from wayfare.studies.memrl.treasure import HUNTERS
@@ -110,8 +111,8 @@ def notes(config: Config, measures: Measures, strongest: str) -> list[str]:
         "of learning from outcomes.",
         "Similarity shows the oldest record of the task itself, whatever came of it: it repeats its first try.",
         "alpha = 0.3 and Q0 = 0.5 are the library's. Rewards of (-1, 1) with Q0 = 0 give the same runs.",
-        "The library's candidates: the 50 nearest records, one of every intent before the second of any; '50 nearest': "
-        "without that rule.",
+        f"The library's candidates: the 50 nearest records, {EACH} of every intent before more of any; '50 nearest': "
+        "without that rule; 'rounds of four': four of every intent before more of any.",
     ]
     if ("hunt similarity", "won") not in measures:
         why = "left out (games = 0)" if not config.games else "not tested here: needs wayfare[textworld]"
