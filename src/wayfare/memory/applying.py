@@ -90,7 +90,7 @@ class Applying:
         operation: str,
         readable: Sequence[int] = (),
     ) -> None:
-        self.tx, self.ns, self.time, self.actor, self.operation = tx, ns, time, actor, operation
+        self.tx, self.ns, self.time, self.actor, self.operation = tx, ns, float(time), actor, operation
         self.space, self._readable = space, tuple(readable)
         self._vectors, self._embed = dict(vectors), embed
         self.waiting: list[tuple[int, list[tuple[str, str | None, str]], list[Vector | None]]] = []

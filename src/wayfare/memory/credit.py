@@ -43,6 +43,8 @@ Rule = Literal["used", "uniform", "rank", "propensity"]
 CAP_WEIGHT, CAP_SHARE, CAP_DAYS = 3.0, 0.2, 30
 DAY = 86_400.0
 STEP, START = 0.3, 0.5
+LAST = 2**62
+"""After every seq."""
 
 
 @dataclass(frozen=True)
@@ -165,18 +167,18 @@ def counting(outcomes: Iterable[tuple[int, str, str]]) -> set[int]:
 def replay(tx: Transaction, ns: int, records: Iterable[int], through: int | None = None) -> None:
     """Fold the credits of these records again, from nothing, in the order of the log.
 
-    through: leave out outcomes after this seq (a frozen memory)
+    through: leave out outcomes, and corrections, after this seq (a frozen memory)
     """
+    last = LAST if through is None else through
     for record in sorted(set(records)):
         rows = tx.execute(
             "SELECT c.seq, c.base, o.task, o.rank, o.actor, o.time, o.reward, o.basis FROM credits c "
             "JOIN outcomes o ON o.ns = c.ns AND o.seq = c.seq "
-            "WHERE c.ns = ? AND c.record = ? AND o.voided IS NULL AND o.replaced IS NULL ORDER BY c.seq",
-            (ns, record),
+            "WHERE c.ns = ? AND c.record = ? AND c.seq <= ? AND o.voided IS NULL "
+            "AND (o.replaced IS NULL OR o.replaced > ?) ORDER BY c.seq",
+            (ns, record, last, last),
         ).fetchall()
-        if through is not None:
-            rows = [row for row in rows if row[0] <= through]
-        standing = _rivals(tx, ns, {row[2] for row in rows}, through)
+        standing = _rivals(tx, ns, {row[2] for row in rows}, last)
         counts = counting(standing)
         kept = tx.execute("SELECT recalled FROM utilities WHERE record = ?", (record,)).fetchone()
         utility = Utility(recalled=kept[0] if kept else 0)
@@ -190,15 +192,16 @@ def replay(tx: Transaction, ns: int, records: Iterable[int], through: int | None
         write_utilities(tx, ns, {record: utility})
 
 
-def _rivals(tx: Transaction, ns: int, tasks: set[str], through: int | None) -> list[tuple[int, str, str]]:
-    """(seq, task, rank) of every outcome of these tasks that stands."""
+def _rivals(tx: Transaction, ns: int, tasks: set[str], last: int) -> list[tuple[int, str, str]]:
+    """(seq, task, rank) of every outcome of these tasks that stands, as of seq `last`."""
     found: list[tuple[int, str, str]] = []
     for task in tasks:
         found += tx.execute(
-            "SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND voided IS NULL AND replaced IS NULL",
-            (ns, task),
+            "SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND seq <= ? AND voided IS NULL "
+            "AND (replaced IS NULL OR replaced > ?)",
+            (ns, task, last, last),
         ).fetchall()
-    return found if through is None else [row for row in found if row[0] <= through]
+    return found
 
 
 def read_utilities(tx: Transaction, records: Sequence[int]) -> dict[int, Utility]:

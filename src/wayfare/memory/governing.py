@@ -82,8 +82,10 @@ class Governing:
             standing = self._standing(tx, ns)
             if standing.frozen is None:
                 return
-            rows = tx.execute(
-                "SELECT DISTINCT record FROM credits WHERE ns = ? AND seq > ?", (ns, standing.frozen)
+            rows = tx.execute(  # also of what was corrected meanwhile, which may have been shared out otherwise
+                "SELECT DISTINCT c.record FROM credits c JOIN outcomes o ON o.ns = c.ns AND o.seq = c.seq "
+                "WHERE c.ns = ? AND (c.seq > ? OR o.replaced > ?)",
+                (ns, standing.frozen, standing.frozen),
             ).fetchall()
             replay(tx, ns, [record for (record,) in rows])
             self._log(tx, ns, "THAW", reason, records=[record for (record,) in rows])

@@ -145,7 +145,8 @@ def post(
     if before is not None:
         tx.execute("UPDATE outcomes SET replaced = ? WHERE ns = ? AND seq = ?", (seq, ns, before[0]))
     row = (
-        seq, outcome.task, outcome.source, outcome.actor, outcome.time, outcome.reward, said, outcome.rank, basis,
+        seq, outcome.task, outcome.source, outcome.actor, float(outcome.time), float(outcome.reward), said,
+        outcome.rank, basis,
     )  # fmt: skip
     tx.execute(
         "INSERT INTO outcomes (ns, seq, task, source, actor, time, reward, used, rank, basis, checksum) "

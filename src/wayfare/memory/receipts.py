@@ -150,7 +150,7 @@ def write_receipt(tx: Transaction, ns: int, seq: int, receipt: Receipt) -> None:
         separators=(",", ":"),
     )
     body = None if receipt.candidates is None else _pack(receipt)
-    row = (seq, receipt.id, receipt.task, receipt.time, receipt.query, body, slate, chances)
+    row = (seq, receipt.id, receipt.task, float(receipt.time), receipt.query, body, slate, chances)
     tx.execute(
         f"INSERT INTO receipts (ns, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (ns, *row, _sum(row)),

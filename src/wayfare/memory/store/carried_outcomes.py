@@ -9,6 +9,7 @@ becomes an empty one, as a purge leaves it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -110,11 +111,23 @@ class Carried(CarriedRecords):
             " WHERE o.voided IS NOT NULL"
         ).fetchall():
             if op not in (None, "VOID"):
-                self.tx.execute("UPDATE outcomes SET voided = NULL WHERE ns = ? AND voided = ?", (ns, seq))
+                short = self._short(ns)
+                by = short[0] if len(short) == 1 else None
+                self.tx.execute("UPDATE outcomes SET voided = ? WHERE ns = ? AND voided = ?", (by, ns, seq))
         self.tx.execute(
             "UPDATE tasks SET closed_at = (SELECT o.time FROM outcomes o WHERE o.ns = tasks.ns AND o.task = tasks.id"
             " ORDER BY o.seq LIMIT 1) WHERE closed_at IS NOT NULL"
         )
+
+    def _short(self, ns: int) -> list[int]:
+        """Changes that took out more outcomes than say so."""
+        found = []
+        for (of, seq), (op, _, _, body) in self.log.items():
+            if of == ns and op == "VOID":
+                row = self.tx.execute("SELECT COUNT(*) FROM outcomes WHERE ns = ? AND voided = ?", (ns, seq)).fetchone()
+                if row[0] < json.loads(body)["outcomes"]:
+                    found.append(seq)
+        return found
 
     def _credits(self) -> None:
         def whole(row: Row) -> Row | None:
@@ -158,12 +171,42 @@ class Carried(CarriedRecords):
                 " coalesce((SELECT max(voided) FROM outcomes WHERE ns = ?1), 0))",
                 (ns,),
             ).fetchone()
+            unsaid = self._unsaid(ns)
             for seq in range(1, last + 1):
-                if (ns, seq) not in self.log:
-                    self.rejected["log"] += 1
-                    self._say(ns, seq, *self._said_of(ns, seq))
+                if (ns, seq) in self.log:
+                    continue
+                self.rejected["log"] += 1
+                said = self._said_of(ns, seq)
+                fits = [change for change in unsaid if change[0] < seq < change[1]] if said[2] == "LOST" else []
+                change = min(fits, key=lambda each: each[1], default=(0, 0, None, None))
+                if fits:
+                    said = (self._when(ns, change[2], change[3]), *said[1:])
+                self._say(ns, seq, *said, id=change[2], version=change[3])
+                if fits:
+                    unsaid.remove(change)
+            for _, _, id, version in unsaid:  # no hole is left where it could have stood
+                last += 1
+                self._say(ns, last, self._when(ns, id, version), "", "LOST", {}, id=id, version=version)
             self._say(ns, last + 1, 0.0, "", "SALVAGE", {})
             self.tx.execute("UPDATE namespaces SET sequence = ? WHERE ns = ?", (last + 1, ns))
+
+    def _when(self, ns: int, id: str | None, version: int | None) -> float:
+        """When a version was made, as its predecessor tells."""
+        row = self.tx.execute(
+            "SELECT superseded_at FROM versions WHERE ns = ? AND id = ? AND version = ? - 1", (ns, id, version)
+        ).fetchone()
+        return 0.0 if row is None else float(row[0])
+
+    def _unsaid(self, ns: int) -> list[tuple[float, float, str | None, int | None]]:
+        """(after, before, id, version) of changes whose row of the log is lost."""
+        said = self.changes
+        return [
+            (said.get((ns, id, version - 1), 0), said.get((ns, id, version + 1), math.inf), id, version)
+            for (of, id), number in self.numbers.items()
+            if of == ns and self.records[number][1].content
+            for version in range(1, self.records[number][1].version + 1)
+            if (ns, id, version) not in said
+        ]
 
     def _said_of(self, ns: int, seq: int) -> tuple[float, str, str, dict[str, Any]]:
         """time, operation, op and body of a lost row, as far as others tell."""
@@ -180,8 +223,18 @@ class Carried(CarriedRecords):
             return 0.0, "", "VOID", {"records": [], "outcomes": voided}
         return 0.0, "", "LOST", {}
 
-    def _say(self, ns: int, seq: int, time: float, operation: str, op: str, body: dict[str, Any]) -> None:
-        row = (seq, time, "", operation, op, None, None, "", json.dumps(body, separators=(",", ":")))
+    def _say(
+        self,
+        ns: int,
+        seq: int,
+        time: float,
+        operation: str,
+        op: str,
+        body: dict[str, Any],
+        id: str | None = None,
+        version: int | None = None,
+    ) -> None:
+        row = (seq, time, "", operation, op, id, version, "", json.dumps(body, separators=(",", ":")))
         self.tx.execute(
             f"INSERT INTO log (ns, {LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (ns, *row, checksum(*row))
         )

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from wayfare.errors import WayfareError
+from wayfare.memory.embedding import embedder_from
+from wayfare.memory.embedding.served import PROBE
 from wayfare.memory.opening import settled
 from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Record, checksum, content_hash
@@ -38,6 +40,8 @@ class CarriedRecords:
         self.rejected: Counter[str] = Counter()
         self.records: dict[int, tuple[int, Record]] = {}
         self.numbers: dict[tuple[int, str], int] = {}
+        self.times: dict[tuple[int, int], float] = {}
+        self.changes: dict[tuple[int, str, int], int] = {}
         self.log: dict[tuple[int, int], tuple[str, str | None, int | None, str]] = {}
 
     def put(self, table: str, row: Row, insert: str = "INSERT OR IGNORE") -> bool:
@@ -80,7 +84,7 @@ class CarriedRecords:
             return {"ns": row["ns"], "path": text, "settings": json.dumps(settings), "space": row["space"]}
 
         self.each("namespaces", self.old.rows("namespaces"), whole)
-        self.each("spaces", self.old.rows("spaces"), lambda row: row if _is_space(row) else None)
+        self.each("spaces", self.old.rows("spaces"), _space)
         self.tx.execute(
             "UPDATE namespaces SET space = (SELECT max(s.space) FROM spaces s WHERE s.ns = namespaces.ns"
             " AND s.state = 'serving')"
@@ -115,6 +119,9 @@ class CarriedRecords:
             line = log_from([row[name.strip()] for name in LOG_COLUMNS.split(",")])
             self._namespace(row["ns"])
             self.log[row["ns"], line.seq] = (line.op, line.id, line.version, row["body"])
+            self.times[row["ns"], line.seq] = line.time
+            if line.op in CHANGES and line.id is not None and line.version is not None:
+                self.changes[row["ns"], line.id, line.version] = line.seq
             return row
 
         self.each("log", self.old.rows("log"), whole)
@@ -126,13 +133,15 @@ class CarriedRecords:
             at = (row["ns"], row["id"])
             if at not in self.numbers or row["version"] >= self.records[self.numbers[at]][1].version:
                 return None
+            seq = self.changes.get((*at, row["version"] + 1))
+            if seq is not None:
+                row = {**row, "superseded_at": self.times[row["ns"], seq]}
             if row["body"]:
                 record = record_from_body(row["body"], row["checksum"], "")
                 return row if (record.id, record.version) == (row["id"], row["version"]) else None
             return row if row["checksum"] == checksum("") else None
 
         self.each("versions", self.old.rows("versions"), whole)
-        times = {(ns, id, version): seq for (ns, seq), (op, id, version, _) in self.log.items() if op in CHANGES}
         for (ns, id), number in self.numbers.items():
             record = self.records[number][1]
             for version in range(1, record.version - (not record.content)):  # a purge keeps no version
@@ -143,19 +152,22 @@ class CarriedRecords:
                 self.each("versions", self.old.ask("versions", key, at), whole)
                 if self.tx.execute(f"SELECT 1 FROM versions WHERE {key}", at).fetchone() is None:
                     self.rejected["versions"] += 1
-                    seq = times.get((ns, id, version + 1))
-                    row = self.tx.execute("SELECT time FROM log WHERE ns = ? AND seq = ?", (ns, seq)).fetchone()
-                    time = record.updated_at if row is None else row[0]
+                    seq = self.changes.get((ns, id, version + 1))
+                    time = record.updated_at if seq is None else self.times[ns, seq]
                     self.tx.execute("INSERT INTO versions VALUES (?, ?, ?, '', ?, ?)", (*at, time, checksum("")))
 
     def _links(self) -> None:
         ids = {id for _, id in self.numbers}
+        times: dict[int, set[float]] = {}
+        for (ns, _), time in self.times.items():
+            times.setdefault(ns, set()).add(time)
 
         def whole(row: Row) -> Row | None:
             good = (row["ns"], row["source"]) in self.numbers and row["target"] in ids
             if "checksum" in row:
                 link_from([row[name.strip()] for name in LINK_COLUMNS.split(",")])
-            return row if good else None
+            known = row["created_at"] in times.get(row["ns"], ())
+            return {**row, "created_at": row["created_at"] if known else 0.0} if good else None
 
         self.each("links", self.old.rows("links"), whole)
         if "links" in self.old.unread:
@@ -172,6 +184,12 @@ class CarriedRecords:
         self.each("policies", self.old.rows("policies"), whole)
 
 
-def _is_space(row: Row) -> bool:
+def _space(row: Row) -> Row | None:
+    """With the probe of a lexical model as it must be."""
     known = isinstance(row["model"], str) and row["state"] in ("serving", "filling", "retired")
-    return known and isinstance(row["dimension"], int) and row["dimension"] > 0
+    if not known or not isinstance(row["dimension"], int) or row["dimension"] < 1:
+        return None
+    again = embedder_from(row["model"]) if row["model"].startswith("lexical") and row["state"] != "retired" else None
+    if again is not None and again.dimension != row["dimension"]:
+        return None
+    return row if again is None or row["probe"] is None else {**row, "probe": again.embed_query(PROBE).tobytes()}

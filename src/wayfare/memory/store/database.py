@@ -224,6 +224,8 @@ class Database:
         self._local.transaction = tx
         try:
             yield tx
+        except sqlite3.Error as error:  # rows are fetched by the caller
+            raise _named(error, self.path) from error
         finally:
             self._local.transaction = None
             _quietly(connection, "ROLLBACK")
@@ -253,9 +255,11 @@ class Database:
                 yield tx
                 self._local.transaction = None
                 tx.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 self._local.transaction = None
                 _quietly(connection, "ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _named(error, self.path) from error
                 raise
         finally:
             self._turn.release()
@@ -374,7 +378,7 @@ def _named(error: Exception, path: str) -> StoreError:
         return Unavailable(f"{path}: the disk is full; nothing was changed")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Unavailable(f"{path}: another process has kept it busy for too long; nothing was changed")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode" in text:
         return Damaged(f"{path}: {text}; `wayfare memory doctor` says what can be saved")
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         return Unavailable(f"{path}: {text}; nothing was changed")

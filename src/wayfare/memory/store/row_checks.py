@@ -297,8 +297,12 @@ def _outcomes(tx: Transaction, found: Findings) -> None:
 
 
 def _voided(tx: Transaction, found: Findings) -> None:
-    """Outcomes that a VOID took out: no more and no fewer than it says, so far as none was taken out twice."""
-    for ns, seq, body in _rows(tx, "SELECT ns, seq, body FROM log WHERE op = 'VOID'"):
+    """Outcomes that a VOID took out: no more and no fewer than it says, unless some were lost before a salvage."""
+    sql = (
+        "SELECT ns, seq, body FROM log v WHERE op = 'VOID' AND NOT EXISTS"
+        " (SELECT 1 FROM log s WHERE s.ns = v.ns AND s.seq > v.seq AND s.op = 'SALVAGE')"
+    )
+    for ns, seq, body in _rows(tx, sql):
         (many,) = tx.execute("SELECT COUNT(*) FROM outcomes WHERE ns = ? AND voided = ?", (ns, seq)).fetchone()
         if json.loads(body)["outcomes"] != many:
             found.add(
@@ -335,7 +339,8 @@ def _recalled(tx: Transaction, found: Findings) -> None:
     for (body,) in tx.execute("SELECT body FROM main.log WHERE op = 'RECALL'"):
         counts.update(int(number) for number in json.loads(body)["records"])
     stored = dict(tx.execute("SELECT record, recalled FROM main.utilities").fetchall())
-    for record in sorted({*counts, *stored}):
+    there = {record for (record,) in tx.execute("SELECT record FROM records")}
+    for record in sorted({*counts, *stored} & there):
         if counts[record] != stored.get(record, 0):
             found.add(
                 "damage", "utilities",

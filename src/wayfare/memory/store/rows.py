@@ -34,6 +34,7 @@ FIELDS = (
     "id", "content", "kind", "form", "status", "version", "created_at", "updated_at", "event_from", "event_to",
     "valid_from", "valid_to",
 )  # fmt: skip
+TIMES = FIELDS.index("created_at")
 RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, checksum"
 """As `record_from` reads them."""
 LINK_COLUMNS = "source, target, type, weight, evidence, valid_from, valid_to, checksum"
@@ -56,6 +57,11 @@ def _provenance_from(text: str) -> tuple[Provenance, ...]:
     )
 
 
+def _real(time: float | None) -> float | None:
+    """As the column gives it back: the checksum of 3 is not that of 3.0."""
+    return time if time is None or type(time) is float else float(time)
+
+
 def _texts(record: Record) -> tuple[str, str, str]:
     tags = json.dumps(list(record.tags), separators=(",", ":")) if record.tags else "[]"
     meta = json.dumps(dict(record.meta), separators=(",", ":"), sort_keys=True) if record.meta else "{}"
@@ -64,7 +70,8 @@ def _texts(record: Record) -> tuple[str, str, str]:
 
 def record_row(record: Record, ns: int) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """Column names and values of a record to be stored, its number left out."""
-    values = tuple(getattr(record, name) for name in FIELDS)
+    values = tuple(getattr(record, name) for name in FIELDS[:TIMES])
+    values += tuple(_real(getattr(record, name)) for name in FIELDS[TIMES:])
     texts = _texts(record)
     names = ("ns", *FIELDS, "tags", "meta", "provenance", "content_hash", "checksum")
     return names, (ns, *values, *texts, content_hash(record.content), checksum(*values, *texts))
@@ -113,8 +120,7 @@ def link_row(link: Link) -> tuple[Any, ...]:
     """The values of `LINK_COLUMNS`."""
     row = (
         link.source, link.target, link.type, float(link.weight), json.dumps(list(link.evidence)),
-        None if link.valid_from is None else float(link.valid_from),
-        None if link.valid_to is None else float(link.valid_to),
+        _real(link.valid_from), _real(link.valid_to),
     )  # fmt: skip
     return (*row, checksum(*row))
 
@@ -158,7 +164,7 @@ def append_log(
     """Write the next row of the log; its sequence number."""
     seq = tx.next_sequence(ns)
     text = json.dumps(dict(body), separators=(",", ":")) if body else "{}"
-    row = (seq, time, actor, operation, op, id, version, reason, text)
+    row = (seq, float(time), actor, operation, op, id, version, reason, text)
     tx.execute(
         f"INSERT INTO log (ns, {LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (ns, *row, checksum(*row))
     )
