@@ -39,6 +39,7 @@ bench: $(READY)/bench ## speed beside named peers, each in an environment of its
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 	@$(BIN)/python benchmarks/bandits.py
 	@$(BIN)/python benchmarks/training.py
+	@$(BIN)/python benchmarks/memory.py
 
 docs: $(READY)/docs ## the manual, into site/manual/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
