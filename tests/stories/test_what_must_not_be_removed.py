@@ -1,0 +1,57 @@
+"""Without its utilities, its log or its floor a memory would still store, search and answer. So each is taken out here,
+in a process of its own, and the test that speaks for it has to fail.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LEARNING = ROOT / "tests" / "memory" / "test_learning.py"
+
+CONSTANT_UTILITY = """
+from wayfare.memory import policy
+real = policy.gaussian_posterior
+policy.gaussian_posterior = lambda n, total, squares, *how: real(0 * n, 0 * total, 0 * squares, *how)
+"""
+NO_LOG = """
+from wayfare.memory import recalling
+recalling.write_receipt = lambda *receipt: None
+"""
+NO_FLOOR = """
+from wayfare.explore.rules.floor import Floor
+Floor.shares = lambda floor: {"baseline": 0.0, "incumbent": 1.0}
+"""
+NAMED = {
+    "utility is a constant": (CONSTANT_UTILITY, "test_it_learns_which_memory_helps"),
+    "the log is a no-op": (NO_LOG, "test_another_policy_is_judged_from_the_log"),
+    "the floor is rho = 0": (NO_FLOOR, "test_the_baseline_keeps_what_the_floor_promises"),
+}
+
+
+def outcome(broken: str, names: list[str]) -> tuple[int, str]:
+    """Exit status and output of these tests after some code has run: 0 all passed, 1 some failed."""
+    run = f"import sys, pytest\n{broken}\nsys.exit(pytest.main(sys.argv[1:]))"
+    asked = [f"{LEARNING}::{name}" for name in names]
+    done = subprocess.run(
+        [sys.executable, "-c", run, "-q", "-n", "0", "-p", "no:cacheprovider", *asked],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_its_loss_is_noticed_when(what: str) -> None:
+    broken, name = NAMED[what]
+    status, said = outcome(broken, [name])
+    assert status == 1 and "1 failed" in said and f"FAILED tests/memory/test_learning.py::{name}" in said, said
+
+
+def test_the_same_tests_pass_on_the_code_as_it_is() -> None:
+    status, said = outcome("", [name for _, name in NAMED.values()])
+    assert status == 0 and "3 passed" in said, said
