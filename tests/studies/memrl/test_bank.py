@@ -188,3 +188,13 @@ def test_an_impossible_arm_is_refused(field: str, given: object) -> None:
     with pytest.raises(BadValue) as refused:
         Arm(MEMRL, **({"k1": given} if field == "k1, k2, each" else {field: given}))  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+def test_measures_are_those_of_the_passes_that_they_name() -> None:
+    told = play(quiet, name="p", arm=Arm(MEMRL, USED), setting=SETTING, seeds=[1], late=2)
+    found = play_seed(families := Families(SETTING, 1), Arm(MEMRL, USED), Bank(families.vectors, seed=1), 4)
+    assert told["p|late"].tolist() == [found.success[2:].mean()] != [found.success.mean()]
+    assert told["p|curve"].tolist() == [found.success.mean(axis=1).tolist()]
+    assert told["p|held"].tolist() == [found.held] and told["p|records"].tolist() == [found.records]
+    assert told["p|cumulative"].tolist() == [found.solved.any(axis=0).mean()]
+    assert SETTING.chance + told["p|span"][0] == pytest.approx(SETTING.ceiling)

@@ -6,7 +6,7 @@
 
 Credits go through `wayfare.memory.credit.credited`, so that what is tested is the library's Q.
 
-Source: the paper's section on stability states the mean and the limit of the variance; (2) at finite t is elementary.
+Both are elementary; arXiv 2601.03192 argues from them that Q is stable.
 """
 
 from __future__ import annotations
