@@ -1,7 +1,7 @@
 """Does an agent with a frozen policy get better when its memory learns from rewards which similar experience to recall?
 
-MemRL: Self-Evolving Agents via Runtime Reinforcement Learning on Episodic Memory, 2026 (arXiv 2601.03192). An item is
-(intent, experience, Q). Phase A keeps the k1 most similar intents, phase B ranks their experiences by
+Zhang, Wang, Zhou et al. 2026, "MemRL: Self-Evolving Agents via Runtime Reinforcement Learning on Episodic Memory"
+(arXiv 2601.03192). An item is (intent, experience, Q). Phase A keeps the k1 most similar intents, phase B ranks their experiences by
 (1 - lambda) z(similarity) + lambda z(Q), and after the episode every recalled item moves Q <- Q + 0.3 (r - Q). Only
 recall learns. Claimed: higher success while it runs and on held-out tasks than recall by similarity, or of what
 succeeded.
@@ -167,7 +167,10 @@ FULL = replace(LAPTOP, scale="full", seeds=1, memory_seeds=1, passes=10)
 STUDY = Study(
     slug="memrl",
     title="A memory that learns from rewards which similar experience to recall",
-    paper=("MemRL: Self-Evolving Agents via Runtime Reinforcement Learning on Episodic Memory, 2026, arXiv 2601.03192"),
+    paper=(
+        "Zhang, Wang, Zhou et al. 2026, MemRL: Self-Evolving Agents via Runtime Reinforcement Learning on Episodic "
+        "Memory, arXiv 2601.03192"
+    ),
     claim=(
         "With a frozen policy, ranking similar experiences by learned Q-values as well as by similarity raises success "
         "while the agent runs, and on held-out tasks, above recall by similarity and above recall of what succeeded."
