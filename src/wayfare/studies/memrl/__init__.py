@@ -1,10 +1,10 @@
 """Does an agent with a frozen policy get better when its memory learns from rewards which similar experience to recall?
 
 Zhang, Wang, Zhou et al. 2026, "MemRL: Self-Evolving Agents via Runtime Reinforcement Learning on Episodic Memory"
-(arXiv 2601.03192). An item is (intent, experience, Q). Phase A keeps the k1 most similar intents, phase B ranks their experiences by
-(1 - lambda) z(similarity) + lambda z(Q), and after the episode every recalled item moves Q <- Q + 0.3 (r - Q). Only
-recall learns. Claimed: higher success while it runs and on held-out tasks than recall by similarity, or of what
-succeeded.
+(arXiv 2601.03192). An item is (intent, experience, Q). Phase A keeps the k1 most similar intents, phase B ranks their
+experiences by (1 - lambda) z(similarity) + lambda z(Q), and after the episode every recalled item moves
+Q <- Q + 0.3 (r - Q). Only recall learns. Claimed: higher success while it runs and on held-out tasks than recall by
+similarity, or of what succeeded.
 
     world      twin families: 200 tasks in 20 families of 32 dimensions; families come in pairs whose centres have
                cosine 0.95 but need different ones of 6 strategies. The right strategy succeeds with 0.8, a wrong one

@@ -177,7 +177,7 @@ def rules(config: Config, strongest: str = "success filter (last)") -> tuple[Rul
         ),
         above(
             "the prior of an untried memory",
-            "... and than the library's mean, whose prior is what the other candidates earned", "ours",
+            "... and than the library's learned score, whose prior is what the other candidates earned", "ours",
             at("Beta mean", lucky), at("library's mean", lucky),
         ),
         above(
