@@ -18,13 +18,14 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
 from wayfare.memory.store.schema import TABLES, VERSION
+from wayfare.memory.store.turnstile import Turnstile
 
 __all__ = ["Database", "Transaction"]
 
@@ -101,36 +102,6 @@ class Transaction:
         self._hooks.append(hook)
 
 
-class _Turnstile:
-    """A lock that is passed on in the order of asking."""
-
-    def __init__(self) -> None:
-        self._guard, self._held = threading.Lock(), False
-        self._waiting: deque[threading.Event] = deque()
-
-    def acquire(self, timeout: float) -> bool:
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(timeout):
-            return True
-        with self._guard:
-            if turn.is_set():
-                return True
-            self._waiting.remove(turn)
-        return False
-
-    def release(self) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._held = False
-
-
 class _Local(threading.local):
     connection: sqlite3.Connection | None = None
     pid: int = 0
@@ -174,7 +145,7 @@ class Database:
             read_only,
             timeout,
         )
-        self._local, self._turn, self._closed = _Local(), _Turnstile(), False
+        self._local, self._turn, self._closed = _Local(), Turnstile(), False
         self._pid = os.getpid()
         self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
         self._prepare()
@@ -292,31 +263,41 @@ class Database:
         local = self._local
         if local.connection is None or local.pid != pid:
             if self._pid != pid:  # a child: its parent's connections and locks are the parent's
-                self._pid, self._turn, self._open = pid, _Turnstile(), weakref.WeakSet()
+                self._pid, self._turn, self._open = pid, Turnstile(), weakref.WeakSet()
             if local.connection is not None:
                 _ORPHANS.append(local.connection)  # closing it here would drop the parent's locks
             local.connection, local.pid, local.transaction = self._connect(), pid, None
         return local.connection
 
     def _connect(self) -> sqlite3.Connection:
-        mode = "ro" if self.read_only else "rwc"
-        uri = "file:" + self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + f"?mode={mode}"
+        uri = Path(self.path).as_uri() + ("?mode=ro" if self.read_only else "?mode=rwc")
         try:
-            connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, timeout=self.timeout, check_same_thread=False,
-                cached_statements=512, factory=_Holder,
-            )  # fmt: skip
-            self._open.add(connection)
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection = self._opened(uri)
             if self.read_only:
+                try:
+                    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+                except sqlite3.OperationalError:
+                    # Where not even a -shm file can be made, a file whose log is empty can be read as it lies.
+                    if _size(self.path + "-wal") or os.access(os.path.dirname(self.path), os.W_OK):
+                        raise
+                    connection.close()
+                    connection = self._opened(uri + "&immutable=1")
                 connection.execute("PRAGMA query_only = ON")
             else:
                 _retried(lambda: connection.execute("PRAGMA journal_mode = WAL"), self.timeout)
                 connection.execute(f"PRAGMA synchronous = {self.synchronous}")
                 connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            self._open.add(connection)
         except sqlite3.Error as error:
             raise _named(error, self.path) from error
         return connection
+
+    def _opened(self, uri: str) -> _Holder:
+        return sqlite3.connect(
+            uri, uri=True, isolation_level=None, timeout=self.timeout, check_same_thread=False, cached_statements=512,
+            factory=_Holder,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close every connection of this process. What is done with it afterwards is refused."""
@@ -358,6 +339,13 @@ def _retried(action: Callable[[], object], timeout: float) -> None:
             if "locked" not in str(error) or time.monotonic() > end:
                 raise
             time.sleep(0.005)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _quietly(connection: sqlite3.Connection, sql: str) -> None:

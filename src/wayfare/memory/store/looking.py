@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
@@ -64,18 +65,27 @@ class Findings:
 
 
 def looked_at(path: str) -> sqlite3.Connection:
-    """A connection that can read and not write; text that is no UTF-8 comes as it is, with surrogates."""
-    uri = Path(path).absolute().as_uri()
-    last: Exception | None = None
-    for options in ("?mode=ro", "?mode=ro&immutable=1"):  # the second where not even the -shm file can be made
+    """A connection that can read and not write; text that is no UTF-8 comes as it is, with surrogates.
+
+    Raises: Unavailable where it cannot be opened.
+    """
+    uri = Path(path).absolute().as_uri() + "?mode=ro"
+    waiting = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
+    last: sqlite3.Error | None = None
+    for each in (uri, *([] if waiting else [f"{uri}&immutable=1"])):  # the second where no -shm file can be made
+        connection = None
         try:
-            connection = sqlite3.connect(uri + options, uri=True, isolation_level=None, timeout=30.0)
+            connection = sqlite3.connect(each, uri=True, isolation_level=None, timeout=30.0)
             connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            connection.execute("PRAGMA writable_schema = ON")  # else a file that ends early is not read at all
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
             return connection
         except sqlite3.DatabaseError as error:
             last = error
-            if "unable to open" not in str(error):
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if connection is not None and code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 return connection
+            if connection is not None:
+                connection.close()
     raise Unavailable(f"{path} cannot be opened: {last}")

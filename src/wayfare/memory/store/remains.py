@@ -87,6 +87,8 @@ class Remains:
         where = " AND ".join(f"{each} = ?" for each in key)
         last: dict[tuple[Any, ...], int] = {}
         for at in seen:
+            if not all(isinstance(each, int) for each in at):
+                continue
             last[at[:-1]] = max(last.get(at[:-1], 0), at[-1])
         for head, most in last.items():
             for number in range(min(most, MOST_ASKED)):
