@@ -40,6 +40,15 @@ def test_without_credits_every_rule_ranks_as_the_baseline(relevance, rule, k) ->
     assert Top(Policy(rule).scores(seen)).best(k) == Top(BASELINE.scores(seen)).best(k)
 
 
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=12), st.floats(0.01, 1), st.sampled_from(RULES))
+def test_the_scale_of_a_search_does_not_decide_how_much_credits_count(relevance, scale, rule) -> None:
+    n = np.arange(len(relevance)) % 4
+    seen, scaled = (candidates(x, n=n, total=n * 0.5) for x in (relevance, np.array(relevance) * scale))
+    if rule not in ("similarity", "memrl"):
+        assert Policy(rule).scores(scaled) == pytest.approx(Policy(rule).scores(seen))
+    assert (candidates([0.0, 0.0]).relative == 0).all() and len(candidates([]).relative) == 0
+
+
 @given(relevances, st.sampled_from(RULES), st.integers(1, 6))
 def test_parts_are_a_mixture_over_sets_of_the_smaller_of_k_and_n(relevance, rule, k) -> None:
     mixture = SlateMixture(Policy(rule, epsilon=0.1).parts(candidates(relevance), k, DRAWS), k)
@@ -134,7 +143,7 @@ def test_a_fit_finds_what_the_rewards_depend_on() -> None:
         relevance, features = random.random(), random.random(len(FEATURES))
         rows.append((0.2 + 0.1 * relevance + 0.4 * features[3], 1.0, relevance, features, 0.0))
     found = fit(rows, through=17)
-    assert found.slope == pytest.approx(0.1, abs=0.02) and found.beta[3] == pytest.approx(0.4, abs=0.05)
+    assert found.slope == pytest.approx(0.1, abs=0.05) and found.beta[3] == pytest.approx(0.4, abs=0.05)
     assert found.fitted_through == 17 and found.id != LEARNED.id and abs(found.beta[0]) < 0.05
     worse = fit([(1.0 - relevance, w, relevance, f, 0.0) for _, w, relevance, f, _ in rows])
     assert worse.slope == pytest.approx(0.05)

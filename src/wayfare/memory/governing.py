@@ -314,5 +314,5 @@ def _credited_items(
             share = granted.get(receipt.records[place], 0.0)
             if share > 0:
                 effect = float(mean[place]) - m0
-                found.append((reward, share, float(seen.relevance[place]), seen.features[place], effect))
+                found.append((reward, share, float(seen.relative[place]), seen.features[place], effect))
     return found

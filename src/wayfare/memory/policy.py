@@ -10,7 +10,11 @@
 
 The learned score of memory i, with features phi and the effect of its own credits,
 
-    f_i = intercept + slope relevance_i + beta . phi_i + n_i / (n_i + kappa) (mean_i - m0)                        (1)
+    f_i = intercept + slope relative_i + beta . phi_i + n_i / (n_i + kappa) (mean_i - m0)                         (1)
+
+relative_i is the relevance as a share of the best candidate's. The scale of a search's scores depends on the length and
+the words of the texts, between 0.1 and 1; it must not decide how many credits outweigh the search. The numbers of (1)
+were chosen on pilot streams of the study `recall-bandit`, other than those that it records.
 
 Before any credit beta = 0 and every effect is 0: the order of f is the baseline's. What is frozen in a policy's id are
 the rule and the numbers in (1); the statistics of the memories are part of the situation, so that a credit changes the
@@ -75,6 +79,12 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def relative(self) -> Floats:
+        """[n] relevance as a share of the best one's; 0 where none is relevant."""
+        best = float(self.relevance.max()) if len(self) else 0.0
+        return self.relevance / best if best > 0 else np.zeros(len(self))
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -96,10 +106,10 @@ class Policy:
     epsilon: float = 0.01
     relevance_scale: tuple[float, float] | None = None
     intercept: float = 0.5
-    slope: float = 0.3
+    slope: float = 0.7
     beta: tuple[float, ...] = (0.0,) * len(FEATURES)
     prior: float = 0.5
-    kappa: float = 1.0
+    kappa: float = 3.0
     optimism: float = 1.0
     fitted_through: int | None = None
     vectors_since: int | None = None
@@ -141,7 +151,7 @@ class Policy:
             q = np.where(np.isnan(candidates.q), UNSEEN, candidates.q)
             return z_mix(candidates.relevance, q, self.weight, self.relevance_scale)
         mean, _, m0 = self._posterior(candidates)
-        base = self.intercept + self.slope * candidates.relevance + candidates.features @ np.array(self.beta)
+        base = self.intercept + self.slope * candidates.relative + candidates.features @ np.array(self.beta)
         found: Floats = base + mean - m0
         return found
 
@@ -208,8 +218,8 @@ def fit(
 ) -> Policy:
     """`before` with intercept, slope and beta of (1) fitted to credits, by ridge regression towards its own numbers.
 
-    rows: (reward in [0, 1], weight u_i, relevance, features [F], effect of the memory when it was shown), one for each
-    credited item; what was not used has no row        through: seq at which the log of the fit ends
+    rows: (reward in [0, 1], weight u_i, relative relevance, features [F], effect of the memory when it was shown), one
+    for each credited item; what was not used has no row        through: seq at which the log of the fit ends
     The slope stays at least 0.05. Raises: BadValue for no rows.
     """
     if not rows:
