@@ -23,7 +23,7 @@ UNIFORM, USED = CreditRule("uniform"), CreditRule("used")
 MEMRL = Policy("memrl", epsilon=0.0)
 GREEDY = Policy("epsilon", explore=0.0)
 """The library's learned score before any fit, the best for certain: similarity, and means that are shrunk to what
-other candidates earned. Of rewards of 0 and 1 the Gaussian and the Beta posterior of `memory.utility` have the same."""
+other candidates earned: the Gaussian and the Beta posterior of `memory.utility` have the same mean."""
 RANDOM = Policy("memrl", epsilon=1.0)
 SIDE = 50
 """Candidates of a Memory, as it comes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.report.plots import curve_with_band, label_ends, panels, reference_line
+from wayfare.report.plots import curve_with_band, label_ends, panels, theme
 from wayfare.studies.contract import Figure
 from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.checks import at
@@ -16,14 +16,15 @@ from wayfare.studies.memrl.theory import MEANS, closed_mean
 from wayfare.studies.memrl.treasure import HUNTERS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 __all__ = ["figures"]
 
 Measures = Mapping[tuple[str, str], NDArray[Any]]
-SHOWN = ("similarity", "success filter (written)", "MemRL", "MemRL (used)", "Beta mean")
+SHOWN = ("similarity", "success filter (written)", "MemRL", "Beta mean")
 """In this order everywhere: spare colours go by turns, and a player keeps its own."""
-HUNTS = ("no memory", "similarity", "success filter (written)", "MemRL", "Thompson")
+HUNTS = ("similarity", "success filter (written)", "MemRL", "Thompson")
 
 
 def figures(config: Config, measures: Measures) -> list[Figure]:
@@ -37,7 +38,7 @@ def figures(config: Config, measures: Measures) -> list[Figure]:
         ),
         Figure(
             "estimator",
-            "Mean of Q after t credits of a fixed mean reward, against (1 - alpha)^t (Q0 - b) + b.",
+            "Mean of Q after t credits of a fixed mean reward b; dotted: b + (1 - alpha)^t (Q0 - b).",
             _bound(_estimator, measures),
         ),
     ]
@@ -65,6 +66,13 @@ def _bound(draw: Callable[..., Drawing], *arguments: Any) -> Callable[[], Drawin
     return lambda: draw(*arguments)
 
 
+def _line(ax: Axes, y: float, label: str) -> None:
+    """What is known beforehand, in ink: no player wears it."""
+    low, high = ax.get_xlim()
+    ax.plot([low, high], [y, y], color=theme().ink, linewidth=1.2, linestyle=(0, (6, 2)), label=label)
+    ax.set_xlim(low, high)
+
+
 def _learning(config: Config, measures: Measures) -> Drawing:
     shown = config.lucky[:2]
     figure, axes = panels(columns=len(shown), width=5.2 * len(shown), height=3.9)
@@ -73,7 +81,7 @@ def _learning(config: Config, measures: Measures) -> Drawing:
             curve = measures[at(player, lucky), "curve"]
             curve_with_band(ax, np.arange(1, curve.shape[1] + 1), curve, player, dashed=player == "similarity")
         ax.set(xlabel="pass", title=f"a wrong strategy succeeds with {lucky:g}")
-        reference_line(ax, float(measures[at("similarity", lucky), "chance"][0]), "chance")
+        _line(ax, float(measures[at("similarity", lucky), "chance"][0]), "chance")
         label_ends(ax)
     axes[0].set_ylabel("success")
     return figure
@@ -84,9 +92,9 @@ def _estimator(measures: Measures) -> Drawing:
     q = measures["estimator", "mean"]
     x = np.arange(1, q.shape[-1] + 1)
     for j, b in enumerate(MEANS):
-        curve_with_band(axes[0], x, q[:, j], f"b = {b:g}")
-        closed = np.array([closed_mean(b, int(t)) for t in x])
-        curve_with_band(axes[0], x, closed[None], f"closed form, {b:g}", dashed=True)
+        curve_with_band(axes[0], x, q[:, j], f"mean reward {b:g}")
+        closed = [closed_mean(b, int(t)) for t in x]
+        axes[0].plot(x, closed, color=theme().ink, linewidth=1.0, linestyle=(0, (2, 3)))
     axes[0].set(xlabel="credits", ylabel="mean of Q")
     label_ends(axes[0])
     return figure
