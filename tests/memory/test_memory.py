@@ -111,12 +111,12 @@ def test_credit_by_task_by_receipt_and_by_object_is_one_outcome(memory) -> None:
 
 
 def test_used_gets_all_of_the_credit_and_used_none_gets_nothing(memory) -> None:
-    recall = memory.recall("the user", k=3, task="t")
+    recall = memory.recall("the user who restarts", k=3, task="t")
     used = recall.ids[1]
     done = memory.credit("t", 1.0, used=[used])
     assert done.shares == {used: 1.0} and done.basis == "used"
     assert memory.get(recall.ids[0]).utility.n == 0 and memory.get(used).utility.used == 1
-    memory.recall("the user", k=3, task="u")
+    memory.recall("the user who restarts", k=3, task="u")
     assert memory.credit("u", 1.0, used=[]).shares == {}
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from wayfare.memory.embedding.lexical import SMALL_WORDS
+from wayfare.memory.index.queries import SMALL_WORDS
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.records import Record, normalised
 

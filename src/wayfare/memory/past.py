@@ -12,6 +12,7 @@ from collections import Counter
 import numpy as np
 
 from wayfare.memory.candidates import Filters
+from wayfare.memory.index.queries import query_words
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.index.words import Corpus, Occurrences, ceiling, search
 from wayfare.memory.opening import Ground
@@ -56,7 +57,7 @@ def recalled_then(tx: Transaction, ground: Ground, query: str, filters: Filters,
     ]
     if not records:
         return []
-    counts = Counter(tokens(query))
+    counts = query_words(query)
     texts = [Counter(tokens(record.content)) for record in records]
     lengths = np.array([words.total() for words in texts], np.int32)
     n = len(records)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from wayfare.errors import BadValue
-from wayfare.memory.embedding.lexical import SMALL_WORDS
+from wayfare.memory.index.queries import SMALL_WORDS
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.recalled import RecalledItem
 from wayfare.memory.records import checked_text

@@ -13,6 +13,7 @@ import pytest
 
 from wayfare.memory.index import entries
 from wayfare.memory.index.cache import NamespaceCache, caches
+from wayfare.memory.index.queries import query_words
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.records import Record
 from wayfare.memory.store.database import Database, Transaction
@@ -92,12 +93,12 @@ class Shelf:
         best: dict[int, float] = {}
         for (number, role, words), length in zip(entries_, lengths, strict=True):
             score = 0.0
-            for word in tokens(query):
+            for word, weight in query_words(query).items():
                 holding = sum(1 for _, _, other in entries_ if word in other)
                 f = words[word]
                 if f:
                     idf = math.log(1 + (len(entries_) - holding + 0.5) / (holding + 0.5))
-                    score += idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * length / (sum(lengths) / len(lengths))))
+                    score += weight * idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * length / (sum(lengths) / len(lengths))))
             score *= (roles or {}).get(role, 1.0)
             if score > 0:
                 best[number] = max(best.get(number, 0.0), score)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue
+from wayfare.memory.index.queries import SMALL_WORDS
 from wayfare.memory.index.tokens import tokens
 
 __all__ = ["DIMENSION", "Lexical"]
@@ -31,12 +32,6 @@ PLACES = 2
 SMALL = 0.15
 """Weight of a word that only holds a sentence together; other words have 1."""
 MOST_WORDS = 50_000
-SMALL_WORDS = frozenset(  # stems
-    """a about after all also am an and any are as at be been befor but by can could did do doe done dont down for from
-    get go got ha had have he her here hi him how i if im in into is it its just like me more my no not now of off on
-    or our out over she should so some such than that the thei them then there these thi to too up us veri wa we were
-    what when where which while who whom whose why will with would you your""".split()  # noqa: SIM905
-)
 Feature = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 

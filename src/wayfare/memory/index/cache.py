@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from wayfare.errors import BadValue, StoreError
 from wayfare.memory.index import vectors, words
 from wayfare.memory.index.following import Followed
-from wayfare.memory.index.tokens import tokens
+from wayfare.memory.index.queries import query_words
 from wayfare.memory.store.database import Database, Transaction
 
 __all__ = ["Caches", "NamespaceCache", "caches"]
@@ -86,9 +86,7 @@ class NamespaceCache:
         for role, weight in (roles or {}).items():
             if not 0 <= weight < math.inf:
                 raise BadValue(f"roles[{role!r}]", weight, "a finite number that is not negative")
-        counts: dict[str, int] = {}
-        for word in tokens(query):
-            counts[word] = counts.get(word, 0) + 1
+        counts = query_words(query)
         with self._at() as (tx, known):
             found = known.occurrences(tx, counts)
             if found is None:  # a snapshot from before what is remembered: rare, so it is simply read anew
@@ -99,7 +97,7 @@ class NamespaceCache:
             allowed = known.allowed(tx, mask)
         records, scores = words.search(found, corpus, k, allowed)
         if calibrated and len(scores):
-            absent = len(counts) - len(found)
+            absent = sum(counts.values()) - sum(each.count for each in found)
             top = words.ceiling(found, corpus) + absent * words.idf(corpus.living, 0)
             scores = np.minimum(1.0, scores / top)
         return records, scores

@@ -237,7 +237,7 @@ class Followed:
             alive = alive.copy()
         return Corpus(self._owners[:n], self._lengths[:n], alive, self.living, self.words, weights)
 
-    def occurrences(self, tx: Transaction, counts: Mapping[str, int]) -> list[Occurrences] | None:
+    def occurrences(self, tx: Transaction, counts: Mapping[str, float]) -> list[Occurrences] | None:
         """Of the query's words that stand somewhere; None if the snapshot is too old to say."""
         return self._postings.find(tx, self.ns, counts, self.count)
 

@@ -78,8 +78,8 @@ class Postings:
             ordinals.append(ordinal)
             times.append(min(count, MOST_TIMES))
 
-    def find(self, tx: Transaction, ns: int, counts: Mapping[str, int], entries: int) -> list[Occurrences] | None:
-        """Of words (-> times in the query) in the first `entries` entries; None if `tx` is too old for what is kept."""
+    def find(self, tx: Transaction, ns: int, counts: Mapping[str, float], entries: int) -> list[Occurrences] | None:
+        """Of words (-> weight of each) in the first `entries` entries; None if `tx` is too old for what is kept."""
         row = tx.execute("SELECT coalesce(max(last), -1) + 1 FROM segments WHERE ns = ?", (ns,)).fetchone()
         packed = min(int(row[0]), entries // SEGMENT * SEGMENT)
         found = []

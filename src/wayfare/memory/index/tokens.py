@@ -4,10 +4,10 @@
     split       at everything that is neither letter nor digit; "user's" is `user`, "don't" is `dont`
     numbers     without leading zeros, so that 2023-05-07 and 7 May 2023 share 2023 and 7; dates, times, versions and
                 decimals are known as a whole too: 3.11 is `3`, `11` and `3.11`
-    stemmed     Porter 1980, words of a-z only
+    stemmed     Porter 1980, words of a-z only; irregular forms (went, children) by the table of `irregular`
     unspaced    Chinese, Japanese, Thai: every two characters that stand side by side
 
-No word is left out: rare ones decide the ranking anyway, and "to be or not to be" stays findable.
+No word is left out: "to be or not to be" stays findable. `queries` says what each weighs in a query.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from wayfare.memory.index.irregular import IRREGULAR
 from wayfare.memory.index.stems import stem
 
 __all__ = ["LONGEST", "tokens"]
@@ -49,7 +50,7 @@ def _stemmed(word: str) -> str:
         if word.isdigit():
             word = word.lstrip("0") or "0"
         elif word.isalpha():
-            return stem(word[:LONGEST])
+            return IRREGULAR.get(word) or stem(word[:LONGEST])
     return word[:LONGEST]
 
 

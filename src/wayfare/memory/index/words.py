@@ -3,8 +3,8 @@
     score(q, d) = w(role of d) sum_t q_t idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean))
     idf(t) = ln(1 + (N - n_t + 1/2) / (n_t + 1/2))
 
-f: times of word t in entry d, at most 255; q_t: times in the query; N, n_t and the mean length are of living entries,
-so that what is forgotten, or written in another namespace, has no part in any score.
+f: times of word t in entry d, at most 255; q_t: weight in the query (`queries`); N, n_t and the mean length are of
+living entries, so that what is forgotten, or written in another namespace, has no part in any score.
 
 Rarest words come first. As soon as the words that are left cannot lift an entry without any of the words before among
 the best k (MaxScore: Turtle and Flood 1995), they only add to the entries that are already there, and of these only
@@ -54,9 +54,12 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Occurrences:
-    """Where a word of the query stands. count: in the query        ordinals [m] ascending, times [m]: in the entries"""
+    """Where a word of the query stands.
 
-    count: int
+    count: weight in the query, say how often it stands there        ordinals [m] ascending, times [m]: in the entries
+    """
+
+    count: float
     ordinals: NDArray[np.int32]
     times: NDArray[np.uint8]
 
