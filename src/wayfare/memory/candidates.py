@@ -1,8 +1,9 @@
 """Phase A: which memories could be recalled at all, before anything is drawn.
 
 Words and vectors each name their best records; records that hang together with those by links follow; filters, validity
-and deletion cut. What is left is fused into one relevance in [0, 1], cleared of duplicates, grouped so that many tries
-at one intent do not crowd out the others, and cut to n <= 50. If the best is not relevant enough, nothing is left.
+and deletion cut. What is left is fused into one relevance in [0, 1], of which turns of a conversation share a part with
+their session, cleared of duplicates, grouped so that many tries at one intent do not crowd out the others, and cut to
+n <= 50. If the best is not relevant enough, nothing is left.
 
 Weights were chosen by `benchmarks/fusion.py`.
 """
@@ -19,16 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue
+from wayfare.memory import dates
 from wayfare.memory.credit import read_utilities
 from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.index.fusion import Fused, expanded, fused
 from wayfare.memory.opening import Ground
 from wayfare.memory.policy import FEATURES, Candidates
 from wayfare.memory.records import Record, Utility, checked_name, checked_time
+from wayfare.memory.sessions import sessions
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 
-__all__ = ["LINKS", "MOST", "WEIGHTS", "Filters", "Found", "gathered", "ranking"]
+__all__ = ["LINKS", "MOST", "WEIGHTS", "Filters", "Found", "checked_weights", "gathered", "ranking"]
 
 Floats = NDArray[np.float64]
 Vector = NDArray[np.float32]
@@ -36,7 +39,10 @@ MOST = 50
 """Candidates at most."""
 POOL = 4
 """Each search names so many times more, so that what one of them misses is not thought to have no score there."""
-WEIGHTS = {"words": 0.7, "vectors": 0.3, "links": 0.2}
+WEIGHTS = {"words": 0.8, "vectors": 0.2, "links": 0.2, "sessions": 0.3, "dates": 0.3}
+"""Of each search in the sum. sessions: the share of a relevance that comes from the best of its session; 0: nothing
+that is known of a conversation has a part (`sessions`). dates: the share that a memory loses which happened at another
+time than the query names (`dates`)."""
 LINKS = {"part_of": 1.0, "derived_from": 0.5, "related": 0.5, "restates": 0.5, "next": 0.3}
 """How much of a score a link of a type passes on; others pass nothing."""
 SEEDS = 20
@@ -115,15 +121,16 @@ def gathered(
     k1: int,
     floor: float,
     *,
+    weights: Mapping[str, float] = WEIGHTS,
     model: str | None = None,
 ) -> Found:
     """The candidates for a query, in one snapshot.
 
     vector: of the query, None without an embedder        model: that it comes from, None: the ground's
-    k1: how many at most        floor: of the best one's relevance
+    k1: how many at most        floor: of the best one's relevance        weights: as `checked_weights` returns them
     """
     numbers = {ns: path for path in (ground.namespace, *ground.also_read) if (ns := tx.namespace(path)) is not None}
-    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1, model=model)) for ns in numbers]
+    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1, weights, model)) for ns in numbers]
     pool = [
         (float(part.relevance[i]), -int(part.records[i]), ns, {name: float(part.by[name][i]) for name in part.by})
         for ns, part in parts
@@ -159,11 +166,40 @@ def ranking(
     mask = cache.mask(
         kinds=filters.kinds, tags=filters.tags, since=filters.since, until=filters.until, at=ground.clock()
     )
-    channels = {"words": cache.words(query, POOL * k1, mask, calibrated=True)}
-    if vector is not None and _same_space(tx, ground, ns, model):
+    channels = {}
+    if weights["words"] > 0:
+        channels["words"] = cache.words(query, POOL * k1, mask, calibrated=True)
+    if weights["vectors"] > 0 and vector is not None and _same_space(tx, ground, ns, model):
         channels["vectors"] = cache.nearest(vector, POOL * k1, mask)
+    talk = None
+    if weights["sessions"] > 0:
+        talk = sessions(tx, ns, (numbers for numbers, _ in channels.values()))
+    counts = {} if talk is None else dict(talk.counts)
+    span = dates.named(query) if weights["dates"] > 0 else None
+    if span is not None:
+        for number in dates.outside(tx, span, (numbers for numbers, _ in channels.values())):
+            counts[number] = counts.get(number, 1.0) * (1 - weights["dates"])
+    if counts:
+        channels = {
+            name: (numbers, scores * np.array([counts.get(number, 1.0) for number in numbers.tolist()]))
+            for name, (numbers, scores) in channels.items()
+        }
+    found = _with_links(tx, ground, ns, channels, weights, cache, mask)
+    return found if talk is None else talk.shared(found, weights["sessions"])
+
+
+def _with_links(
+    tx: Transaction,
+    ground: Ground,
+    ns: int,
+    channels: Mapping[str, tuple[NDArray[np.int64], Floats]],
+    weights: Mapping[str, float],
+    cache: NamespaceCache,
+    mask: NDArray[np.bool_] | None,
+) -> Fused:
+    """What the searches found as one ranking, and what hangs together with the best of it."""
     first = fused(channels, weights)
-    linked = _linked(tx, ground, ns, first)
+    linked = _linked(tx, ground, ns, first) if weights["links"] > 0 else []
     if not linked:
         return first
     may = {number for number, _ in linked}
@@ -173,6 +209,24 @@ def ranking(
     living.sort(key=lambda pair: (-pair[1], pair[0]))
     own = {"links": ([number for number, _ in living], [score for _, score in living])}
     return fused({**channels, **own}, weights)
+
+
+def checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+    """`WEIGHTS` with these instead. Raises: BadValue."""
+    if weights is None:
+        return dict(WEIGHTS)
+    if not isinstance(weights, Mapping) or weights.keys() - WEIGHTS.keys():
+        raise BadValue("weights", weights, f"numbers by some of {', '.join(WEIGHTS)}")
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise BadValue(f"weights[{name!r}]", weight, "a finite number that is not negative")
+    chosen = {name: float(weights.get(name, weight)) for name, weight in WEIGHTS.items()}
+    for name in ("sessions", "dates"):
+        if chosen[name] >= 1:
+            raise BadValue(f"weights[{name!r}]", chosen[name], "a share under 1")
+    if not chosen["words"] + chosen["vectors"] > 0:
+        raise BadValue("weights", weights, "words or vectors above 0")
+    return chosen
 
 
 def _same_space(tx: Transaction, ground: Ground, ns: int, model: str | None) -> bool:

@@ -5,8 +5,10 @@
         {"speaker": "Bob", "text": "When was that?", "time": 1683554190, "session": "1"},
     ])
 
-A turn is rarely understood by itself: "When was that?" holds no word of what it asks about. Besides its own text each
-turn is therefore indexed with a window: itself twice, its neighbours, and the date in words.
+A turn is rarely understood by itself: "Yes, in March" holds no word of what was asked. Besides its own text each turn
+is therefore indexed with a window: itself twice, what was said around it, and the date in words. A neighbour comes
+without the name of who said it: a question that names a speaker is mostly about what she said herself. What was said
+before explains a turn better than what came after. `sessions` says what a session adds when turns are ranked.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from typing import Any
 from wayfare.errors import BadValue
 from wayfare.memory.operations import Add
 from wayfare.memory.records import checked_name, checked_text, checked_time
+from wayfare.memory.sessions import KIND, SESSION
 
 __all__ = ["KIND", "Turn", "drafts"]
 
-KIND = "turn"
-BEFORE, AFTER = 2, 2
-"""Neighbours of a turn in its window."""
+BEFORE, AFTER, OWN = 2, 1, 2
+"""Of a window: neighbours before and after, and how often the turn itself; chosen by `benchmarks/fusion.py`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def drafts(turns: Iterable[Turn | Mapping[str, Any]]) -> list[Add]:
 
     Raises: BadValue, naming the turn.
     """
+    if isinstance(turns, str) or not isinstance(turns, Iterable):
+        raise BadValue("turns", turns, "a list of turns")
     found = [_turn(i, turn) for i, turn in enumerate(turns)]
     sessions: dict[str, list[int]] = {}
     for i, turn in enumerate(found):
@@ -61,21 +65,23 @@ def drafts(turns: Iterable[Turn | Mapping[str, Any]]) -> list[Add]:
     for session, places in sessions.items():
         for position, i in enumerate(places):
             turn = found[i]
-            around = [found[j] for j in places[max(0, position - BEFORE) : position + AFTER + 1]]
+            before = [found[j] for j in places[max(0, position - BEFORE) : position]]
+            after = [found[j] for j in places[position + 1 : position + 1 + AFTER]]
             added[i] = Add(
                 _said(turn),
                 kind=KIND,
-                tags=(f"session:{session}",) if session else (),
+                tags=(f"{SESSION}{session}",) if session else (),
                 meta={"speaker": turn.speaker, "session": session},
                 event_from=turn.time,
-                context=window(turn, around),
+                context=window(turn, before, after),
             )
     return [added[i] for i in range(len(found))]
 
 
-def window(turn: Turn, around: Sequence[Turn]) -> str:
+def window(turn: Turn, before: Sequence[Turn], after: Sequence[Turn]) -> str:
     """The text that a turn is indexed under."""
-    return "\n".join([*map(_said, around), _said(turn), _date(turn.time)]).rstrip()
+    told = [each.text for each in before] + [_said(turn)] * OWN + [each.text for each in after]
+    return "\n".join([*told, _date(turn.time)]).rstrip()
 
 
 def _said(turn: Turn) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 from wayfare.errors import BadValue
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.memory import tasks
-from wayfare.memory.candidates import MOST, Filters
+from wayfare.memory.candidates import MOST, Filters, checked_weights
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.crediting import Crediting
 from wayfare.memory.dialogue import Turn, drafts
@@ -61,6 +61,9 @@ class Memory(Crediting):
     credit_rule: how an outcome is shared out among what was recalled
     alpha, delta: of the floor: at least (1 - alpha) of the baseline's value, certified at level delta
     relevance_floor: below it nothing is recalled        k1: candidates that each search names
+    weights: what counts how much in a relevance, instead of `candidates.WEIGHTS`: words, vectors and links, as parts of
+    a sum (a model's vectors deserve more than the lexical ones; 0 leaves a search out); sessions, the share that the
+    turns of a conversation have in common; dates, the share lost by what happened at another time than the query names
     synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
     seed: of the draws
 
@@ -83,6 +86,7 @@ class Memory(Crediting):
         delta: float = 0.05,
         relevance_floor: float = 0.02,
         k1: int = MOST,
+        weights: Mapping[str, float] | None = None,
         synchronous: str = "FULL",
         read_only: bool = False,
         clock: Callable[[], float] = clocks.time,
@@ -95,6 +99,7 @@ class Memory(Crediting):
             raise BadValue("k1", k1, f"a whole number from 1 to {MOST}")
         if not 0 <= relevance_floor <= 1:
             raise BadValue("relevance_floor", relevance_floor, "from 0 to 1")
+        chosen = checked_weights(weights)
         if planner is not None and not isinstance(planner, Planner):
             raise BadValue("planner", planner, "one of wayfare.memory.planners, or an object with its methods")
         self.actor = checked_name("actor", actor) if actor else ""
@@ -106,7 +111,7 @@ class Memory(Crediting):
         self.engine = Engine(
             ground.database, namespace, also_read=also_read, served=ground.served, planner=planner, clock=clock
         )
-        self._recaller = Recaller(ground, None, LEARNED, settings, seed, k1, relevance_floor, count)
+        self._recaller = Recaller(ground, None, LEARNED, settings, seed, k1, relevance_floor, count, chosen)
         if policy != "safe":
             try:
                 self._recaller.fixed = self._named(policy)
@@ -154,7 +159,7 @@ class Memory(Crediting):
         self, texts: Iterable[str | Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[OpResult]:
         """Keep many at once, all or none: texts, or mappings of what `remember` takes."""
-        if isinstance(texts, (str, Mapping)):
+        if isinstance(texts, str | Mapping) or not isinstance(texts, Iterable):
             raise BadValue("texts", texts, "a list of texts or mappings")
         given = []
         for i, each in enumerate(texts):

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import json
 import time as clocks
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +23,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue, Damaged, StoreError
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.explore.rules.slates import SlateMixture
-from wayfare.memory.candidates import Filters, Found, gathered
+from wayfare.memory.candidates import WEIGHTS, Filters, Found, gathered
 from wayfare.memory.credit import read_utilities, write_utilities
 from wayfare.memory.embedding.served import serving
 from wayfare.memory.ids import new_id
@@ -76,6 +76,7 @@ class Recaller:
 
     fixed: the policy of this handle; None for the safe mixture        learned: the incumbent of a new namespace
     k1: candidates that each search may name        relevance_floor: below it nothing is recalled
+    weights: of the searches
     """
 
     ground: Ground
@@ -86,6 +87,7 @@ class Recaller:
     k1: int
     relevance_floor: float
     count: Callable[[str], int] = count_tokens
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
 
     def recall(
         self,
@@ -104,7 +106,7 @@ class Recaller:
             raise BadValue("k", k, f"a whole number from 1 to {self.k1}")
         if task is not None:
             checked_name("task", task)
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
             raise BadValue("timeout", timeout, "above 0 seconds, or None")
         rendered([], budget_tokens)
         end = None if timeout is None else clocks.monotonic() + timeout
@@ -127,8 +129,9 @@ class Recaller:
                     ground.space = space
                     continue
                 found = gathered(
-                    tx, ground, query, asked.vector, filters, self.k1, self.relevance_floor, model=asked.model
-                )
+                    tx, ground, query, asked.vector, filters, self.k1, self.relevance_floor, weights=self.weights,
+                    model=asked.model,
+                )  # fmt: skip
                 side = self._side(tx, name, policy or self.fixed)
                 receipt = self._draw(id, name, query, found, side, k)
                 records = found.fetch(tx, receipt.slate)
