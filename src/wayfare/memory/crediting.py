@@ -79,7 +79,7 @@ class Crediting(Governing):
         ground = self._ground
         unit = ground.unit_reward(reward)
         checked_name("source", source)
-        if isinstance(used, str):
+        if used is not None and (isinstance(used, str | bytes) or not isinstance(used, Iterable)):
             raise BadValue("used", used, "a list of ids, or None")
         named: Rank = rank or ("harness" if source not in ("human", "agent", "implicit") else source)  # type: ignore[assignment]
         when = ground.clock() if at is None else checked_time("at", at)
@@ -108,6 +108,8 @@ class Crediting(Governing):
         correct: bool,
         weight: float = 1.0,
     ) -> Credited:
+        if not isinstance(task, str | Recall | Task):
+            raise BadValue("task", task, "the id of a task or of a receipt, or the object")
         name = task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id
         own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, Task) else []
         outcome = Outcome(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time as clocks
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, replace
 from hashlib import blake2b
 from typing import Any
@@ -96,6 +96,8 @@ class Engine:
 
         Raises: BadValue; NoSuchRecord; VersionConflict; OutcomeConflict for a key of another request; StoreError.
         """
+        if not isinstance(ops, Iterable):
+            raise BadValue("ops", ops, "a list of operations")
         ops = tuple(ops)
         for op in ops:
             if not isinstance(op, Operation):

@@ -22,7 +22,7 @@ from wayfare.memory.outcomes import Voided, void
 from wayfare.memory.policy import BASELINE, RULES, Policy, fit
 from wayfare.memory.recalling import Recaller
 from wayfare.memory.receipts import read_receipts
-from wayfare.memory.records import Utility, checked_time
+from wayfare.memory.records import Utility, checked_name, checked_time
 from wayfare.memory.standing import (
     POLICY_COLUMNS,
     Standing,
@@ -109,6 +109,7 @@ class Governing:
 
     def policy_named(self, name: str) -> Policy:
         """A policy by its rule, or by its id. Raises: BadValue for neither, or one that the namespace never used."""
+        checked_name("policy", name)
         if name in RULES:
             return Policy(name)  # type: ignore[arg-type]
         id = name
@@ -212,7 +213,7 @@ class Governing:
         policy: or its rule, or its id        interval: `normal` or `bootstrap`, over tasks        level: of it
         Raises: BadValue for a log that cannot tell, with the reason and what to do; Damaged.
         """
-        target = self.policy_named(policy) if isinstance(policy, str) else policy
+        target = policy if isinstance(policy, Policy) else self.policy_named(policy)
         ground = self._ground
         with ground.database.read() as tx:
             ns = tx.namespace(ground.namespace)

@@ -69,11 +69,18 @@ class Ground:
         low, high = self.reward_range
         if isinstance(reward, (bool, np.bool_)):
             reward = float(reward)
-        if not isinstance(reward, (int, float, np.integer, np.floating)) or not math.isfinite(reward):
+        if not isinstance(reward, (int, float, np.integer, np.floating)) or math.isnan(reward := _float(reward)):
             raise BadValue("reward", reward, f"a number from {low:g} to {high:g}")
         if not low <= reward <= high:
             raise BadValue("reward", reward, f"from {low:g} to {high:g}, the declared reward_range")
         return (float(reward) - low) / (high - low)
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def checked_path(field: str, path: object) -> str:

@@ -148,7 +148,11 @@ class Database:
         self._local, self._turn, self._closed = _Local(), Turnstile(), False
         self._pid = os.getpid()
         self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()  # now, not when the error that is raised is forgotten
+            raise
 
     def _prepare(self) -> None:
         there = os.path.exists(self.path) and os.path.getsize(self.path) > 0
