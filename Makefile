@@ -14,7 +14,7 @@ GROUND := $(READY)/pip pyproject.toml setup.py requirements.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format bench docs clean
+.PHONY: help run test torture lint format bench docs clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -24,6 +24,9 @@ run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smo
 
 test: lint ## format, lint, types, import contracts, then the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
+
+torture: $(READY)/lab ## what a file of memories survives: kill -9, full disks, damage; into results/reliability.json, 20 minutes
+	@nice $(BIN)/python tests/memory/torture/run.py $(ARGS)
 
 lint: $(READY)/dev ## format, lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff; exit 1; }

@@ -306,3 +306,12 @@ def test_the_doctor_only_looks(file: Path) -> None:
 def test_no_step_is_missing_between_versions() -> None:
     with pytest.raises(StoreError, match="no step"):
         migrate(None, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells which files a process has open")
+def test_an_open_that_was_refused_leaves_no_connection(file: Path) -> None:
+    changed(file, "UPDATE meta SET value = '99' WHERE key = 'version'")
+    with pytest.raises(StoreError, match="later Wayfare") as refused:
+        Memory(file)
+    held = [each for each in Path("/proc/self/fd").iterdir() if each.exists() and each.samefile(file)]
+    assert held == [] and refused.value is not None  # also while the error, and the frames it came through, are kept
