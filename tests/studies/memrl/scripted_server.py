@@ -22,7 +22,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.lock, self.chats, self.embedded = Lock(), list[str](), 0
+        self.lock, self.chats, self.embedded, self.broken = Lock(), list[str](), 0, False
 
     @property
     def url(self) -> str:
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         told = self.vectors(body["input"]) if self.path.endswith("/embeddings") else self.chat(body)
         data = json.dumps(told).encode()
-        self.send_response(200)
+        self.send_response(500 if self.server.broken else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -9,10 +9,11 @@ import pytest
 
 from tests.studies.memrl.scripted_server import ANSWERS, serving
 from wayfare.errors import BadValue
+from wayfare.language import EndpointModel
 from wayfare.studies.engine import InProcess
 from wayfare.studies.memrl import STUDY
 from wayfare.studies.memrl.experiment import ready, run
-from wayfare.studies.memrl.full import WAYS, calls, read_tasks, solved
+from wayfare.studies.memrl.full import WAYS, calls, read_tasks, solved, work
 
 FULL = replace(STUDY.scales["full"], passes=3, late=2, memory_passes=1, wide_k2=2)
 
@@ -37,8 +38,8 @@ def test_a_real_path_learns_where_there_is_a_memory_and_counts_what_it_costs(tas
         assert rows["MemRL", 4][3] == 1.0 and rows["no memory", 4][3] == 0.0
         assert [rows["MemRL", turn][4] for turn in (1, 2, 3, 4)] == [6, 6, 6, 2]
         assert [rows["no memory", turn][4] for turn in (1, 4)] == [3, 2]
-        assert rows["MemRL", 2][5] > rows["no memory", 1][5] > 0
-        assert rows["no memory", 2][5] == 0  # the same question again: answered before, and paid for once
+        assert rows["MemRL", 2][6] > rows["no memory", 1][6] > 0
+        assert rows["no memory", 2][6] == 0  # the same question again: answered before, and paid for once
         total = sum(row[4] for row in findings.tables["passes"].rows)
         assert total == calls(read_tasks(tasks), 3) >= len(server.chats) and server.embedded > 0
         asked = len(server.chats)
@@ -48,6 +49,21 @@ def test_a_real_path_learns_where_there_is_a_memory_and_counts_what_it_costs(tas
         )
     assert findings.checks[0].kind == "instrument" and len(findings.checks) == 4
     json.dumps(findings.to_json(), allow_nan=False)
+
+
+def test_a_call_that_failed_is_counted_and_teaches_nothing(tasks, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.setattr(
+        EndpointModel.__init__, "__kwdefaults__", {**EndpointModel.__init__.__kwdefaults__, "retries": 0}
+    )
+    with serving() as server:
+        server.broken = True
+        told = work(
+            lambda *_, **__: None, way="MemRL", tasks=read_tasks(tasks), passes=1, seed=0, k2=1, model="m",
+            endpoint=server.url, embedding_model="lexical", embedding_endpoint="", ledger=str(tmp_path / "l"),
+        )  # fmt: skip
+    assert told["MemRL|success"].sum() == 0 and told["MemRL|calls"].sum() == 0
+    assert told["MemRL|failed calls"].tolist() == [[3.0, 2.0]]  # no summary of what was never said
 
 
 def test_what_a_run_costs_is_told_before_anything_is_asked(tasks) -> None:

@@ -40,7 +40,7 @@ __all__ = ["WAYS", "Task", "calls", "read_tasks", "ready", "run_full", "solved",
 
 ANSWER = Sampling(temperature=0.0, max_tokens=400)
 SUMMARY = Sampling(temperature=0.0, max_tokens=160)
-TOLD = ("calls", "tokens read", "tokens written")
+TOLD = ("calls", "failed calls", "tokens read", "tokens written")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def work(
     """The passes of one way: success [1, passes, tasks], held [1, held], calls and tokens [1, passes + 1]."""
     how = WAYS[way]
     again, held = ([each for each in tasks if each.held_out is wanted] for wanted in (False, True))
-    success, spent = np.zeros((1, passes, len(again))), np.zeros((3, 1, passes + 1))
+    success, spent = np.zeros((1, passes, len(again))), np.zeros((len(TOLD), 1, passes + 1))
     folder = Path(mkdtemp())
     embedder: Embedder | str = (
         Endpoint(embedding_model, embedding_endpoint or endpoint)
@@ -166,13 +166,13 @@ def work(
     }
 
 
-def _spent(speaker: EndpointModel) -> tuple[float, float, float]:
+def _spent(speaker: EndpointModel) -> tuple[float, ...]:
     told = speaker.spent
-    return float(told.calls + told.replayed), float(told.prompt_tokens), float(told.completion_tokens)
+    return tuple(map(float, (told.calls + told.replayed, told.failed, told.prompt_tokens, told.completion_tokens)))
 
 
 def _attempt(speaker: EndpointModel, memory: Memory, how: Way, each: Task, name: str, k2: int, *, learn: bool) -> float:
-    """Recall, answer, credit, summarise and remember; 1 for a success."""
+    """Recall, answer, credit, summarise and remember; 1 for a success. A call that failed teaches nothing."""
     with memory.task(name) as job:
         block = ""
         if how.policy is not None:
@@ -183,9 +183,10 @@ def _attempt(speaker: EndpointModel, memory: Memory, how: Way, each: Task, name:
             speaker, f"{block}\n\n{each.task}\n\nWork it out, and write the answer alone on the last line.", ANSWER
         )
         reward = float(solved(said, each.answer))
-        if learn and how.policy is not None:
+        learn = learn and how.policy is not None and bool(said)
+        if learn:
             job.credit(reward)
-    if learn and how.policy is not None:
+    if learn:
         outcome = "succeeded" if reward else "failed"
         lesson = _say(
             speaker,
