@@ -88,44 +88,77 @@ def targets(rows: Rows, sizes: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def show(about: dict[str, Any], rows: Rows, wanted: list[dict[str, Any]]) -> None:
-    """The tables."""
+    """Print the tables."""
     print(f"\none thread by {' '.join(about['limits'])}; OPENBLAS_CORETYPE {about['OPENBLAS_CORETYPE'] or 'not set'}")
     for peer, why in about["missing"].items():
         print(f"{peer}: not installed ({why})")
     for records, name in sorted({(row["records"], row["set"]) for row in rows if row["stage"] == "recall"}):
         print(f"\n{name}, {records:,} records ({about['sets'].get(f'{name}-{records}')}); ms p50 / p99, recall@10")
-        phases = ("vector", "vector, 1 %", "whole", "whole, 1 %")
-        print(f"{'':12}" + "".join(f"{phase:>26}" for phase in phases) + f"{'cores':>8}")
-        for row in rows:
-            if (row["stage"], row["records"], row["set"]) == ("recall", records, name):
-                cells = "".join(f"{latency(row.get(phase)):>26}" for phase in phases)
-                print(
-                    f"{row['who']:12}" + (cells + f"{row['vector']['cores']:>8}" if "vector" in row else row["failed"])
-                )
-    get = Figures(rows)
-    print(f"\nadds a second, into {about['records added to']:,} records; MiB and seconds of a fresh process at "
-          f"{about['fresh process at']:,}")  # fmt: skip
-    heads = ("one", "thousand", "fdatasync/s", "forced/add", "/batch", "MiB peak", "MiB share", "open s", "first s")
-    print(f"{'':12}" + "".join(f"{head:>13}" for head in heads))
-    small, large = about["records added to"], about["fresh process at"]
-    for who in dict.fromkeys(row["who"] for row in rows if row["stage"] == "adds"):
-        figures = [
-            get("adds", who, small, "one"), get("adds", who, small, "many"), get("adds", who, small, "fdatasync"),
-            get("forced", who, small, "per add"), get("forced", who, small, "per batch"),
-            get.above_import(who, large, "peak"), get.above_import(who, large, "share"),
-            get("fresh", who, large, "open"), get("fresh", who, large, "first"),
-        ]  # fmt: skip
-        print(f"{who:12}" + "".join(f"{'-' if cell is None else f'{cell:,.2f}':>13}" for cell in figures))
-    credits = get("credits", "ours", small, "per_second")
-    if credits is not None:
-        print(f"credits a second: {credits:,.0f} (fdatasync/s {get('credits', 'ours', small, 'fdatasync'):,.0f})")
-    for who, why in about.get("at 1,000,000", {}).items():
-        print(f"{who}: {why} (1,000,000)")
+        show_recalls([row for row in rows if (row["records"], row["set"]) == (records, name)])
+        for who, why in about.get("at 1,000,000", {}).items() if records == 1_000_000 else ():
+            print(f"{who:12}{why}")
+    show_adds(Figures(rows), list(dict.fromkeys(row["who"] for row in rows if row["stage"] == "adds")), about)
+    for records in sorted({row["records"] for row in rows if row["stage"] == "fresh"}):
+        print(f"\na fresh process at {records:,} records: MiB above one that only imports, seconds after its imports")
+        opened = [row["who"] for row in rows if (row["stage"], row["records"]) == ("fresh", records)]
+        show_fresh(Figures(rows), opened, records)
     print()
     for each in wanted:
         met = {True: "met", False: "MISSED", None: "not measured"}[each["met"]]
-        value = "-" if each["value"] is None else f"{each['value']:,.3f}"
-        print(f"{each['what']:75}{value:>12}   wanted {each['wanted']:10}{met}")
+        print(f"{each['what']:75}{number(each['value'], 3):>12}   wanted {each['wanted']:10}{met}")
+
+
+PHASES = ("vector", "vector, 1 %", "whole", "whole, 1 %")
+
+
+def show_recalls(rows: Rows) -> None:
+    """Of one set and size."""
+    print(f"{'':12}" + "".join(f"{phase:>26}" for phase in PHASES) + f"{'cores':>8}")
+    for row in rows:
+        if row["stage"] == "recall":
+            cells = "".join(f"{latency(row.get(phase)):>26}" for phase in PHASES)
+            print(
+                f"{row['who']:12}" + (cells + f"{row['vector']['cores']:>8.2f}" if "vector" in row else row["failed"])
+            )
+        elif row["stage"] == "tune" and "ef_search" in row:
+            print(f"({row['who']} searches with ef_search {row['ef_search']:g})")
+
+
+def show_adds(get: Figures, contenders: list[str], about: dict[str, Any]) -> None:
+    """Adds and credits, and what the disk could do at that time."""
+    records = about["records added to"]
+    print(f"\nadds a second, into {records:,} records; forced: calls of fsync and the like")
+    heads = (
+        "one by one",
+        "by thousands",
+        "CPU us an add",
+        "by thousands",
+        "fdatasync/s",
+        "forced an add",
+        "a thousand",
+    )
+    print(f"{'':12}" + "".join(f"{head:>15}" for head in heads))
+    for who in contenders:
+        figures = [get("adds", who, records, name) for name in ("one", "many", "one, cpu", "many, cpu", "fdatasync")]
+        figures += [get("forced", who, records, name) for name in ("per add", "per batch")]
+        print(f"{who:12}" + "".join(f"{number(each):>15}" for each in figures))
+    credits, cpu, forces = (get("credits", "ours", records, name) for name in ("per_second", "cpu", "fdatasync"))
+    if credits is not None:
+        print(f"credits a second: {number(credits)} (CPU us {number(cpu)}, fdatasync/s {number(forces)})")
+
+
+def show_fresh(get: Figures, contenders: list[str], records: int) -> None:
+    """What a process takes that opens a filled store and recalls 100 times."""
+    print(f"{'':12}" + "".join(f"{head:>15}" for head in ("peak", "share", "opened", "first recall")))
+    for who in dict.fromkeys(contenders):
+        figures = [get.above_import(who, records, kind) for kind in ("peak", "share")]
+        figures += [get("fresh", who, records, name) for name in ("open", "first")]
+        print(f"{who:12}" + "".join(f"{number(each):>15}" for each in figures))
+
+
+def number(value: float | None, places: int = 2) -> str:
+    """For a cell."""
+    return "-" if value is None else f"{value:,.{places}f}"
 
 
 def latency(phase: dict[str, float] | None) -> str:

@@ -90,11 +90,11 @@ def recall(
             call(order[-1 - i % QUESTIONS])
         begun, used = time.perf_counter(), time.process_time()
         found = list(timed(call, order, seconds, LEAST))
-        cores = (time.process_time() - used) / (time.perf_counter() - begun)
+        used, gone = time.process_time() - used, time.perf_counter() - begun
         times = [spent for _, spent, _ in found]
         told[name] = {
             "p50": 1e3 * float(np.median(times)), "p99": 1e3 * float(np.quantile(times, 0.99)), "calls": len(times),
-            "cores": round(cores, 2),
+            "cpu": 1e3 * used / len(times), "cores": used / gone,
         }  # fmt: skip
         if name.startswith("vector"):
             tagged = name != "vector"
@@ -123,23 +123,24 @@ def adds(who: str, data: Data, store: Path, seconds: float = 3.0) -> dict[str, A
     """Adds a second, one by one and in batches, and how often the disk below forces 4 KiB a second just then."""
     told: dict[str, Any] = {"fdatasync": forces(store, 0.5)}
     it = contender(who, store)
-    told["one"] = rate(it.add, more(len(data), 1), seconds)
-    told["many"] = rate(it.add_many, more(len(data) + 10**6, BATCH), seconds)
+    told["one"], told["one, cpu"] = rate(it.add, more(len(data), 1), seconds)
+    told["many"], told["many, cpu"] = rate(it.add_many, more(len(data) + 10**6, BATCH), seconds)
     it.close()
     return told
 
 
-def rate(add: Callable[[Rows], None], parts: Iterator[Rows], seconds: float) -> float:
-    """Records a second: time within `add` alone, one call of warm-up before."""
+def rate(add: Callable[[Rows], None], parts: Iterator[Rows], seconds: float) -> tuple[float, float]:
+    """Records a second, and microseconds of processor each: time within `add` alone, after one call of warm-up."""
     add(next(parts))
-    spent, count = 0.0, 0
+    spent, used, count = 0.0, 0.0, 0
     while spent < seconds:
         rows = next(parts)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), time.process_time()
         add(rows)
+        used += time.process_time() - before
         spent += time.perf_counter() - begun
         count += len(rows.texts)
-    return count / spent
+    return count / spent, 1e6 * used / count
 
 
 def more(start: int, size: int) -> Iterator[Rows]:
@@ -176,9 +177,10 @@ def credits(who: str, data: Data, store: Path, count: int = 1_000) -> dict[str, 
     tasks = it.tasks(data, count + 1)
     told = {"fdatasync": forces(store, 0.5)}
     it.credit(tasks[0], 1.0)
-    begun = time.perf_counter()
+    begun, before = time.perf_counter(), time.process_time()
     for i, task in enumerate(tasks[1:]):
         it.credit(task, float(i % 2))
+    told["cpu"] = 1e6 * (time.process_time() - before) / count
     told["per_second"] = count / (time.perf_counter() - begun)
     it.close()
     return told

@@ -163,7 +163,7 @@ def test_a_recall_that_shows_what_the_filter_forbids_is_counted(
 
 def test_ours_adds_credits_and_opens_afresh(data: memory_data.Data, store: Path) -> None:
     added = memory_work.adds("ours", data, store, seconds=0.01)
-    assert set(added) == {"fdatasync", "one", "many"} and min(added.values()) > 0
+    assert set(added) == {"fdatasync", "one", "many", "one, cpu", "many, cpu"} and min(added.values()) > 0
     credited = memory_work.credits("ours", data, store, count=5)
     assert credited["per_second"] > 0 and credited["fdatasync"] > 0
     told = memory_work.fresh("ours", data, store)
@@ -247,6 +247,35 @@ def test_targets_are_met_missed_or_not_measured() -> None:
     assert found["vector part at 20, p50 over Chroma's"]["met"] is True
     assert found["MiB of a fresh process at 20 above imports, peak"]["value"] == 250.0
     assert found["credits a second"]["met"] is None
+
+
+def test_tables_show_what_was_measured_missing_and_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    phase = {"p50": 1.25, "p99": 2.5, "recall": 0.981, "cores": 1.0}
+    rows: list[dict[str, Any]] = [
+        {"stage": "recall", "who": "ours", "set": "topics", "records": 10, "vector": phase},
+        {"stage": "recall", "who": "qdrant", "set": "topics", "records": 10, "failed": "no such thing"},
+        {"stage": "tune", "who": "chroma-98", "set": "topics", "records": 10, "ef_search": 400.0},
+        {"stage": "adds", "who": "ours", "set": "topics", "records": 10, "one": 1234.0, "fdatasync": 99.0},
+        {"stage": "forced", "who": "ours", "set": "topics", "records": 10, "per add": 1.0},
+    ]
+    about = {
+        "limits": ["OMP_NUM_THREADS"], "OPENBLAS_CORETYPE": None, "missing": {"mem0": "no wheel"}, "sets": {},
+        "records added to": 10,
+    }  # fmt: skip
+    memory_targets.show(about, rows, memory_targets.targets(rows, (10, 10)))
+    told = capsys.readouterr().out
+    for part in ("1.25 / 2.50 0.981", "no such thing", "ef_search 400", "1,234.00", "mem0: not installed (no wheel)"):
+        assert part in told
+    assert "not measured" in told and "MISSED" in told
+
+
+def test_what_could_not_be_filled_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_data, "write", lambda folder, name, n, dialogue: {"source": name})
+    bench = memory.Bench(tmp_path, {}, None)
+    bench.told[memory.Step("fill", "chroma", "topics", 10).key] = {"failed": "disk full"}
+    for who in ("chroma", "chroma-98"):
+        bench.take(step := memory.Step("recall", who, "topics", 10))
+        assert bench.told[step.key] == {"failed": "not filled: disk full"}
 
 
 def test_a_stopped_run_goes_on_and_a_change_of_the_code_begins_anew(
