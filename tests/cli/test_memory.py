@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,17 @@ def _earned(output: str) -> float:
 def test_doctor_finds_what_is_wrong_and_saves_the_rest(capsys, here) -> None:
     said(capsys, "remember", "a memory that stays", "--tags", "x")
     assert said(capsys, "doctor") and said(capsys, "migrate").strip().endswith("version 3")
-    said(capsys, "doctor", "--salvage", "saved.db")
-    assert told(capsys, "show", "--db", "saved.db")["records"][0]["content"] == "a memory that stays"
+    kept = told(capsys, "doctor")
+    assert kept["worst"] == "clean" and kept["rows"]["records"] == 1
+    said(capsys, "remember", "a memory that a disk has changed")
+    connection = sqlite3.connect("agent.db")
+    connection.execute("UPDATE records SET content = 'a lie' WHERE record = 2")
+    connection.commit()
+    connection.close()
+    assert "record" in said(capsys, "doctor", status=1) and "doctor" in said(capsys, "show", status=2)
+    assert "1 memories" in said(capsys, "doctor", "--salvage", "saved.db")
+    assert [each["content"] for each in told(capsys, "show", "--db", "saved.db")["records"]] == ["a memory that stays"]
+    assert "new file" in said(capsys, "doctor", "--salvage", "saved.db", status=2)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wayfare.errors import StoreError
+from wayfare.memory.index.entries import entry_sum, per_block, row_width, vector_row
 from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.schema import VERSION
@@ -53,8 +54,6 @@ def _a_checksum_each(tx: Transaction) -> None:
 
 
 def _entries(tx: Transaction) -> None:
-    from wayfare.memory.index.entries import entry_sum
-
     tx.execute("ALTER TABLE entries ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
     for ns, entries in tx.execute("SELECT ns, entries FROM namespaces").fetchall():
         for first in range(0, entries, PART):
@@ -70,8 +69,6 @@ def _entries(tx: Transaction) -> None:
 
 
 def _vectors(tx: Transaction) -> None:
-    from wayfare.memory.index.entries import per_block, row_width, vector_row
-
     for space, dimension in tx.execute("SELECT space, dimension FROM spaces").fetchall():
         size, width = per_block(dimension), row_width(dimension)
         for (block,) in tx.execute("SELECT block FROM blocks WHERE space = ?", (space,)).fetchall():
