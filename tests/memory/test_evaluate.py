@@ -418,3 +418,26 @@ def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(t
     assert told.low - error <= live <= told.high + error
     assert told.gain[1] > 0
     assert "more than the log earned" in told.text
+
+
+def test_sets_that_are_possible_but_never_come_up_are_not_taken_as_known(tmp_path: Path) -> None:
+    """Half of the tasks show what the target would, half practically never: the weights' mean gives it away."""
+    texts = {"apple alpha": 0.2, "apple beta gamma": 0.9, "stone alpha": 0.5, "stone beta gamma": 0.1}
+    logging = Policy("boltzmann", explore=0.002, **NUMBERS)
+    with Memory(tmp_path / "a.db", synchronous="NORMAL", policy=logging) as memory:
+        ids = {text: memory.remember(text).id for text in texts}
+        for _ in range(10):  # what was learned: for apples the less relevant is better
+            for text, worth in texts.items():
+                memory.showed("taught", [ids[text]], task=f"{text} {_}")
+                memory.credit(f"{text} {_}", worth)
+        memory.freeze()
+        luck = Stream(11, "luck")
+        for i in range(400):
+            with memory.task(f"t-{i}") as task:
+                shown = memory.recall("apple alpha" if i % 2 else "stone alpha", k=1).items[0].record.content
+                task.credit(float(float(luck.uniform(i)) < texts[shown]))
+        found = memory.evaluate("similarity")
+    truth = (texts["apple alpha"] + texts["stone alpha"]) / 2
+    assert found.estimates["dr"].mean_weight < 0.7
+    assert not found.estimates["dr"].low <= truth <= found.estimates["dr"].high
+    assert found.recommended == "snips" and found.low <= truth <= found.high

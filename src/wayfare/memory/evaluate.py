@@ -252,7 +252,7 @@ def _recommended(
 ) -> tuple[SlateEstimator | None, str]:
     """The assumption-free one where it rests on enough; else the additive one unless the log speaks against it; else
     the item one, if outcomes say what was used; else the assumption-free one with an interval that needs no bound."""
-    enough = {name for name, told in estimates.items() if rests_on_enough(told)}
+    enough = {name for name, told in estimates.items() if rests_on_enough(name, told)}
     if "dr" in enough:
         return "dr", "the log holds enough of what the policy would show, and this assumes nothing of how rewards arise"
     rare = "too little of the log is what the policy would show for an estimate without assumptions"

@@ -32,12 +32,20 @@ ASSUMES = {
 
 FEWEST = 20
 """Tasks on which a normal interval may rest where they weigh about the same."""
+UNSEEN, DEVIATIONS = 0.02, 3.0
+"""How far the mean weight may be from 1: this much, or so many of its standard errors."""
 
 
-def rests_on_enough(told: SlateEstimate) -> bool:
-    """Whether a normal interval can be believed: no handful of tasks carries the sum."""
+def rests_on_enough(name: str, told: SlateEstimate) -> bool:
+    """Whether a normal interval can be believed: no handful of tasks carries the sum, and the weights average 1, as they
+    do unless some of what the policy would show is so rare in the log that it never came up."""
     size = told.effective_sample_size or 0.0
-    return size >= FEW or (size >= FEWEST and size >= told.n / 2)
+    if not (size >= FEW or (size >= FEWEST and size >= told.n / 2)):
+        return False
+    if name == "item" or told.mean_weight is None:
+        return True
+    error = told.mean_weight * math.sqrt(max(0.0, told.n / size - 1) / told.n)
+    return abs(told.mean_weight - 1) <= max(UNSEEN, DEVIATIONS * error)
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,7 @@ class Evaluation:
             if name in self.estimates:
                 other = self.estimates[name]
                 aside = unsaid if name == "item" else ""
-                doubt = "" if rests_on_enough(other) else "; it rests on so few that its interval means little"
+                doubt = "" if rests_on_enough(name, other) else "; it rests on so little that its interval means little"
                 lines.append(
                     f"Beside it, {NAMES[name]}: {self._given(other.value):.4g} [{self._given(other.low):.4g}, "
                     f"{self._given(other.high):.4g}], assuming {ASSUMES[name]}{aside}{doubt}."
