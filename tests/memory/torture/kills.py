@@ -23,6 +23,8 @@ import old_files
 
 from wayfare.errors import WayfareError
 from wayfare.memory import Memory
+from wayfare.memory import purge as purging
+from wayfare.memory.scanning import Place, Runs
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.doctor import doctor
 
@@ -30,7 +32,7 @@ __all__ = ["MODES", "kills"]
 
 MODES = ("write", "checkpoint", "purge", "migration")
 ROUNDS_A_FILE = 20
-LONGEST = 0.35
+LONGEST = 0.5
 """Seconds that a child may live."""
 MOST_STATEMENTS = 250
 WORDS = [f"{a}{b}" for a in ("cache", "token", "login", "queue", "disk", "shard") for b in range(12)]
@@ -144,8 +146,21 @@ def _kill_at(statement: int) -> None:
 # What a child does
 
 
+def _rebuild_often(draw: random.Random) -> None:
+    """Let many a purge believe that it has found old bytes: it then rebuilds the whole file, which else is rare."""
+    real = purging.scan
+
+    def found_some(path: str, runs: Runs) -> tuple[int, list[Place]]:
+        total, found = real(path, runs)
+        return total, found or [Place(path, 0, b"nothing")] * (draw.random() < 0.4)
+
+    purging.scan = found_some  # type: ignore[attr-defined]
+
+
 def _work(mode: str, path: Path, ids: list[str], seed: float, say: Say) -> None:
     draw = random.Random(seed)
+    if mode == "purge":
+        _rebuild_often(draw)
     with Memory(path, synchronous="FULL" if draw.random() < 0.5 else "NORMAL") as memory:
         while True:
             begin, act = _next(mode, memory, ids, draw)
