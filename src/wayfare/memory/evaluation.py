@@ -37,8 +37,8 @@ UNSEEN, DEVIATIONS = 0.02, 3.0
 
 
 def rests_on_enough(name: str, told: SlateEstimate) -> bool:
-    """Whether a normal interval can be believed: no handful of tasks carries the sum, and the weights average 1, as they
-    do unless some of what the policy would show is so rare in the log that it never came up."""
+    """Whether a normal interval can be believed: no handful of tasks carries the sum, and the weights average 1, as
+    they do unless some of what the policy would show is so rare in the log that it never came up."""
     size = told.effective_sample_size or 0.0
     if not (size >= FEW or (size >= FEWEST and size >= told.n / 2)):
         return False
