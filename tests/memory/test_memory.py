@@ -237,7 +237,7 @@ def test_filters_by_kind_tag_time_and_validity(tmp_path) -> None:
 
 
 def test_a_budget_shortens_texts_and_drops_none_after_the_draw(memory) -> None:
-    memory.remember("password " + "word " * 500)
+    memory.remember("password user " + "word " * 500)
     free = memory.recall("password user", k=3, task="t", policy="similarity")
     tight = memory.recall("password user", k=3, task="u", policy="similarity", budget_tokens=150)
     assert tight.ids == free.ids and len(tight.text.encode()) <= 150 * 4 < len(free.text.encode())

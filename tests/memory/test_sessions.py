@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wayfare.errors import BadValue
 from wayfare.memory import Memory, Turn
-from wayfare.memory.candidates import WEIGHTS, checked_weights
+from wayfare.memory.candidates import MODEL_WEIGHTS, WEIGHTS, checked_weights, weights_for
 from wayfare.memory.dialogue import drafts
 from wayfare.memory.index.fusion import Fused
 from wayfare.memory.sessions import ASKED, BRIEF, Sessions
@@ -23,22 +23,22 @@ def ranked(numbers: list[int], relevance: list[float]) -> Fused:
     return Fused(np.array(numbers), values, {"words": values})
 
 
-def test_a_window_holds_the_turn_twice_what_was_said_around_and_the_date_in_words() -> None:
+def test_a_window_holds_the_turn_what_was_said_around_and_the_date_in_words() -> None:
     turns = [
         Turn(name, text, DAY, "1") for name, text in zip("ABABA", ["one", "two", "three", "four", "five"], strict=True)
     ]
     contexts = [draft.context for draft in drafts(turns)]
-    assert contexts[2] == "one\ntwo\nA: three\nA: three\nfour\nMonday 8 May 2023"
-    assert contexts[0] == "A: one\nA: one\ntwo\nMonday 8 May 2023"
-    assert contexts[4] == "three\nfour\nA: five\nA: five\nMonday 8 May 2023"
+    assert contexts[2] == "one\ntwo\nA: three\nfour\nMonday 8 May 2023"
+    assert contexts[0] == "A: one\ntwo\nMonday 8 May 2023"
+    assert contexts[4] == "three\nfour\nA: five\nMonday 8 May 2023"
 
 
 def test_a_window_ends_where_the_session_ends() -> None:
     turns = [Turn("A", "one", None, "1"), Turn("B", "two", None, "2"), Turn("A", "three", None, "2")]
     assert [draft.context for draft in drafts(turns)] == [
-        "A: one\nA: one",
-        "B: two\nB: two\nthree",
-        "two\nA: three\nA: three",
+        "A: one",
+        "B: two\nthree",
+        "two\nA: three",
     ]
 
 
@@ -151,4 +151,15 @@ def test_weights_that_make_no_sense_are_refused_before_a_file_is_made(weights, t
 
 
 def test_weights_that_are_not_named_stay_as_they_are() -> None:
-    assert checked_weights({"vectors": 1}) == {**WEIGHTS, "vectors": 1.0} and checked_weights(None) == WEIGHTS
+    assert weights_for(checked_weights(None), "lexical") == weights_for({}, None) == WEIGHTS
+    assert weights_for(checked_weights({"vectors": 1}), "lexical:512") == {**WEIGHTS, "vectors": 1.0}
+    assert weights_for({"links": 0.0}, "openai:m@http://x") == {**MODEL_WEIGHTS, "links": 0.0}
+
+
+def test_a_models_vectors_count_as_much_as_words(tmp_path) -> None:
+    with Memory(tmp_path / "a.db", embedder=Fruit()) as memory:
+        memory.remember_many(["salad from the market", "an apple a day"])
+        items = memory.recall("fruit salad", k=2, policy="similarity").items
+    assert {name for item in items for name in item.by} == {"words", "vectors"}
+    for item in items:
+        assert item.relevance == pytest.approx(0.5 * item.by.get("words", 0.0) + 0.5 * item.by.get("vectors", 0.0))

@@ -31,7 +31,18 @@ from wayfare.memory.sessions import sessions
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 
-__all__ = ["LINKS", "MOST", "WEIGHTS", "Filters", "Found", "checked_weights", "gathered", "ranking"]
+__all__ = [
+    "LINKS",
+    "MODEL_WEIGHTS",
+    "MOST",
+    "WEIGHTS",
+    "Filters",
+    "Found",
+    "checked_weights",
+    "gathered",
+    "ranking",
+    "weights_for",
+]
 
 Floats = NDArray[np.float64]
 Vector = NDArray[np.float32]
@@ -39,10 +50,12 @@ MOST = 50
 """Candidates at most."""
 POOL = 4
 """Each search names so many times more, so that what one of them misses is not thought to have no score there."""
-WEIGHTS = {"words": 0.8, "vectors": 0.2, "links": 0.2, "sessions": 0.3, "dates": 0.3}
+WEIGHTS = {"words": 0.9, "vectors": 0.1, "links": 0.2, "sessions": 0.3, "dates": 0.3}
 """Of each search in the sum. sessions: the share of a relevance that comes from the best of its session; 0: nothing
 that is known of a conversation has a part (`sessions`). dates: the share that a memory loses which happened at another
-time than the query names (`dates`)."""
+time than the query names (`dates`). These are for the lexical vectors, which know nothing of meaning."""
+MODEL_WEIGHTS = {**WEIGHTS, "words": 0.5, "vectors": 0.5}
+"""With a model's vectors; not tuned, users may (`Memory(weights=...)`)."""
 LINKS = {"part_of": 1.0, "derived_from": 0.5, "related": 0.5, "restates": 0.5, "next": 0.3}
 """How much of a score a link of a type passes on; others pass nothing."""
 SEEDS = 20
@@ -127,7 +140,7 @@ def gathered(
     """The candidates for a query, in one snapshot.
 
     vector: of the query, None without an embedder        model: that it comes from, None: the ground's
-    k1: how many at most        floor: of the best one's relevance        weights: as `checked_weights` returns them
+    k1: how many at most        floor: of the best one's relevance        weights: of `weights_for`
     """
     numbers = {ns: path for path in (ground.namespace, *ground.also_read) if (ns := tx.namespace(path)) is not None}
     parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1, weights, model)) for ns in numbers]
@@ -212,21 +225,24 @@ def _with_links(
 
 
 def checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
-    """`WEIGHTS` with these instead. Raises: BadValue."""
-    if weights is None:
-        return dict(WEIGHTS)
-    if not isinstance(weights, Mapping) or weights.keys() - WEIGHTS.keys():
+    """What somebody sets instead of the defaults, checked. Raises: BadValue."""
+    given = {} if weights is None else weights
+    if not isinstance(given, Mapping) or given.keys() - WEIGHTS.keys():
         raise BadValue("weights", weights, f"numbers by some of {', '.join(WEIGHTS)}")
-    for name, weight in weights.items():
+    for name, weight in given.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise BadValue(f"weights[{name!r}]", weight, "a finite number that is not negative")
-    chosen = {name: float(weights.get(name, weight)) for name, weight in WEIGHTS.items()}
-    for name in ("sessions", "dates"):
-        if chosen[name] >= 1:
-            raise BadValue(f"weights[{name!r}]", chosen[name], "a share under 1")
-    if not chosen["words"] + chosen["vectors"] > 0:
+        if name in ("sessions", "dates") and weight >= 1:
+            raise BadValue(f"weights[{name!r}]", weight, "a share under 1")
+    if not {**WEIGHTS, **given}["words"] + {**WEIGHTS, **given}["vectors"] > 0:
         raise BadValue("weights", weights, "words or vectors above 0")
-    return chosen
+    return {name: float(weight) for name, weight in given.items()}
+
+
+def weights_for(given: Mapping[str, float], model: str | None) -> dict[str, float]:
+    """The weights that hold with this model's vectors. given: as `checked_weights` returns them"""
+    lexical = model is None or model.partition(":")[0] == "lexical"
+    return {**(WEIGHTS if lexical else MODEL_WEIGHTS), **given}
 
 
 def _same_space(tx: Transaction, ground: Ground, ns: int, model: str | None) -> bool:

@@ -6,9 +6,9 @@
     ])
 
 A turn is rarely understood by itself: "Yes, in March" holds no word of what was asked. Besides its own text each turn
-is therefore indexed with a window: itself twice, what was said around it, and the date in words. A neighbour comes
-without the name of who said it: a question that names a speaker is mostly about what she said herself. What was said
-before explains a turn better than what came after. `sessions` says what a session adds when turns are ranked.
+is therefore indexed with a window: what was said around it, and the date in words. A neighbour comes without the name
+of who said it: a question that names a speaker is mostly about what she said herself. What was said before explains a
+turn better than what came after. `sessions` says what a session adds when turns are ranked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wayfare.memory.sessions import KIND, SESSION
 
 __all__ = ["KIND", "Turn", "drafts"]
 
-BEFORE, AFTER, OWN = 2, 1, 2
+BEFORE, AFTER, OWN = 2, 1, 1
 """Of a window: neighbours before and after, and how often the turn itself; chosen by `benchmarks/fusion.py`."""
 
 

@@ -61,9 +61,9 @@ class Memory(Crediting):
     credit_rule: how an outcome is shared out among what was recalled
     alpha, delta: of the floor: at least (1 - alpha) of the baseline's value, certified at level delta
     relevance_floor: below it nothing is recalled        k1: candidates that each search names
-    weights: what counts how much in a relevance, instead of `candidates.WEIGHTS`: words, vectors and links, as parts of
-    a sum (a model's vectors deserve more than the lexical ones; 0 leaves a search out); sessions, the share that the
-    turns of a conversation have in common; dates, the share lost by what happened at another time than the query names
+    weights: what counts how much in a relevance, where not as in `candidates.WEIGHTS` (with a model `MODEL_WEIGHTS`):
+    words, vectors and links, as parts of a sum (0 leaves a search out); sessions, the share that the turns of a
+    conversation have in common; dates, the share lost by what happened at another time than the query names
     synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
     seed: of the draws
 

@@ -23,7 +23,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue, Damaged, StoreError
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.explore.rules.slates import SlateMixture
-from wayfare.memory.candidates import WEIGHTS, Filters, Found, gathered
+from wayfare.memory.candidates import Filters, Found, gathered, weights_for
 from wayfare.memory.credit import read_utilities, write_utilities
 from wayfare.memory.embedding.served import serving
 from wayfare.memory.ids import new_id
@@ -76,7 +76,7 @@ class Recaller:
 
     fixed: the policy of this handle; None for the safe mixture        learned: the incumbent of a new namespace
     k1: candidates that each search may name        relevance_floor: below it nothing is recalled
-    weights: of the searches
+    weights: that somebody has set
     """
 
     ground: Ground
@@ -87,7 +87,7 @@ class Recaller:
     k1: int
     relevance_floor: float
     count: Callable[[str], int] = count_tokens
-    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def recall(
         self,
@@ -128,8 +128,9 @@ class Recaller:
                 if space != asked.space:  # moved to another embedder since the query was embedded
                     ground.space = space
                     continue
+                weights = weights_for(self.weights, asked.model)
                 found = gathered(
-                    tx, ground, query, asked.vector, filters, self.k1, self.relevance_floor, weights=self.weights,
+                    tx, ground, query, asked.vector, filters, self.k1, self.relevance_floor, weights=weights,
                     model=asked.model,
                 )  # fmt: skip
                 side = self._side(tx, name, policy or self.fixed)

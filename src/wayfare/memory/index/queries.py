@@ -11,7 +11,7 @@ from wayfare.memory.index.tokens import tokens
 
 __all__ = ["SMALL", "SMALL_WORDS", "query_words"]
 
-SMALL = 0.25
+SMALL = 0.4
 """Weight of a small word beside others; chosen by `benchmarks/fusion.py`."""
 SMALL_WORDS = frozenset(
     tokens(
