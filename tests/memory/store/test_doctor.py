@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wayfare.errors import BadValue, Damaged, StoreError
@@ -315,3 +316,26 @@ def test_an_open_that_was_refused_leaves_no_connection(file: Path) -> None:
         Memory(file)
     held = [each for each in Path("/proc/self/fd").iterdir() if each.exists() and each.samefile(file)]
     assert held == [] and refused.value is not None  # also while the error, and the frames it came through, are kept
+
+
+class Mute:
+    """A model that has nothing to say of some texts."""
+
+    model, dimension = "mute", 8
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        return np.stack([self.embed_query(text) for text in texts])
+
+    def embed_query(self, text: str) -> np.ndarray:
+        return np.eye(8, dtype=np.float32)[0] * ("silence" not in text)
+
+
+def test_a_vector_of_zeros_is_one_that_the_model_gave_and_another_that_was_lost(tmp_path: Path) -> None:
+    path = tmp_path / "agent.db"
+    with Memory(path, embedder=Mute()) as memory:
+        memory.remember_many(["a word", "silence"])
+    assert doctor(path).worst == "clean"
+    saved = salvage(path, tmp_path / "saved.db")
+    assert saved.rejected == {} and doctor(tmp_path / "saved.db").worst == "clean"
+    changed(path, "UPDATE blocks SET data = zeroblob(length(data))")
+    assert "has no vector" in str(doctor(path))

@@ -287,7 +287,7 @@ class Carried(CarriedRecords):
                     start = ordinal % size * row_width(dimension)
                     stored = row["data"][start : start + row_width(dimension)]
                     each = np.frombuffer(stored[:-4], "<f4")
-                    if len(each) == dimension and each.any() and vector_row(each) == stored:
+                    if len(each) == dimension and vector_row(each) == stored:
                         vector = each.copy()
             found.append(vector)
         return found

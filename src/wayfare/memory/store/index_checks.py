@@ -32,8 +32,7 @@ __all__ = ["CHECKS"]
 
 Check = Callable[[Transaction, Findings], None]
 AGAIN = "no text is lost; --salvage builds the index anew"
-LENGTH = 1e-3
-"""How far the length of a vector may be from 1."""
+OTHER = "it answers to its checksum, so that another version made it; --salvage builds the index anew"
 ROUNDED = 1e-6
 """Differences between an embedding and its repetition that other arithmetic explains."""
 
@@ -63,7 +62,7 @@ def _entries(tx: Transaction, found: Findings) -> None:
             if text is not None:
                 found.add("damage", "entries", f"{name} has a text of its own", AGAIN)
         if length != len(tokens(content if text is None else text)):
-            found.add("damage", "entries", f"{name} counts {length} words", AGAIN)
+            found.add("warning", "entries", f"{name} counts {length} words", OTHER)
     for (record,) in tx.execute("SELECT record FROM records WHERE status = 'active'").fetchall():
         if contents[record] != 1:
             found.add("damage", "entries", f"record number {record} is found by {contents[record]} contents", AGAIN)
@@ -171,22 +170,20 @@ def _blocks(tx: Transaction, found: Findings) -> None:
             block = np.frombuffer(bytes(size * width) if data is None else data, "<f4").reshape(size, dimension + 1)
             vectors = np.ascontiguousarray(block[places, :dimension])
             for (ordinal, _), vector, place in zip(rows, vectors, places, strict=True):
-                if vector.any() and vector_row(vector) != block[place].tobytes():
+                stored = block[place].tobytes()
+                if not any(stored):
+                    if serving:
+                        found.add("damage", "blocks", f"{name}: entry {ordinal} has no vector", AGAIN)
+                elif vector_row(vector) != stored:
                     what = f"{name}: the vector of entry {ordinal} does not answer to its checksum"
                     found.add("damage", "blocks", what, AGAIN)
-            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-            for (ordinal, _), length in zip(rows, lengths.tolist(), strict=True):
-                if length == 0.0 and serving:
-                    found.add("damage", "blocks", f"{name}: entry {ordinal} has no vector", AGAIN)
-                elif length != 0.0 and not abs(length - 1.0) <= LENGTH:
-                    found.add("damage", "blocks", f"{name}: the vector of entry {ordinal} has length {length:g}", AGAIN)
             if again is not None:
                 with np.errstate(all="ignore"):
                     apart = np.abs(vectors - again.embed([text for _, text in rows])).max(axis=1)
-                for (ordinal, _), most, length in zip(rows, apart.tolist(), lengths.tolist(), strict=True):
-                    if most != 0.0 and length != 0.0:
+                for (ordinal, _), most, vector in zip(rows, apart.tolist(), vectors, strict=True):
+                    if not most <= ROUNDED and vector.any():
                         what = f"{name}: the vector of entry {ordinal} is {most:.2g} from that of its text"
-                        found.add("damage" if not most <= ROUNDED else "warning", "blocks", what, AGAIN)
+                        found.add("warning", "blocks", what, OTHER)
 
 
 def _parts(tx: Transaction, ns: int, space: int, size: int) -> Iterator[tuple[int, int, bytes | None]]:
