@@ -101,7 +101,7 @@ def plan(
     if WHOLE in sets and sizes:
         steps += [Step("forced", who, WHOLE, sizes[0]) for who in keep]
         for run in range(runs):
-            steps += [Step("adds", who, WHOLE, sizes[0], run, {"seconds": seconds / 2}) for who in keep]
+            steps += [Step("adds", who, WHOLE, sizes[0], run, {"seconds": seconds}) for who in keep]
             if "ours" in there:
                 steps.append(Step("credits", "ours", WHOLE, sizes[0], run))
         for run in range(runs):
@@ -121,7 +121,7 @@ def main() -> None:
     """Do what has not been done yet, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each contender")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each phase of a run")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each phase of a run")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="records")
     parser.add_argument("--sets", nargs="+", choices=memory_data.SETS, default=list(memory_data.SETS))
     parser.add_argument("--only", nargs="+", choices=list(HOMES), default=list(HOMES), help="these contenders")

@@ -77,6 +77,9 @@ class Ours:
         mask = self.cache.mask(tags=[tag(question)])
         return self._found(self.cache.nearest(data.questions[question], k, mask)[0])
 
+    def settle(self) -> None:
+        """Nothing is advised after adding much."""
+
     def close(self) -> None:
         """Close the file."""
         self.memory.close()

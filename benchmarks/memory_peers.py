@@ -2,7 +2,7 @@
 
     chroma      a persistent client, cosine HNSW with its defaults, one thread; texts, tags as metadata
     chroma-98   a copy of it whose search is made as wide as 98 % of the ten best need
-    lancedb     a table of vectors, texts and tags, no index, as it is after adding
+    lancedb     a table of vectors, texts and tags, no index; compacted when it has been filled
     qdrant      the local mode of its client, a folder and no server
     sqlite-vec  a vec0 table through apsw, WAL and synchronous=FULL as ours
     mem0        inference off, its Qdrant on a path, vectors given instead of a model; no network
@@ -42,6 +42,9 @@ class Peer:
 
     def ask(self, data: Data) -> None:
         """Get ready for the questions."""
+
+    def settle(self) -> None:
+        """What its manual advises after adding much."""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -121,6 +124,9 @@ class Lance(Peer):
             self.pa.array(list(rows.tags)),
         ]
         self.table.add(self.pa.table(columns, schema=self.schema))
+
+    def settle(self) -> None:
+        self.table.optimize()
 
     def _found(self, data: Data, question: int, k: int, tagged: bool, columns: list[str]) -> Any:
         search = self.table.search(data.questions[question]).distance_type("cosine").limit(k)

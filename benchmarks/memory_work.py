@@ -56,6 +56,7 @@ def fill(who: str, data: Data, store: Path) -> dict[str, Any]:
         begun = time.perf_counter()
         it.add_many(rows)
         spent += time.perf_counter() - begun
+    it.settle()
     it.close()
     size = sum(each.stat().st_size for each in store.rglob("*") if each.is_file())
     return {"per_second": len(data) / spent, "mib": size / 2**20}
