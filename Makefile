@@ -26,7 +26,7 @@ test: lint ## format, lint, types, import contracts, then the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
 
 torture: $(READY)/lab ## what a file of memories survives: kill -9, full disks, damage; into results/reliability.json, 20 minutes
-	@nice $(BIN)/python tests/memory/torture/run.py $(ARGS)
+	@nice $(BIN)/python tests/memory/torture/torture.py $(ARGS)
 
 lint: $(READY)/dev ## format, lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff; exit 1; }

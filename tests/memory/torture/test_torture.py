@@ -26,7 +26,7 @@ import kills  # noqa: E402
 import old_files  # noqa: E402
 import tenants  # noqa: E402
 import voids  # noqa: E402
-from run import OUT, PARTS  # noqa: E402
+from torture import OUT, PARTS  # noqa: E402
 
 from wayfare.memory import Memory  # noqa: E402
 from wayfare.memory.store.doctor import doctor  # noqa: E402
@@ -37,7 +37,7 @@ from wayfare.memory.store.schema import VERSION  # noqa: E402
 def test_a_file_of_memories_survives(part: str, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     done = subprocess.run(
-        [sys.executable, HERE / "run.py", part, "--short", "--out", out], capture_output=True, text=True, check=False,
+        [sys.executable, HERE / "torture.py", part, "--short", "--out", out], capture_output=True, text=True, check=False,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert out.is_file(), done.stderr

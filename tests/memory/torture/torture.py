@@ -1,7 +1,7 @@
 """What a file of memories survives: each part of the torture, long or short, and a report of what came out.
 
-    python tests/memory/torture/run.py                     # `make torture`: all of it, into results/reliability.json
-    python tests/memory/torture/run.py kills inputs --short --seed 3
+    python tests/memory/torture/torture.py                     # `make torture`: all of it, into results/reliability.json
+    python tests/memory/torture/torture.py kills inputs --short --seed 3
 
 Needs nothing; where root can mount a small tmpfs and a read-only file system it does so, and says what it did. The
 process has one thread, since it forks.
@@ -87,7 +87,7 @@ def main(words: list[str]) -> int:
     if not named:
         parser.error(f"no part begins with {asked.parts}")
     report: dict[str, Any] = {
-        "command": "make torture" if not words else f"python tests/memory/torture/run.py {' '.join(words)}",
+        "command": "make torture" if not words else f"python tests/memory/torture/torture.py {' '.join(words)}",
         "seed": asked.seed, "commit": _commit(), "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "system": platform.platform(),
         "passed": True, "parts": {}, "not tried": NOT_TRIED,
