@@ -37,8 +37,8 @@ from wayfare.memory.store.schema import VERSION  # noqa: E402
 def test_a_file_of_memories_survives(part: str, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     done = subprocess.run(
-        [sys.executable, HERE / "torture.py", part, "--short", "--out", out], capture_output=True, text=True, check=False,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        [sys.executable, HERE / "torture.py", part, "--short", "--out", out], capture_output=True, text=True,
+        check=False, env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert out.is_file(), done.stderr
     found = json.loads(out.read_text())["parts"][part]

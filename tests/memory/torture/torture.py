@@ -1,6 +1,6 @@
 """What a file of memories survives: each part of the torture, long or short, and a report of what came out.
 
-    python tests/memory/torture/torture.py                     # `make torture`: all of it, into results/reliability.json
+    python tests/memory/torture/torture.py          # `make torture`: all of it, into results/reliability.json
     python tests/memory/torture/torture.py kills inputs --short --seed 3
 
 Needs nothing; where root can mount a small tmpfs and a read-only file system it does so, and says what it did. The
