@@ -294,6 +294,19 @@ def test_credits_that_come_for_one_side_only_suspend_the_certificates(tmp_path) 
         assert floor["suspended"] and floor["shares"]["baseline"] == pytest.approx(0.8)
 
 
+def test_tasks_that_nobody_credited_at_first_suspend_nothing(tmp_path) -> None:
+    """The baseline had most of them: it is credited less often as a whole, and yet not for its side."""
+    with desk(tmp_path / "a.db") as memory:
+        for i in range(120):
+            memory.recall("login fault", k=1, task=f"early{i}")
+        suspended = []
+        for first in range(0, 400, 50):
+            work(memory, 50, first=first)
+            suspended.append(memory.stats()["floor"]["suspended"])
+        floor = memory.stats()["floor"]
+        assert not any(suspended) and floor["shares"]["baseline"] == pytest.approx(floor["rho_min"])
+
+
 def test_the_coin_has_the_shares_it_is_given() -> None:
     shares = {"baseline": 0.5, "incumbent": 0.3, "challenger": 0.2}
     sides = [coin(shares, 1, f"task {i}") for i in range(4000)]

@@ -10,8 +10,8 @@ it. Its outcome is evidence for an incumbent, or for a challenger, if the task h
 
 *Late words.* When a correction, a void or a higher-ranked source changes an outcome that the floor has already seen,
 the floor is folded again from where the incumbent began, once a twentieth of its outcomes have changed; a void does so
-at once. *Silence.* Every fifty outcomes the shares of credited tasks are compared between the sides: where they differ
-by more than chance explains, certificates are set aside: who is credited is then not who was helped.
+at once. *Silence.* Every fifty outcomes the shares of credited tasks are compared between the sides, among tasks with
+the same coin: where they differ by more than chance explains, certificates are set aside: who is credited is then not who was helped.
 """
 
 from __future__ import annotations
@@ -295,15 +295,27 @@ def _name(side: str, id: str, standing: Standing) -> str:
 
 
 def _differ(tx: Transaction, ns: int, standing: Standing) -> bool:
-    """Whether the sides' shares of credited tasks differ by more than chance."""
+    """Whether the sides' shares of credited tasks differ by more than chance, among tasks with the same coin.
+
+    Coins are compared apart (Mantel & Haenszel 1959): where few tasks were credited at first and the baseline had most
+    of them, the whole of its tasks is credited less often, and that says nothing about sides.
+    """
     rows = tx.execute(
-        "SELECT side, COUNT(*), COUNT(closed_at) FROM tasks WHERE ns = ? AND epoch >= ? GROUP BY side",
+        "SELECT standing, side, COUNT(*), COUNT(closed_at) FROM tasks WHERE ns = ? AND epoch >= ? "
+        "GROUP BY standing, side",
         (ns, standing.first),
     ).fetchall()
-    counts = {side: (opened, closed) for side, opened, closed in rows if side in SIDES}
-    if "baseline" not in counts or "incumbent" not in counts:
+    coins: dict[Any, dict[str, tuple[int, int]]] = {}
+    for agreed, side, opened, closed in rows:
+        coins.setdefault(agreed, {})[side] = (opened, closed)
+    weights = difference = variance = 0.0
+    for counts in coins.values():
+        if "baseline" in counts and "incumbent" in counts:
+            (n, a), (m, b) = counts["baseline"], counts["incumbent"]
+            weight, pooled = n * m / (n + m), (a + b) / (n + m)
+            weights += weight
+            difference += weight * (a / n - b / m)
+            variance += weight * pooled * (1 - pooled)
+    if not weights:
         return False
-    (n, a), (m, b) = counts["baseline"], counts["incumbent"]
-    pooled = (a + b) / (n + m)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    return bool(abs(a / n - b / m) > max(LEAST_DIFFERENCE, DEVIATIONS * error))
+    return abs(difference) / weights > max(LEAST_DIFFERENCE, DEVIATIONS * math.sqrt(variance) / weights)
