@@ -11,7 +11,8 @@ it. Its outcome is evidence for an incumbent, or for a challenger, if the task h
 *Late words.* When a correction, a void or a higher-ranked source changes an outcome that the floor has already seen,
 the floor is folded again from where the incumbent began, once a twentieth of its outcomes have changed; a void does so
 at once. *Silence.* Every fifty outcomes the shares of credited tasks are compared between the sides, among tasks with
-the same coin: where they differ by more than chance explains, certificates are set aside: who is credited is then not who was helped.
+the same coin: where they differ by more than chance explains, certificates are set aside: who is credited is then not
+who was helped.
 """
 
 from __future__ import annotations
