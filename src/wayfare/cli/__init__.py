@@ -30,6 +30,8 @@ USAGE = """usage: wayfare COMMAND ...
   wayfare memory VERB ...       remember, recall, credit, evaluate, ...: a memory in a file (wayfare memory lists them)
   wayfare --version
 """
+LONGEST = 2_000
+"""Characters of a refusal; a value that was pasted by mistake does not fill the screen."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,5 +71,6 @@ def _memory(words: list[str]) -> int:
 
 
 def _refuse(error: Exception, status: int) -> int:
-    print(f"wayfare: {' '.join(str(error).split())}", file=sys.stderr)
+    said = " ".join(str(error).split())
+    print(f"wayfare: {said if len(said) <= LONGEST else said[:LONGEST] + ' ...'}", file=sys.stderr)
     return status

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wayfare.cli import memory_options as take
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, OutcomeConflict
 from wayfare.flags import nearest, parse
 from wayfare.memory import Memory, Policy, Record, Version
 from wayfare.memory.drafting import draft
@@ -125,10 +125,13 @@ def _recall(options: take.Recall) -> int:
 
 def _credit(options: take.Credit) -> int:
     with _open(options, actor=options.actor) as opened:
-        done = opened.credit(
-            _said("task", options.task), options.reward, used=options.used, source=options.source,
-            correct=options.correct,
-        )  # fmt: skip
+        try:
+            done = opened.credit(
+                _said("task", options.task), options.reward, used=options.used, source=options.source,
+                correct=options.correct,
+            )  # fmt: skip
+        except OutcomeConflict as error:
+            raise OutcomeConflict(str(error).replace("say correct=True", "say --correct")) from error
     what = "said before" if done.repeated else "counted" if done.counted else "kept, does not count"
     return _answer(options, done, lambda: f"task {done.task}: reward {done.reward:g} from {done.source}, {what}")
 

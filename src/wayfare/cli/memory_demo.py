@@ -1,7 +1,7 @@
 """A support desk whose best-worded notes are wrong: what a memory that learns is worth, in a minute.
 
 Each problem of the desk has two notes. One repeats the customers' words and its advice works 15 times in 100; the other
-says in other words what works 85 times. The agent follows the first note that it is shown, and the harness credits that
+says shortly what works 85 times. The agent follows the first note that it is shown, and the harness credits that
 note with whether the customer was helped. Similarity finds the wrong note for ever. All texts, tasks and outcomes come
 from the seed; everything else is the public API.
 """
@@ -22,16 +22,23 @@ from wayfare.memory import Memory
 
 __all__ = ["demo"]
 
-THINGS = ("invoice", "password", "router", "printer", "calendar", "backup", "licence", "webcam", "mailbox", "tablet")
-TROUBLES = {
-    "was lost after the last update": "gone since a new version",
-    "shows a red error at every start": "warning sign when switched on",
-    "cannot be shared with colleagues": "somebody else has to see it",
+PROBLEMS = {
+    "invoice vanished from the shared folder last night": "Invoice vanished from a folder",
+    "password is refused by the mail client since Monday": "Password refused by a client",
+    "router drops the wireless connection every single hour": "Router drops its connection",
+    "printer prints blank pages after the driver upgrade": "Printer prints blank pages",
+    "calendar shows meetings twice in the weekly view": "Calendar shows meetings twice",
+    "backup stops half way with a strange warning": "Backup stops with a warning",
+    "licence expires tomorrow although the renewal was paid": "Licence expires although paid",
+    "webcam stays black during video calls with clients": "Webcam black during calls",
+    "mailbox rejects large attachments from outside senders": "Mailbox rejects attachments",
+    "tablet loses its battery charge within two hours": "Tablet loses its charge",
+    "keyboard types wrong letters in the login screen": "Keyboard types wrong letters",
+    "monitor flickers when the laptop lid is closed": "Monitor flickers, lid closed",
 }
-"""As customers say it, and as those who know what helps do."""
+"""As customers say it, and as the note does whose advice works: shorter, so that it has fewer of their words."""
 REMEDIES = ("clear the cache first", "ask for the account's region", "restart the sync service", "reissue the token")
 RIGHT, WRONG = 0.85, 0.15
-Problem = tuple[str, str]
 WINDOW = 60
 
 
@@ -43,11 +50,13 @@ def demo(options: Demo) -> int:
         path = getattr(options, name)
         if path is not None and path.exists():
             raise BadValue(name, str(path), "a new file: this one is there already")
+        if path is not None and not path.absolute().parent.is_dir():
+            raise BadValue(name, str(path), f"in a folder that is there; make {path.absolute().parent} first")
     began = time.monotonic()
     with ExitStack() as stack:
         path = options.db or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "desk.db"
         memory = stack.enter_context(Memory(path, policy=options.policy, seed=options.seed))
-        problems = [(thing, trouble) for thing in THINGS for trouble in TROUBLES]
+        problems = list(PROBLEMS)
         chance = _notes(memory, problems, options.seed)
         print(f"{len(problems)} kinds of problem, {len(chance)} notes; {options.tasks} tasks, one note followed each.")
         with Memory(path, policy="similarity", read_only=True) as reader:
@@ -80,7 +89,7 @@ def demo(options: Demo) -> int:
     return 0
 
 
-def _notes(memory: Memory, problems: Sequence[Problem], seed: int) -> dict[str, float]:
+def _notes(memory: Memory, problems: Sequence[str], seed: int) -> dict[str, float]:
     """Write two notes a problem; id -> how often its advice works."""
     order = Stream(seed, "remedies").integers(len(REMEDIES), 0, 0)
     found = {}
@@ -88,13 +97,13 @@ def _notes(memory: Memory, problems: Sequence[Problem], seed: int) -> dict[str, 
         remedy = REMEDIES[(i + int(order)) % len(REMEDIES)]
         other = REMEDIES[(i + int(order) + 1) % len(REMEDIES)]
         wrong = f"{_asked(problem)} Then {other}."
-        right = f"{problem[0].capitalize()}, {TROUBLES[problem[1]]}: {remedy}."
+        right = f"{PROBLEMS[problem]}: {remedy}."
         found[memory.remember(wrong, kind="note").id] = WRONG
         found[memory.remember(right, kind="note").id] = RIGHT
     return found
 
 
-def _work(memory: Memory, problems: Sequence[Problem], chance: dict[str, float], options: Demo) -> list[float]:
+def _work(memory: Memory, problems: Sequence[str], chance: dict[str, float], options: Demo) -> list[float]:
     which, luck = Stream(options.seed, "problems"), Stream(options.seed, "luck")
     rewards = []
     for i in range(options.tasks):
@@ -108,8 +117,8 @@ def _work(memory: Memory, problems: Sequence[Problem], chance: dict[str, float],
     return rewards
 
 
-def _asked(problem: Problem) -> str:
-    return f"My {' '.join(problem)}, what can I do?"
+def _asked(problem: str) -> str:
+    return f"My {problem}, what can I do?"
 
 
 def _smooth(rewards: Sequence[float]) -> list[tuple[float, float]]:
