@@ -59,6 +59,9 @@ MODEL_WEIGHTS = {**WEIGHTS, "words": 0.5, "vectors": 0.5}
 LINKS = {"part_of": 1.0, "derived_from": 0.5, "related": 0.5, "restates": 0.5, "next": 0.3}
 """How much of a score a link of a type passes on; others pass nothing."""
 SEEDS = 20
+EACH = 4
+"""How many of an intent are taken before the next intent's: with one, the first try at a task stands in the way of all
+later ones; with all, many tries crowd out what is filed under others. Chosen on pilot seeds of the study `memrl`."""
 RELATIVE = 0.2
 """What is less relevant than this share of the best is no candidate: exploring means trying plausible memories."""
 HALF_LIFE = 30 * 86_400.0
@@ -292,7 +295,7 @@ Row = tuple[float, int, int, dict[str, float]]
 def _spread(
     pool: list[Row], rows: Mapping[int, tuple[str, int, str, float, bytes]], tx: Transaction, k1: int
 ) -> list[Row]:
-    """The best k1, without duplicates; where there are more, the best of each intent before the second of any."""
+    """The best k1, without duplicates; where there are more, `EACH` of every intent before more of any."""
     seen: set[bytes] = set()
     distinct = []
     for row in pool:
@@ -307,8 +310,8 @@ def _spread(
     order = []
     for place, row in enumerate(distinct):
         group = intents.get(-row[1], -row[1])
-        turns[group] = turns.get(group, 0) + 1
-        order.append((turns[group], place))
+        turns[group] = turns.get(group, -1) + 1
+        order.append((turns[group] // EACH, place))
     return [distinct[place] for place in sorted(place for _, place in sorted(order)[:k1])]
 
 

@@ -64,8 +64,7 @@ def variants(k1: int, k1s: Sequence[int], weights: Sequence[float], scale: tuple
     found["MemRL (library's candidates)"] = replace(memrl, credit=USED, phase="rounds", k1=SIDE)
     found["MemRL (50 nearest)"] = replace(memrl, credit=USED, phase="items", k1=SIDE)
     found["Thompson (library's candidates)"] = Arm(LEARNED, USED, phase="rounds", k1=SIDE)
-    found["MemRL (rounds of four)"] = replace(found["MemRL (library's candidates)"], each=4)
-    found["Thompson (rounds of four)"] = replace(found["Thompson (library's candidates)"], each=4)
+    found["MemRL (one of an intent)"] = replace(found["MemRL (library's candidates)"], each=1)
     return found
 
 

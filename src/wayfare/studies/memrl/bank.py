@@ -1,6 +1,6 @@
 """The memory as arrays: candidates, scores, credit by the functions of `wayfare.memory`, without a file.
 
-    bank = Bank(vectors, share)                        # [Q, D] float32 of length 1: of all that may ever be asked
+    bank = Bank(vectors)                               # [Q, D] float32 of length 1: of all that may ever be asked
     record = bank.write(task, strategy, success)       # one record an intent and strategy, as a Memory keeps it
     slate = bank.recall(query, arm, place)             # records, best first
     bank.credit(slate, used, reward, arm)
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 Phase = Literal["intents", "items", "rounds"]
 Label = Literal["", "written", "last", "ever"]
 
-EACH: int = getattr(library, "EACH", 1)
+EACH: int = library.EACH
 """How many of an intent the library takes before it turns to the next."""
 
 
@@ -76,15 +76,15 @@ class Arm:
 class Bank:
     """Records by number, in the order in which they were written.
 
-    vectors: [Q, D] float32 of length 1, of the tasks        share: of the cosine in relevance (a Memory adds words)
-    floor: relevance of the best candidate below which nothing is recalled        seed: of the draws of recall
+    vectors: [Q, D] float32 of length 1, of the tasks: relevance is the cosine        seed: of the draws of recall
+    floor: relevance of the best candidate below which nothing is recalled
     """
 
-    def __init__(self, vectors: NDArray[np.float32], *, share: float = 1.0, floor: float = 0.02, seed: int = 0) -> None:
+    def __init__(self, vectors: NDArray[np.float32], *, floor: float = 0.02, seed: int = 0) -> None:
         wide = vectors.astype(np.float64)
         # the very product of the library's search, whose bits a matrix product would not give
         cosines = np.stack([np.einsum("ij,j->i", wide, row) for row in wide])
-        self.relevance: Floats = share * np.clip(cosines, 0.0, 1.0)
+        self.relevance: Floats = np.clip(cosines, 0.0, 1.0)
         self._nearest = [np.argsort(-row, kind="stable").tolist() for row in self.relevance]
         self.floor = floor
         self.intent: list[int] = []

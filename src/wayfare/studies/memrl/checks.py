@@ -190,9 +190,9 @@ def rules(config: Config, strongest: str = "success filter (last)") -> tuple[Rul
             at("MemRL (library's candidates)", lucky), used, -0.05,
         ),
         above(
-            "four of an intent before the next",
-            "Taking the candidates of a Memory four of an intent at a time does better than the library's rule", "ours",
-            at("MemRL (rounds of four)", lucky), at("MemRL (library's candidates)", lucky),
+            "several of an intent before the next",
+            "The candidates that a Memory finds by itself do better than with one of every intent before a second",
+            "ours", at("MemRL (library's candidates)", lucky), at("MemRL (one of an intent)", lucky),
         ),
     ]  # fmt: skip
     if config.wide_families:

@@ -112,7 +112,8 @@ def notes(config: Config, measures: Measures, strongest: str) -> list[str]:
         "Similarity shows the oldest record of the task itself, whatever came of it: it repeats its first try.",
         "alpha = 0.3 and Q0 = 0.5 are the library's. Rewards of (-1, 1) with Q0 = 0 give the same runs.",
         f"The library's candidates: the 50 nearest records, {EACH} of every intent before more of any; '50 nearest': "
-        "without that rule; 'rounds of four': four of every intent before more of any.",
+        "without that rule; 'one of an intent': one of every intent before a second of any, as the library did until a "
+        "pilot of this study showed what it costs.",
     ]
     if ("hunt similarity", "won") not in measures:
         why = "left out (games = 0)" if not config.games else "not tested here: needs wayfare[textworld]"

@@ -81,7 +81,7 @@ def player_cells(config: Config) -> list[Cell]:
         for seed in range(config.seed, config.seed + config.game_seeds):
             cells.append(
                 Cell(
-                    f"{HUNTED}{seed}", treasure.hunt, seconds=3.0 * config.games * config.game_passes,
+                    f"{HUNTED}{seed}", treasure.hunt, seconds=0.8 * config.games * config.game_passes,
                     kwargs={
                         "seed": seed, "games": config.games, "passes": config.game_passes, "steps": config.game_steps,
                     },

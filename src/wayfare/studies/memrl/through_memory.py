@@ -2,7 +2,7 @@
 
     "t17"                  the intent under which a record is filed
     "t17 by s3"            the record: at task 17 strategy 3 was played
-    "q17"                  what is asked: the same task in other words, so that only vectors find it
+    "q17"                  what is asked: the same task in other words; only vectors are searched
 
 What the array path does with the library's own way to find candidates must be this, choice by choice.
 """
@@ -19,15 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.memory import Memory
-from wayfare.memory.candidates import WEIGHTS
 from wayfare.studies.memrl.bank import Arm, Bank
 from wayfare.studies.memrl.cells import Report, episode, play_seed
 from wayfare.studies.memrl.families import Families, Setting
 
-__all__ = ["SHARE", "TaskVectors", "compare", "play_memory"]
+__all__ = ["TaskVectors", "compare", "play_memory"]
 
-SHARE = WEIGHTS["vectors"] / (WEIGHTS["words"] + WEIGHTS["vectors"])
-"""Of the cosine in a Memory's relevance, where no word is shared."""
+VECTORS = {"words": 0.0, "vectors": 1.0}
+"""Of the searches in relevance: it is the cosine."""
 
 
 class TaskVectors:
@@ -64,7 +63,7 @@ def play_memory(families: Families, arm: Arm, passes: int, file: Path) -> tuple[
     played = np.zeros((passes, families.tasks), np.int8)
     with Memory(
         file, embedder=TaskVectors(families), policy=arm.policy, credit_rule=arm.credit, k1=arm.k1,
-        synchronous="NORMAL", seed=families.seed,
+        weights=VECTORS, synchronous="NORMAL", seed=families.seed,
     ) as memory:  # fmt: skip
         for turn in range(passes):
             for i, task in enumerate(families.order(turn)):
@@ -93,7 +92,7 @@ def compare(
         for name, arm in arms.items():
             for seed in seeds:
                 families = Families(setting, seed)
-                bank = Bank(families.vectors, share=SHARE, seed=seed)
+                bank = Bank(families.vectors, seed=seed)
                 arrays = play_seed(families, arm, bank, passes)
                 shown, played = play_memory(families, arm, passes, folder / f"{name}-{seed}.db")
                 found.append(float(((arrays.shown == shown) & (arrays.played == played)).mean()))
