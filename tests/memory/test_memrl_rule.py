@@ -12,7 +12,7 @@ from wayfare.memory import Memory, Policy
 from wayfare.memory.utility import z_mix, z_scores
 
 MEMRL = Policy("memrl", epsilon=0.0)
-TEXTS = ("cache flush after the reset", "cache flush", "cache", "flush the cache of the proxy after every reset")
+TEXTS = ("cache flush after the reset", "cache flush", "reset", "flush the cache of the proxy after every reset")
 
 
 def ids(memory: Memory, k: int = 4, **given) -> tuple[str, ...]:
