@@ -80,6 +80,17 @@ def test_without_a_floor_the_baselines_value_is_lost(monkeypatch: pytest.MonkeyP
     assert lost["broken before"] == 8 and lost["value"] < 0.7 * kept["value"]
 
 
+def test_the_floor_hears_of_every_task_once_with_the_shares_that_its_coin_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, seen = [], []
+    update = Floor.update
+    monkeypatch.setattr(Floor, "update", lambda floor, *said: heard.append(said) or update(floor, *said))
+    play_stream(Stage(HALF, 3), "safe mixture", see=lambda _, task: seen.append(task))
+    assert len(heard) == len(seen) == 400
+    for (reward, chances, shares), task in zip(heard, seen, strict=True):
+        assert (reward, shares) == (task.reward, task.shares)
+        assert chances == {side: mixture.probability(task.slate) for side, mixture in task.mixtures.items()}
+
+
 def test_the_safe_mixture_is_the_default_of_a_memory() -> None:
     seen: list[Seen] = []
     play_stream(Stage(HALF, 3), "safe mixture", see=lambda _, task: seen.append(task))

@@ -145,7 +145,6 @@ def play_stream(
             rows[3, t], rows[4, t] = sides.get("baseline", 0.0), standing.floor.certified
             if see is not None:
                 see(t, Seen(candidates, worth, mixtures, dict(sides), side, slate, reward))
-            standing = _outcome(standing, mixtures, sides, slate, reward, t, events)
         inclusion = sum(share * mixtures[name].inclusion() for name, share in sides.items())
         used = [int(places[followed])] if setting.used else None
         credits.credit(places[slate].tolist(), np.asarray(inclusion)[slate], used, reward, t)
