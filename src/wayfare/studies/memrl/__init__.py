@@ -176,7 +176,7 @@ STUDY = Study(
         "while the agent runs, and on held-out tasks, above recall by similarity and above recall of what succeeded."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 150, "laptop": 900, "full": 20000},
+    seconds={"smoke": 10, "quick": 150, "laptop": 1200, "full": 20000},
     run="wayfare.studies.memrl.experiment:run",
     ready="wayfare.studies.memrl.experiment:ready",
 )
