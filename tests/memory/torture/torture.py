@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE))
 
 # ruff: noqa: E402
 import crowd
+import disks
 import files
 import inputs
 import kills
@@ -53,9 +54,9 @@ PARTS: dict[str, tuple[str, int, int, Part]] = {
     "forgetting while recalling": ("what was forgotten before a recall began is not in it", 200, 25,
                                    lambda n, seed, folder: crowd.crowd(n, seed, folder, "forgetting")),
     "full disk": ("refused with an error, nothing acknowledged lost, written on once there is room", 3, 1,
-                  lambda n, seed, folder: files.full_disk(folder, n)),
+                  lambda n, seed, folder: disks.full_disk(folder, n)),
     "read-only file": ("read, recalled from, and every change refused", 1, 1,
-                       lambda n, seed, folder: files.read_only(folder)),
+                       lambda n, seed, folder: disks.read_only(folder)),
     "truncated file": ("refused or found by the doctor; what is saved is whole", 60, 6,
                        lambda n, seed, folder: files.truncated(n, seed, folder)),
     "single-byte changes": ("an error, a right answer or a finding of the doctor; never a wrong record", 200, 16,
