@@ -49,7 +49,8 @@ Vector = NDArray[np.float32]
 MOST = 50
 """Candidates at most."""
 POOL = 4
-"""Each search names so many times more, so that what one of them misses is not thought to have no score there."""
+"""Each search names so many times more, so that what one of them misses is not thought to have no score there; of all
+that they name as many go on."""
 WEIGHTS = {"words": 0.9, "vectors": 0.1, "links": 0.2, "sessions": 0.3, "dates": 0.3}
 """Of each search in the sum. sessions: the share of a relevance that comes from the best of its session; 0: nothing
 that is known of a conversation has a part (`sessions`). dates: the share that a memory loses which happened at another
@@ -146,24 +147,29 @@ def gathered(
     k1: how many at most        floor: of the best one's relevance        weights: of `weights_for`
     """
     numbers = {ns: path for path in (ground.namespace, *ground.also_read) if (ns := tx.namespace(path)) is not None}
-    parts = [(ns, ranking(tx, ground, ns, query, vector, filters, k1, weights, model)) for ns in numbers]
-    pool = [
-        (float(part.relevance[i]), -int(part.records[i]), ns, {name: float(part.by[name][i]) for name in part.by})
-        for ns, part in parts
-        for i in range(len(part.records))
-    ]
-    pool.sort(reverse=True, key=lambda row: row[:2])
-    if not pool or pool[0][0] < floor:
+    spaces = list(numbers)
+    parts = [ranking(tx, ground, ns, query, vector, filters, k1, weights, model) for ns in spaces]
+    best = max((float(part.relevance[0]) for part in parts if len(part.records)), default=-1.0)
+    if best < floor:
         return Found(nothing(), paths=numbers)
-    least = max(floor, RELATIVE * pool[0][0])
-    rows = _rows(tx, [-row[1] for row in pool if row[0] >= least])
-    kept = _spread([row for row in pool if row[0] >= least and -row[1] in rows], rows, tx, k1)
+    pool: list[Row] = []
+    for which, part in enumerate(parts):
+        likely = int(np.count_nonzero(part.relevance >= max(floor, RELATIVE * best)))  # a ranking: they come first
+        scores, records = part.relevance[:likely].tolist(), part.records[:likely].tolist()
+        pool += [(score, -number, which, i) for i, (score, number) in enumerate(zip(scores, records, strict=True))]
+    pool.sort(reverse=True)
+    pool = pool[: POOL * k1]
+    rows = _rows(tx, [-row[1] for row in pool])
+    kept = _spread([row for row in pool if -row[1] in rows], rows, tx, k1)
     found = [-row[1] for row in kept]
-    names = {name for row in kept for name in row[3]}
-    by = {name: np.array([row[3].get(name, 0.0) for row in kept]) for name in sorted(names)}
+    names = sorted({name for _, _, which, _ in kept for name in parts[which].by})
+    by = {
+        name: np.array([float(parts[which].by[name][i]) if name in parts[which].by else 0.0 for *_, which, i in kept])
+        for name in names
+    }
     relevance = np.clip(np.array([row[0] for row in kept]), 0.0, 1.0)
     seen = _candidates(tx, ground, found, rows, relevance, by)
-    return Found(seen, tuple(found), tuple(row[2] for row in kept), by, numbers)
+    return Found(seen, tuple(found), tuple(spaces[row[2]] for row in kept), by, numbers)
 
 
 def ranking(
@@ -289,7 +295,8 @@ def _rows(tx: Transaction, numbers: Sequence[int]) -> dict[int, tuple[str, int, 
     return found
 
 
-Row = tuple[float, int, int, dict[str, float]]
+Row = tuple[float, int, int, int]
+"""Relevance, number of the record with the sign turned (older ones first where they tie), ranking, place in it."""
 
 
 def _spread(

@@ -129,24 +129,24 @@ def granted(share: float, by_actor: float, by_all: float) -> float:
     return min(share, max(0.0, room))
 
 
-def grant(tx: Transaction, ns: int, record: int, actor: str, share: float, time: float) -> float:
-    """`granted`, from the accounts of the record, which it then writes on. No actor: the owner, not capped."""
+def grant(tx: Transaction, ns: int, split: Mapping[int, float], actor: str, time: float) -> dict[int, float]:
+    """`granted` of each record's share, from its accounts, which it then writes on. No actor: the owner, not capped."""
     day = int(time // DAY)
-    if actor:
+    found = dict(split)
+    for record, share in split.items() if actor else ():
         rows = tx.execute(
             "SELECT actor = ?, SUM(weight) FROM accounts WHERE ns = ? AND record = ? AND day > ? AND day <= ? "
             "GROUP BY 1",
             (actor, ns, record, day - CAP_DAYS, day),
         ).fetchall()
         mine = sum(weight for is_mine, weight in rows if is_mine)
-        share = granted(share, mine, sum(weight for _, weight in rows))
-    if share > 0:
-        tx.execute(
-            "INSERT INTO accounts (ns, record, day, actor, weight) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (ns, record, day, actor) DO UPDATE SET weight = weight + excluded.weight",
-            (ns, record, day, actor, share),
-        )
-    return share
+        found[record] = granted(share, mine, sum(weight for _, weight in rows))
+    tx.executemany(
+        "INSERT INTO accounts (ns, record, day, actor, weight) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (ns, record, day, actor) DO UPDATE SET weight = weight + excluded.weight",
+        [(ns, record, day, actor, share) for record, share in found.items() if share > 0],
+    )
+    return found
 
 
 def counting(outcomes: Iterable[tuple[int, str, str]]) -> set[int]:
@@ -184,7 +184,7 @@ def replay(tx: Transaction, ns: int, records: Iterable[int], through: int | None
         utility = Utility(recalled=kept[0] if kept else 0)
         tx.execute("DELETE FROM accounts WHERE ns = ? AND record = ?", (ns, record))
         for seq, base, _, _, actor, time, reward, basis in rows:
-            share = grant(tx, ns, record, actor, base, time) if seq in counts else 0.0
+            share = grant(tx, ns, {record: base}, actor, time)[record] if seq in counts else 0.0
             tx.execute(
                 "UPDATE credits SET granted = ? WHERE ns = ? AND record = ? AND seq = ?", (share, ns, record, seq)
             )

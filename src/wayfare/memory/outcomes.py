@@ -111,11 +111,13 @@ def post(
         if id not in shown_ids:
             raise BadValue("used", id, f"among the {len(shown_ids)} memories that the task recalled")
     said = None if outcome.used is None else json.dumps(sorted(set(outcome.used)))
-    before = tx.execute(
-        "SELECT seq, reward, used, rank FROM outcomes "
-        "WHERE ns = ? AND task = ? AND source = ? AND voided IS NULL AND replaced IS NULL",
-        (ns, outcome.task, outcome.source),
-    ).fetchone()
+    standing = tx.execute(
+        "SELECT seq, reward, used, rank, source FROM outcomes "
+        "WHERE ns = ? AND task = ? AND voided IS NULL AND replaced IS NULL",
+        (ns, outcome.task),
+    ).fetchall()
+    before = next((row[:4] for row in standing if row[4] == outcome.source), None)
+    rivals = [row[3] for row in standing if row[4] != outcome.source and row[3] != "implicit"]
     numbers = _numbers(tx, ns, shown_ids)
     shown = [
         (numbers[id], place, chance)
@@ -156,30 +158,36 @@ def post(
     tx.execute(
         "UPDATE tasks SET closed_at = ? WHERE ns = ? AND id = ? AND closed_at IS NULL", (outcome.time, ns, outcome.task)
     )
-    counted = _settle(tx, ns, outcome, seq, split, basis, frozen, alone=before is None)
+    counted = _settle(tx, ns, outcome, seq, split, basis, frozen, rivals, alone=before is None)
     return Credited(outcome.task, outcome.source, outcome.raw, named, basis, counted, False, seq)
 
 
 def _settle(
-    tx: Transaction, ns: int, outcome: Outcome, seq: int, split: dict[int, float], basis: str, frozen: bool, alone: bool
+    tx: Transaction,
+    ns: int,
+    outcome: Outcome,
+    seq: int,
+    split: dict[int, float],
+    basis: str,
+    frozen: bool,
+    rivals: Sequence[str],
+    *,
+    alone: bool,
 ) -> bool:
-    """Write the credits, and bring utilities up to date: in one step where no other outcome is concerned."""
+    """Write the credits, and bring utilities up to date: in one step where no other outcome is concerned.
+
+    rivals: ranks of the other outcomes of the task that stand, implicit ones left out
+    """
     if frozen:
         _write_credits(tx, ns, seq, dict.fromkeys(split, 0.0), split)
         return False
-    rivals = tx.execute(
-        "SELECT seq, rank FROM outcomes WHERE ns = ? AND task = ? AND seq <> ? AND rank <> 'implicit' "
-        "AND voided IS NULL AND replaced IS NULL",
-        (ns, outcome.task, seq),
-    ).fetchall()
     implicit = outcome.rank == "implicit"
-    above = any(RANKS.index(rank) < RANKS.index(outcome.rank) for _, rank in rivals)
+    above = any(RANKS.index(rank) < RANKS.index(outcome.rank) for rank in rivals)
     if alone and (implicit or not rivals or above):
         counted = implicit or not rivals
-        given = {
-            record: grant(tx, ns, record, outcome.actor, share, outcome.time) if counted else 0.0
-            for record, share in split.items()
-        }
+        given = dict.fromkeys(split, 0.0)
+        if counted:
+            given = grant(tx, ns, split, outcome.actor, outcome.time)
         _write_credits(tx, ns, seq, given, split)
         before = read_utilities(tx, list(split))
         after = {

@@ -228,8 +228,5 @@ def content_hash(text: str) -> bytes:
 
 def checksum(*parts: object) -> int:
     """CRC-32 over the parts as stored: a row that a disk or a stray write has changed does not answer to it."""
-    crc = 0
-    for part in parts:
-        data = part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass")
-        crc = crc32(data, crc32(b"\x1f", crc))
-    return crc
+    data = [part if isinstance(part, bytes) else repr(part).encode("utf-8", "surrogatepass") for part in parts]
+    return crc32(b"\x1f".join([b"", *data]))

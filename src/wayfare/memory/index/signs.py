@@ -182,11 +182,11 @@ class Signs:
         if rows <= self._codes.shape[1]:
             return
         room = max(self.matrix.rows, rows + rows // 4)
-        codes = np.zeros((2 * self.width, room), np.uint64)
+        codes = np.empty((2 * self.width, room), np.uint64)
         codes[:, : self.rows] = self._codes[:, : self.rows]
         self._codes = codes
         for name in ("_one", "_two", "_along"):
-            column = np.zeros(room, np.float32)
+            column = np.empty(room, np.float32)
             column[: self.rows] = getattr(self, name)[: self.rows]
             setattr(self, name, column)
 
