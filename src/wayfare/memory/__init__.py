@@ -13,6 +13,7 @@ The public face
 
 Recalling: candidates -> a policy -> a receipt
     candidates      which memories could be recalled        policy, utility   by what they are chosen
+    sessions, dates what a conversation, and a date that is named, have to say of them
     recalling       from the query to the receipt           receipts          what was drawn, with which probability
     standing        the safe mixture of policies            past              a look at an earlier time
 
@@ -21,7 +22,8 @@ Learning: outcome -> shares -> utilities
 
 Keeping
     records, operations     what there is, and what can be done to it
-    engine, applying, merging, reading      all or none; what was, and when        planners, neighbours   what to keep
+    engine, applying, merging, reading      all or none; what was, and when        answers   idempotency keys
+    planners, neighbours, refining          what to keep, what it resembles, and when a planner is slow
     echo            what only restates what was recalled        purge, scanning    until no byte is left
     opening, ids, drafting   store/  the file    index/  words and vectors    embedding/  texts as vectors
 

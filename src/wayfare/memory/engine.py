@@ -10,18 +10,17 @@ before the transaction begins, so that nobody waits for a model.
 
 from __future__ import annotations
 
-import json
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
-from hashlib import blake2b
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import BadValue, Damaged, NoSuchRecord, OutcomeConflict, ReadOnly, Unavailable, VersionConflict
+from wayfare.errors import BadValue, NoSuchRecord, ReadOnly, Unavailable
 from wayfare.memory import reading
+from wayfare.memory.answers import answered, hashed, keep_answer
 from wayfare.memory.applying import Applying, texts_of
 from wayfare.memory.embedding import Embedder
 from wayfare.memory.embedding.served import Moved, Served, serving
@@ -29,11 +28,12 @@ from wayfare.memory.ids import new_id
 from wayfare.memory.index.cache import caches
 from wayfare.memory.merging import undo_merge
 from wayfare.memory.neighbours import Surroundings
-from wayfare.memory.operations import Add, Archive, Delete, Merge, Operation, OpResult, Supersede, request_of
+from wayfare.memory.operations import Add, Delete, Operation, OpResult
 from wayfare.memory.planners import HashDedup, Planner
 from wayfare.memory.purge import Purged, purge
 from wayfare.memory.reading import Page
-from wayfare.memory.records import Link, Record, Version, checked_name, checksum, content_hash
+from wayfare.memory.records import Link, Record, Version, checked_name, content_hash
+from wayfare.memory.refining import refined
 from wayfare.memory.store.database import Database, Transaction
 
 __all__ = ["Engine", "Page"]
@@ -46,8 +46,6 @@ Versions = list[Version]
 Links = list[Link]
 Made = tuple[Sequence[Operation], Sequence[int]]
 TRIES = 10
-REFINED = "evolve_to"
-"""Type of the link from a text as it came to what a planner made of it."""
 
 
 class Engine:
@@ -103,7 +101,7 @@ class Engine:
             if not isinstance(op, Operation):
                 raise BadValue("ops", op, "a list of operations")
         wanted = _checked_expect(expect)
-        request = _hash(["apply", ops, wanted]) if idempotency_key is not None else b""
+        request = hashed(["apply", ops, wanted]) if idempotency_key is not None else b""
         every = range(len(ops))
         return self._write(
             lambda tx, ns, space, vectors: (ops, every), texts_of(ops), wanted, idempotency_key, request, actor,
@@ -120,7 +118,7 @@ class Engine:
         for draft in drafts:
             if not isinstance(draft, Add):
                 raise BadValue("drafts", draft, "a list of Add")
-        request = _hash(["add", drafts]) if idempotency_key is not None else b""
+        request = hashed(["add", drafts]) if idempotency_key is not None else b""
         planner = self.planner
         if planner.slow:
             return self._refined(drafts, planner, idempotency_key, request, actor)
@@ -155,7 +153,7 @@ class Engine:
         """
         checked_name("id", id)
         with self.database.write() as tx:
-            applying = self._applying(tx, self._ns(tx, create=True), self._serving(tx), {}, actor, None)
+            applying = self._applying(tx, self.number(tx, create=True), self.serving(tx), {}, actor, None)
             undo_merge(applying, id, reason)
             return applying.finish()
 
@@ -172,7 +170,7 @@ class Engine:
         """As `forget` with purge; also of a record that was forgotten before."""
         checked_name("id", id)
         with self.database.read() as tx:
-            ns = self._ns(tx)
+            ns = self.number(tx)
         if ns is None:
             raise NoSuchRecord(id)
         return purge(self.database, ns, id, time=self.clock(), actor=actor, operation=new_id())
@@ -189,7 +187,7 @@ class Engine:
             checked_name("id", id)
         with self.database.read() as tx:
             places = [
-                (ns, path) for path in (self.namespace, *self.also_read) if (ns := self._ns(tx, path)) is not None
+                (ns, path) for path in (self.namespace, *self.also_read) if (ns := self.number(tx, path)) is not None
             ]
             found = reading.read_records(tx, places, ids)
         for id in ids:
@@ -203,7 +201,7 @@ class Engine:
         filters: kind, tags, status (active; None: all), since, until, after (`next` of the page before), limit (100)
         """
         with self.database.read() as tx:
-            ns = self._ns(tx)
+            ns = self.number(tx)
             return reading.listed(tx, -1 if ns is None else ns, self.namespace, **filters)
 
     def history(self, id: str) -> Versions:
@@ -223,7 +221,8 @@ class Engine:
 
     # Numbers of namespaces and spaces
 
-    def _ns(self, tx: Transaction, path: str | None = None, create: bool = False) -> int | None:
+    def number(self, tx: Transaction, path: str | None = None, create: bool = False) -> int | None:
+        """Of a namespace, None: its own; None where there is none."""
         name = self.namespace if path is None else path
         known = self._numbers.get(name)
         if known is None:
@@ -234,15 +233,16 @@ class Engine:
 
     def _own(self, tx: Transaction, id: str) -> int:
         checked_name("id", id)
-        ns = self._ns(tx)
+        ns = self.number(tx)
         if ns is None:
             raise NoSuchRecord(id)
         return ns
 
-    def _serving(self, tx: Transaction) -> int | None:
-        return serving(tx, self._ns(tx))
+    def serving(self, tx: Transaction) -> int | None:
+        """The space that recall reads; None without vectors."""
+        return serving(tx, self.number(tx))
 
-    def _embedded(self, space: int | None, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def embedded(self, space: int | None, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Text -> [D] in a space. Raises: as `Served.of`; BadValue for vectors that do not fit it."""
         if space is None or not texts:
             return {}
@@ -261,9 +261,9 @@ class Engine:
         if actor:
             checked_name("actor", actor)
         assert ns is not None
-        others = [number for path in self.also_read if (number := self._ns(tx, path)) is not None]
+        others = [number for path in self.also_read if (number := self.number(tx, path)) is not None]
         return Applying(
-            tx, ns, space=space, vectors=vectors, embed=lambda texts: self._embedded(space, texts), time=self.clock(),
+            tx, ns, space=space, vectors=vectors, embed=lambda texts: self.embedded(space, texts), time=self.clock(),
             actor=actor, operation=operation or new_id(), readable=others,
         )  # fmt: skip
 
@@ -286,22 +286,22 @@ class Engine:
                 return known
         if self._space == -1:
             with self.database.read() as tx:
-                self._space = self._serving(tx)
+                self._space = self.serving(tx)
         for _ in range(TRIES):
             space = self._space
             try:
-                vectors = self._embedded(space, texts)
+                vectors = self.embedded(space, texts)
             except Moved:
                 with self.database.read() as tx:
-                    self._space = self._serving(tx)
+                    self._space = self.serving(tx)
                 continue
             with self.database.write() as tx:
-                ns = self._ns(tx, create=True)
+                ns = self.number(tx, create=True)
                 assert ns is not None
-                self._space = self._serving(tx)
+                self._space = self.serving(tx)
                 if self._space == space:
                     if key is not None:
-                        known = _answer(tx, ns, key, request)
+                        known = answered(tx, ns, key, request)
                         if known is not None:
                             return known
                     ops, asked = make(tx, ns, space, vectors)
@@ -313,7 +313,7 @@ class Engine:
                     results = applying.finish()
                     results = [results[i] for i in asked]
                     if key is not None:
-                        _keep_answer(tx, ns, key, request, results, applying.time)
+                        keep_answer(tx, ns, key, request, results, applying.time)
                     return results
         raise Unavailable(f"{self.database.path}: the namespace has changed its embedder {TRIES} times meanwhile")
 
@@ -322,19 +322,19 @@ class Engine:
         """Whether it is worth looking before a text is embedded."""
         if self._space == -1:
             with self.database.read() as tx:
-                self._space = self._serving(tx)
+                self._space = self.serving(tx)
         return self._served.costly(self._space)
 
     def _answered(self, key: str, request: bytes) -> Results | None:
         checked_name("idempotency_key", key)
         with self.database.read() as tx:
-            ns = self._ns(tx)
-            return None if ns is None else _answer(tx, ns, key, request)
+            ns = self.number(tx)
+            return None if ns is None else answered(tx, ns, key, request)
 
     def _unknown(self, drafts: Sequence[Add]) -> Sequence[str]:
         """Texts of the drafts that no active record says: only these are worth a costly embedding."""
         with self.database.read() as tx:
-            ns = self._ns(tx)
+            ns = self.number(tx)
             new = [
                 draft
                 for draft in drafts
@@ -352,56 +352,16 @@ class Engine:
             known = self._answered(key, request)
             if known is not None:
                 return known
-        results = [self._refine(draft, planner, actor) for draft in drafts]
+        results = [refined(self, draft, planner, actor) for draft in drafts]
         if key is not None:
             with self.database.write() as tx:
-                ns = self._ns(tx, create=True)
+                ns = self.number(tx, create=True)
                 assert ns is not None
-                known = _answer(tx, ns, key, request)
+                known = answered(tx, ns, key, request)
                 if known is not None:
                     return known
-                _keep_answer(tx, ns, key, request, results, self.clock())
+                keep_answer(tx, ns, key, request, results, self.clock())
         return results
-
-    def _refine(self, draft: Add, planner: Planner, actor: str) -> OpResult:
-        """Store as it came, ask the planner without a lock, apply what it says if what it saw still stands."""
-        raw = self.apply([draft], actor=actor)[0]
-        if raw.op != "ADD":
-            return raw
-        calls = getattr(planner, "max_calls", 1)
-        for call in range(1, calls + 1):
-            with self.database.read() as tx:
-                ns, space = self._ns(tx), self._serving(tx)
-                assert ns is not None
-            vectors = self._embedded(space, [draft.content])
-            with self.database.read() as tx:
-                around = Surroundings(tx, ns, caches(self.database)[ns], space, vectors)
-                seen = around.of(draft, planner.wants(draft), without=[raw.id])
-            planned = list(planner.plan(draft, seen))
-            if not planned:
-                return raw
-            if len(planned) == 1 and isinstance(planned[0], Add) and planned[0].content == draft.content:
-                return raw
-            expect = {each.record.id: each.record.version for each in seen} | {raw.id: 1}
-            # Out of the way first: what it becomes may say the same.
-            ops = [Archive(raw.id, "refined"), *(_evolved(op, raw.id) for op in planned)]
-            try:
-                return self.apply(ops, expect=expect, actor=actor)[1]
-            except VersionConflict:
-                if call == calls:
-                    raise
-        return raw
-
-
-def _evolved(op: Operation, raw: str) -> Operation:
-    """The operation, with a link from the text as it came to what it adds."""
-    made = op if isinstance(op, Add) else op.into if isinstance(op, Merge) else getattr(op, "by", None)
-    if not isinstance(made, Add):
-        return op
-    linked = replace(made, links=(*made.links, Link(raw, "", REFINED)))
-    if isinstance(op, Merge):
-        return replace(op, into=linked)
-    return replace(op, by=linked) if isinstance(op, Supersede) else linked
 
 
 def _checked_expect(expect: Mapping[str, int] | None) -> dict[str, int]:
@@ -411,29 +371,3 @@ def _checked_expect(expect: Mapping[str, int] | None) -> dict[str, int]:
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
             raise BadValue("expect", version, "versions, whole numbers from 1, by id")
     return wanted
-
-
-def _hash(request: object) -> bytes:
-    text = json.dumps(request_of(request), sort_keys=True)
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
-def _answer(tx: Transaction, ns: int, key: str, request: bytes) -> list[OpResult] | None:
-    row = tx.execute(
-        "SELECT request, answer, time, checksum FROM answers WHERE ns = ? AND key = ?", (ns, key)
-    ).fetchone()
-    if row is None:
-        return None
-    if checksum(key, *row[:3]) != row[3]:
-        raise Damaged(f"the answer to idempotency key {key!r} does not answer to its checksum; `wayfare memory doctor`")
-    if row[0] != request:
-        raise OutcomeConflict(f"idempotency key {key!r} was used for another request before")
-    return [OpResult(*each) for each in json.loads(row[1])]
-
-
-def _keep_answer(tx: Transaction, ns: int, key: str, request: bytes, results: Sequence[OpResult], time: float) -> None:
-    answer = json.dumps([astuple(result) for result in results])
-    tx.execute(
-        "INSERT INTO answers (ns, key, request, answer, time, checksum) VALUES (?, ?, ?, ?, ?, ?)",
-        (ns, key, request, answer, float(time), checksum(key, request, answer, float(time))),
-    )
