@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from wayfare.errors import BadValue
 from wayfare.memory import tasks
-from wayfare.memory.credit import CreditRule, Rank
+from wayfare.memory.credit import RANKS, CreditRule, Rank
 from wayfare.memory.governing import Governing
 from wayfare.memory.ids import new_id
 from wayfare.memory.outcomes import Credited, Outcome, post
@@ -81,7 +81,7 @@ class Crediting(Governing):
         checked_name("source", source)
         if used is not None and (isinstance(used, str | bytes) or not isinstance(used, Iterable)):
             raise BadValue("used", used, "a list of ids, or None")
-        named: Rank = rank or ("harness" if source not in ("human", "agent", "implicit") else source)  # type: ignore[assignment]
+        named: Rank = rank or (source if source in RANKS else "harness")  # type: ignore[assignment]
         when = ground.clock() if at is None else checked_time("at", at)
         assert when is not None
         return self._credit(task, unit, float(reward), used, source, named, actor, when, correct)
