@@ -64,8 +64,8 @@ $(READY)/lab: $(GROUND)
 	@touch $@
 
 $(READY)/dev: $(GROUND)
-	@echo "installing wayfare[lab,lm,ray,tensorboard,sentence-transformers] and the tools of the tests into $(VENV)"
-	@$(OURS) --editable '.[lab,lm,ray,tensorboard,sentence-transformers]' --group dev
+	@echo "installing wayfare[lab,lm,serve,postgres,langgraph,ray,tensorboard,sentence-transformers] and the tools of the tests into $(VENV)"
+	@$(OURS) --editable '.[lab,lm,serve,postgres,langgraph,ray,tensorboard,sentence-transformers]' --group dev
 	@touch $@ $(READY)/lab
 
 $(READY)/bench: $(GROUND)
