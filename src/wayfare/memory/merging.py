@@ -10,22 +10,16 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wayfare.errors import StoreError, VersionConflict
-from wayfare.memory.index import entries
 from wayfare.memory.operations import Add, Merge
 from wayfare.memory.records import Link, Provenance, Record
-from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import record_from_body
+from wayfare.memory.store.vector_rows import Vector
 
 if TYPE_CHECKING:
     from wayfare.memory.applying import Applying
 
-__all__ = ["merge", "stored_vector", "undo_merge"]
-
-Vector = NDArray[np.float32]
+__all__ = ["merge", "undo_merge"]
 
 
 def merge(applying: Applying, op: Merge) -> None:
@@ -93,17 +87,6 @@ def undo_merge(applying: Applying, id: str, reason: str = "") -> None:
         applying.answer("UNMERGE", source, new.version, reason)
 
 
-def stored_vector(tx: Transaction, ns: int, space: int, ordinal: int) -> Vector | None:
-    """[D], of an entry in a space."""
-    (dimension,) = tx.execute("SELECT dimension FROM spaces WHERE space = ?", (space,)).fetchone()
-    size = entries.per_block(dimension)
-    row = tx.execute(
-        "SELECT substr(data, ?, ?) FROM blocks WHERE ns = ? AND space = ? AND position = ?",
-        (ordinal % size * entries.row_width(dimension) + 1, 4 * dimension, ns, space, ordinal // size),
-    ).fetchone()
-    return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
-
-
 def _version(applying: Applying, id: str, version: int) -> Record:
     body, stored = applying.tx.execute(
         "SELECT body, checksum FROM versions WHERE ns = ? AND id = ? AND version = ?", (applying.ns, id, version)
@@ -130,8 +113,8 @@ def _revive(applying: Applying, number: int, record: Record, ordinals: Sequence[
         ).fetchone()
         texts.append((role, text, record.content if text is None else text))
         vectors.append(
-            None if applying.space is None else stored_vector(applying.tx, applying.ns, applying.space, ordinal)
+            None if applying.space is None else applying.tx.vectors.one(applying.ns, applying.space, ordinal)
         )
-    if any(vector is None or not vector.any() for vector in vectors):  # they are of vectors that have been moved since
+    if any(vector is None for vector in vectors):  # they are of vectors that have been moved since
         vectors = []
     applying.waiting.append((number, texts, vectors))

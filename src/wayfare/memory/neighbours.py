@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from wayfare.memory.index.cache import NamespaceCache
 from wayfare.memory.index.tokens import tokens
-from wayfare.memory.merging import stored_vector
 from wayfare.memory.operations import Add, Archive, Delete, Merge, Operation, Supersede, Update
 from wayfare.memory.planners import Neighbour, Wanted
 from wayfare.memory.records import Record
@@ -127,4 +126,4 @@ class Surroundings:
         ).fetchone()
         if row is None or self._space is None:
             return None
-        return stored_vector(self._tx, self._ns, self._space, int(row[0]))
+        return self._tx.vectors.one(self._ns, self._space, int(row[0]))

@@ -21,7 +21,6 @@ from wayfare.memory import Memory
 from wayfare.memory.embedding import Vectors, embedder_from
 from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.embedding.served import PROBE
-from wayfare.memory.merging import stored_vector
 from wayfare.memory.operations import Add, Merge
 
 TEXTS = [
@@ -70,7 +69,7 @@ def held(memory: Memory, state: str = "serving") -> dict[str, Vectors | None]:
             "SELECT e.ordinal, coalesce(e.text, r.content) FROM entries e JOIN records r ON r.record = e.record "
             "WHERE e.ns = ? AND e.alive = 1 ORDER BY e.ordinal", (ns,)
         ).fetchall()  # fmt: skip
-        return {text: None if row is None else stored_vector(tx, ns, row[0], ordinal) for ordinal, text in rows}
+        return {text: None if row is None else tx.vectors.one(ns, row[0], ordinal) for ordinal, text in rows}
 
 
 def whole(memory: Memory, model: str) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wayfare.errors import BadValue, StoreError
-from wayfare.memory.index import entries, following
+from wayfare.memory.index import following
 from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.store.database import Database
 
@@ -267,7 +267,7 @@ def test_a_rebuild_is_read_anew(shelf: Make) -> None:
         space = tx.execute(
             "INSERT INTO spaces (ns, model, dimension, state) VALUES (?, 'n', 2, 'serving') RETURNING space", (made.ns,)
         ).fetchone()[0]
-        entries.write_vectors(tx, made.ns, space, [(0, np.array([3.0, 4.0], np.float32))])
+        tx.vectors.write(made.ns, space, [(0, np.array([3.0, 4.0], np.float32))])
         tx.execute("UPDATE namespaces SET space = ? WHERE ns = ?", (space, made.ns))
         made.log(tx, "REBUILD", a)
     records, scores = made.cache.nearest(np.array([1.0, 0.0]), 5)

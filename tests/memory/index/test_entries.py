@@ -15,6 +15,7 @@ from wayfare.errors import BadValue, Damaged, StoreError
 from wayfare.memory.index import entries
 from wayfare.memory.index.following import Followed
 from wayfare.memory.index.tokens import tokens
+from wayfare.memory.store import blocks
 from wayfare.memory.store.database import Database
 
 from .conftest import Shelf
@@ -124,24 +125,24 @@ def test_many_records_at_once_are_what_one_after_the_other_are(shelf: Make, smal
         assert entries.add(tx, second.ns, 77, [], [], second.space) == range(0)
     assert packed(first) == packed(second)
     assert segments(first) == segments(second)
-    blocks = [
+    stored = [
         [row[0] for row in made.database._connection().execute("SELECT data FROM blocks WHERE ns = ?", (made.ns,))]
         for made in (first, second)
     ]
-    assert blocks[0] == blocks[1]
+    assert stored[0] == stored[1]
 
 
 def test_vectors_lie_where_their_ordinal_says(shelf: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries, "BLOCK_BYTES", 5 * 4 * 3)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 5 * 4 * 3)
     made = shelf("a", 3)
-    assert entries.per_block(3) == 5
+    assert blocks.per_block(3) == 5
     rng = np.random.default_rng(0)
     expected = np.zeros((20, 3), np.float32)
     with made.database.write() as tx:
         for ordinals in ([0, 1, 2, 7], [3, 4, 5, 19], [11], [1]):
             rows = rng.standard_normal((len(ordinals), 3)).astype(np.float32)
             expected[ordinals] = rows
-            entries.write_vectors(tx, made.ns, made.space or 0, list(zip(ordinals, rows, strict=True)))
+            tx.vectors.write(made.ns, made.space or 0, list(zip(ordinals, rows, strict=True)))
         found = dict(tx.execute("SELECT position, data FROM blocks WHERE ns = ?", (made.ns,)).fetchall())
     assert sorted(found) == [0, 1, 2, 3]
     whole = np.concatenate([np.frombuffer(found[i], "<f4").reshape(5, 4) for i in range(4)])
@@ -160,7 +161,7 @@ def test_vectors_of_another_length_or_not_finite_are_refused(shelf: Make) -> Non
             [np.ones((1, 3))],
         ):
             with pytest.raises(BadValue):
-                entries.write_vectors(tx, made.ns, made.space or 0, list(enumerate(bad)))
+                tx.vectors.write(made.ns, made.space or 0, list(enumerate(bad)))
         with pytest.raises(BadValue, match="one for each"):
             entries.add(tx, made.ns, 1, [("content", None, "x")], [np.ones(3), np.ones(3)], made.space)
         with pytest.raises(BadValue, match="space"):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from wayfare.memory import Memory
-from wayfare.memory.index.entries import per_block
 from wayfare.memory.records import checksum
+from wayfare.memory.store.blocks import per_block
 from wayfare.memory.store.schema import TABLES
 
 __all__ = ["said", "version", "version_1"]

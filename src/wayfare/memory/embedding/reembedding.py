@@ -4,7 +4,7 @@
               how far they reach are committed together, so that one who was killed goes on where he stopped
     switch    one transaction, once every living entry has its vector in both spaces: the new space serves, and the
               policies begin again under a new id, without certificates: what was proved was proved of another ranking
-    drop      the old vectors, a few blocks at a time
+    drop      the old vectors, a few at a time
 
 Whoever has the namespace open writes and recalls by the old vectors until the switch, and by the new ones from then
 on (`served`). What is written meanwhile is filled in before the switch. What is revised, forgotten or purged meanwhile
@@ -28,7 +28,6 @@ from wayfare.errors import BadValue, Unavailable
 from wayfare.memory.embedding import Embedder
 from wayfare.memory.embedding.served import PROBE, same_probe, serving
 from wayfare.memory.ids import new_id
-from wayfare.memory.index import entries
 from wayfare.memory.standing import anew, read_standing, write_standing
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.rows import append_log
@@ -40,8 +39,6 @@ FILLED = "filled"
 """In a namespace's settings: entries below this have their vector in the space that is being filled."""
 ROUNDS = 20
 """Of filling in what has been written meanwhile; the next one holds the writers up."""
-BLOCKS = 64
-"""Dropped in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +147,8 @@ class _Move:
         """Leave no vector of a space that is of no more use; its row stays, so that its number is not used again."""
         while True:
             with self.database.write() as tx:
-                gone = tx.execute(
-                    "DELETE FROM blocks WHERE block IN (SELECT b.block FROM spaces s JOIN blocks b ON b.ns = s.ns "
-                    "AND b.space = s.space WHERE s.ns = ? AND s.state = 'retired' LIMIT ?)",
-                    (self.ns, BLOCKS),
-                ).rowcount
-            if gone < BLOCKS:
+                gone = tx.vectors.drop_retired(self.ns)
+            if not gone:
                 return
 
     # Filling
@@ -205,7 +198,7 @@ class _Move:
                 (self.ns, placed[0][0], end),
             )
         }
-        entries.write_vectors(tx, self.ns, self.space, [pair for pair in placed if pair[0] in living])
+        tx.vectors.write(self.ns, self.space, [pair for pair in placed if pair[0] in living])
         _reach(tx, self.ns, end)
         self.embedded += len(placed)
         self.done += len(placed)

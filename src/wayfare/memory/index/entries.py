@@ -1,21 +1,18 @@
-"""The written side of the index: entries, the words of packed segments, and vectors in blocks.
+"""The written side of the index: entries, the words of packed segments, and vectors.
 
 Each searchable text of a record is an *entry*; entries are numbered from 0 within their namespace and never
 renumbered. An entry whose record has moved on is dead, not removed. When 2,048 entries stand since the last segment
 they are packed: for each word the entries that hold it; eight segments of a size become one of eight times the size,
 up to 131,072. Entries that are not packed yet are read from their texts.
 
-Vectors stand in blocks of about 96 KiB that are written in place: entry i of a space in row i % `per_block` of block
-i // `per_block`, each with its checksum behind it. A row of zeros is an entry without a vector.
-
-All of it runs inside the caller's transaction; a record's row is written before its entries.
+Vectors go to where the store keeps them (`tx.vectors`). All of it runs inside the caller's transaction; a record's row
+is written before its entries.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from zlib import crc32
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +21,7 @@ from wayfare.errors import BadValue, Damaged
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.vector_rows import Vector
 
 __all__ = [
     "ENTRY",
@@ -34,39 +32,17 @@ __all__ = [
     "add_many",
     "entry_sum",
     "kill",
-    "per_block",
-    "row_width",
     "scrub",
-    "vector_row",
-    "write_vectors",
 ]
 
-Vector = NDArray[np.float32]
 Keys = Sequence[tuple[str, str | None, str]]
 SEGMENT = 2_048
 """Entries of the smallest segment."""
 FAN, LARGEST = 8, 131_072
-BLOCK_BYTES = 98_304
 POSTING = np.dtype([("ordinal", "<u4"), ("times", "u1")])
 ENTRY = np.dtype([("record", "<i8"), ("length", "<u4"), ("role", "<u4")])
 MOST_TIMES = 255
 KILL = "UPDATE entries SET alive = 0, checksum = checksum - 1 WHERE record = ? AND ns = ? AND alive = 1"
-
-
-def per_block(dimension: int) -> int:
-    """Vectors in one block."""
-    return max(1, BLOCK_BYTES // (4 * dimension))
-
-
-def row_width(dimension: int) -> int:
-    """Bytes of one vector in a block, with its checksum."""
-    return 4 * dimension + 4
-
-
-def vector_row(vector: Vector) -> bytes:
-    """A vector [D] as it stands in a block: float32, little-endian, then its CRC-32."""
-    data = vector.tobytes()
-    return data + crc32(data).to_bytes(4, "little")
 
 
 def entry_sum(ordinal: int, record: int, role: str, text: str | None, length: int, alive: int) -> int:
@@ -124,7 +100,7 @@ def add_many(
     if placed:
         if space is None:
             raise BadValue("space", None, "the number of a space, where there are vectors")
-        write_vectors(tx, ns, space, placed)
+        tx.vectors.write(ns, space, placed)
     for boundary in range(first // SEGMENT + 1, end // SEGMENT + 1):
         _pack(tx, ns, boundary * SEGMENT, texts)
     return range(first, end)
@@ -151,49 +127,7 @@ def scrub(tx: Transaction, ns: int, record: int) -> None:
         inside = ordinals[(ordinals >= first) & (ordinals <= last)]
         if len(inside):
             _unpost(tx, ns, segment, inside)
-    for space, dimension in tx.execute("SELECT space, dimension FROM spaces WHERE ns = ?", (ns,)).fetchall():
-        size = per_block(dimension)
-        for ordinal in ordinals.tolist():
-            row = tx.execute(
-                "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, ordinal // size)
-            ).fetchone()
-            if row is not None:
-                width = row_width(dimension)
-                tx.write_blob("blocks", "data", row[0], ordinal % size * width, bytes(width))
-
-
-def write_vectors(tx: Transaction, ns: int, space: int, placed: Iterable[tuple[int, Vector]]) -> None:
-    """placed: (ordinal, vector [D]). Raises: BadValue for a vector that is not finite, or not of the others' length."""
-    by_block: dict[int, list[tuple[int, Vector]]] = {}
-    size = dimension = 0
-    for ordinal, given in placed:
-        vector = np.ascontiguousarray(given, "<f4")
-        if not dimension:
-            dimension = len(vector)
-            size = per_block(dimension)
-        if vector.shape != (dimension,) or not np.isfinite(np.dot(vector, vector)):
-            raise BadValue("vectors", f"shape {vector.shape}", f"{dimension} finite numbers each")
-        by_block.setdefault(ordinal // size, []).append((ordinal % size, vector))
-    width = row_width(dimension)
-    for position, rows in by_block.items():
-        row = tx.execute(
-            "SELECT block FROM blocks WHERE ns = ? AND space = ? AND position = ?", (ns, space, position)
-        ).fetchone()
-        if row is None:
-            data = bytearray(size * width)
-            for place, vector in rows:
-                data[place * width : (place + 1) * width] = vector_row(vector)
-            tx.execute(
-                "INSERT INTO blocks (ns, space, position, data) VALUES (?, ?, ?, ?)", (ns, space, position, bytes(data))
-            )
-            continue
-        rows.sort(key=lambda pair: pair[0])
-        start = 0
-        for i in range(1, len(rows) + 1):
-            if i == len(rows) or rows[i][0] != rows[i - 1][0] + 1:
-                run = b"".join(vector_row(vector) for _, vector in rows[start:i])
-                tx.write_blob("blocks", "data", row[0], rows[start][0] * width, run)
-                start = i
+    tx.vectors.erase(ns, ordinals.tolist())
 
 
 def _pack(tx: Transaction, ns: int, end: int, known: Mapping[int, str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import Damaged, StoreError
-from wayfare.memory.index.entries import ENTRY, SEGMENT, per_block, row_width
+from wayfare.memory.index.entries import ENTRY, SEGMENT
 from wayfare.memory.index.filters import Filters
 from wayfare.memory.index.postings import Postings
 from wayfare.memory.index.signs import Signs
@@ -269,22 +269,12 @@ class Followed:
 
     def _read_vectors(self, tx: Transaction, space: Space) -> None:
         matrix = space.matrix
-        size, width = per_block(matrix.dimension), row_width(matrix.dimension)
         end = min(self.count, tx.execute("SELECT entries FROM namespaces WHERE ns = ?", (self.ns,)).fetchone()[0])
         before = matrix.rows
-        rows = tx.execute(
-            "SELECT position, data FROM blocks WHERE ns = ? AND space = ? AND position >= ? AND position <= ?"
-            " ORDER BY position",
-            (self.ns, space.number, before // size, (end - 1) // size),
-        )
-        for position, data in rows:
-            if len(data) != size * width:
-                raise Damaged(f"a block of vectors of namespace {self.ns} is cut; `wayfare memory doctor`")
-            start = position * size
-            if start > matrix.rows:
-                matrix.extend(np.zeros((start - matrix.rows, matrix.dimension), np.float32))
-            block = np.frombuffer(data, "<f4").reshape(size, matrix.dimension + 1)[:, : matrix.dimension]
-            matrix.extend(block[matrix.rows - start : end - start])
+        for first, rows in tx.vectors.between(self.ns, space.number, matrix.dimension, before, end):
+            if first > matrix.rows:
+                matrix.extend(np.zeros((first - matrix.rows, matrix.dimension), np.float32))
+            matrix.extend(rows)
         if matrix.rows < end:
             matrix.extend(np.zeros((end - matrix.rows, matrix.dimension), np.float32))
         if not space.partial:

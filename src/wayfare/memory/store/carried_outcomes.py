@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from wayfare.memory.credit import replay, write_utilities
 from wayfare.memory.embedding import Embedder, embedder_from
-from wayfare.memory.index.entries import add_many, entry_sum, per_block, row_width, vector_row
+from wayfare.memory.index.entries import add_many, entry_sum
 from wayfare.memory.receipts import COLUMNS, Receipt, receipt_from
 from wayfare.memory.records import Utility, checksum
 from wayfare.memory.standing import Standing, read_standing, task_sum
+from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.carried_records import WRONG, CarriedRecords
 from wayfare.memory.store.remains import Row
 from wayfare.memory.store.rows import LOG_COLUMNS

@@ -21,17 +21,32 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
+from wayfare.memory.store.blocks import Blocks
 from wayfare.memory.store.schema import TABLES, VERSION
 from wayfare.memory.store.turnstile import Turnstile
+from wayfare.memory.store.vector_rows import VectorRows
 
-__all__ = ["Database", "Transaction"]
+__all__ = ["Database", "Result", "Transaction"]
 
 SYNCHRONOUS = ("FULL", "NORMAL")
 MAGIC = b"SQLite format 3\x00"
 CACHE_KIB = 16_384
+
+
+class Result(Protocol):
+    """What a statement gave: rows as tuples, and how many it touched. A cursor of either driver is one."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Transaction:
@@ -50,7 +65,12 @@ class Transaction:
         """Whether it has changed any row so far: what it sees is then not what others see."""
         return self._connection.total_changes != self._before
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+    @property
+    def vectors(self) -> VectorRows:
+        """Where vectors lie."""
+        return Blocks(self)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
         """Run one statement. Raises: StoreError."""
         try:
             return self._connection.execute(sql, parameters)
@@ -61,14 +81,6 @@ class Transaction:
         """Run one statement for each row. Raises: StoreError."""
         try:
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
-            raise _named(error, self.path) from error
-
-    def read_blob(self, table: str, column: str, rowid: int) -> bytes:
-        """A whole blob."""
-        try:
-            with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
-                return blob.read()
         except sqlite3.Error as error:
             raise _named(error, self.path) from error
 
@@ -186,6 +198,10 @@ class Database:
                 from wayfare.memory.store.migrations import migrate
 
                 migrate(tx, version)
+
+    def bound(self, namespace: str, also_read: Sequence[str] = ()) -> Database:
+        """The handle of one namespace; of a file, whose statements name their namespace, the file itself."""
+        return self
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -20,11 +20,9 @@ from wayfare.memory.index.entries import (
     POSTING,
     SEGMENT,
     entry_sum,
-    per_block,
-    row_width,
-    vector_row,
 )
 from wayfare.memory.index.tokens import tokens
+from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.looking import Findings
 

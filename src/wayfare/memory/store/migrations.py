@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from wayfare.errors import StoreError
-from wayfare.memory.index.entries import entry_sum, per_block, row_width, vector_row
+from wayfare.memory.index.entries import entry_sum
 from wayfare.memory.records import checksum
+from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.schema import VERSION
 
