@@ -68,9 +68,10 @@ class Engine:
         planner: Planner | None = None,
         clock: Callable[[], float] = clocks.time,
     ) -> None:
-        self.database, self.namespace, self.also_read = database, namespace, tuple(also_read)
+        self.database = database.bound(namespace, also_read)
+        self.namespace, self.also_read = namespace, tuple(also_read)
         self.clock = clock
-        self._served = Served(database, embedder) if served is None else served
+        self._served = Served(self.database, embedder) if served is None else served
         self.planner: Planner = HashDedup() if planner is None else planner
         self._numbers: dict[str, int] = {}
         self._space: int | None = -1  # not known yet

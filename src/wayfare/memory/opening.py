@@ -21,6 +21,7 @@ from wayfare.errors import BadValue, Damaged
 from wayfare.memory.embedding import Embedder, embedder_from
 from wayfare.memory.embedding.served import PROBE, Asked, Moved, Served, serving
 from wayfare.memory.records import checked_name, checksum
+from wayfare.memory.store.addresses import handle_at
 from wayfare.memory.store.database import Database, Transaction
 
 __all__ = ["Ground", "opened", "settled"]
@@ -113,7 +114,7 @@ def opened(
     read_only: bool,
     clock: Callable[[], float] = time.time,
 ) -> Ground:
-    """Open or make the file, and agree with the namespace.
+    """Open the store, a file is made where there is none, and agree with the namespace.
 
     embedder, reward_range: None takes what the namespace already has, else the lexical embedder and (0, 1)
     Raises: BadValue for arguments, or where they disagree with the namespace; StoreError from the file.
@@ -125,10 +126,9 @@ def opened(
     if path in others:
         raise BadValue("also_read", path, "other namespaces than the memory's own")
     wanted = None if reward_range is None else checked_range(reward_range)
-    text = _file(address, read_only)
     if isinstance(embedder, str):
         embedder = embedder_from(embedder) or "none"  # one that cannot be had is refused before a file is made
-    database = Database(text, synchronous=synchronous, read_only=read_only)
+    database = handle_at(address, path, others, synchronous=synchronous, read_only=read_only)
     try:
         with database.read() as tx:
             known = _agreed(tx, path)
@@ -157,19 +157,6 @@ def opened(
     except BaseException:
         database.close()
         raise
-
-
-def _file(address: object, read_only: bool) -> str:
-    try:
-        text = os.fsdecode(os.fspath(address))  # type: ignore[call-overload]
-    except TypeError:
-        raise BadValue("address", address, "a path to a file") from None
-    if "://" in text:
-        raise BadValue("address", text, "a path to a file")
-    folder = os.path.dirname(os.path.abspath(text))
-    if not read_only and not os.path.isdir(folder):
-        raise BadValue("address", text, f"in a folder that is there; make {folder} first")
-    return text
 
 
 def _agreed(tx: Transaction, path: str) -> tuple[str | None, tuple[float, float], str | None] | None:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wayfare.errors import BadValue, Damaged
-from wayfare.memory.store.vector_rows import Vector
+from wayfare.memory.store.vector_rows import Rows, Vector
 
 if TYPE_CHECKING:
     from wayfare.memory.store.database import Transaction
@@ -101,9 +100,7 @@ class Blocks:
         vector = None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
         return None if vector is None or not vector.any() else vector
 
-    def between(
-        self, ns: int, space: int, dimension: int, first: int, end: int
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def between(self, ns: int, space: int, dimension: int, first: int, end: int) -> Iterator[tuple[int, Rows]]:
         """As `VectorRows.between`, a part a block."""
         size, width = per_block(dimension), row_width(dimension)
         blocks = self._tx.execute(

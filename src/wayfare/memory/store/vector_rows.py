@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Vector", "VectorRows"]
+__all__ = ["Rows", "Vector", "VectorRows"]
 
 Vector = NDArray[np.float32]
+Rows = NDArray[np.float32]
 
 
 class VectorRows(Protocol):
@@ -32,9 +33,7 @@ class VectorRows(Protocol):
     def one(self, ns: int, space: int, ordinal: int) -> Vector | None:
         """The vector [D] of an entry in a space; None where it has none."""
 
-    def between(
-        self, ns: int, space: int, dimension: int, first: int, end: int
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def between(self, ns: int, space: int, dimension: int, first: int, end: int) -> Iterator[tuple[int, Rows]]:
         """The vectors of the entries from `first` to before `end`, in parts: (ordinal of the first row, rows [n, D]).
 
         In the order of ordinals, without overlap. What lies in no part has no vector. Raises: Damaged.
