@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -84,7 +83,7 @@ class Governing:
                 return
             rows = tx.execute(  # also of what was corrected meanwhile, which may have been shared out otherwise
                 "SELECT DISTINCT c.record FROM credits c JOIN outcomes o ON o.ns = c.ns AND o.seq = c.seq "
-                "WHERE c.ns = ? AND (c.seq > ? OR o.replaced > ?)",
+                "WHERE c.ns = ? AND (c.seq > ? OR o.replaced > ?) ORDER BY c.record",
                 (ns, standing.frozen, standing.frozen),
             ).fetchall()
             replay(tx, ns, [record for (record,) in rows])
@@ -191,7 +190,9 @@ class Governing:
         ns = self._ns()
         with self._ground.database.write() as tx:
             if id is None:
-                rows = tx.execute("SELECT record, recalled FROM utilities WHERE ns = ?", (ns,)).fetchall()
+                rows = tx.execute(
+                    "SELECT record, recalled FROM utilities WHERE ns = ? ORDER BY record", (ns,)
+                ).fetchall()
             else:
                 rows = tx.execute(
                     "SELECT r.record, coalesce(u.recalled, 0) FROM records r LEFT JOIN utilities u "
@@ -226,22 +227,21 @@ class Governing:
         ground = self._ground
         with ground.database.read() as tx:
             ns = tx.namespace(ground.namespace)
-            found: dict[str, Any] = {"namespace": ground.namespace, "file": ground.database.path}
-            found["bytes"] = sum(
-                os.path.getsize(path)
-                for path in (ground.database.path, f"{ground.database.path}-wal")
-                if os.path.exists(path)
-            )
+            found: dict[str, Any] = {"namespace": ground.namespace, "address": ground.database.path}
+            found["bytes"] = ground.database.size()
             found["embedder"] = _embedder(tx, ns)
             found["reward_range"] = list(ground.reward_range)
             if ns is None:
                 return found
             found["memories"] = dict(
-                tx.execute("SELECT status, COUNT(*) FROM records WHERE ns = ? GROUP BY status", (ns,)).fetchall()
+                tx.execute(
+                    "SELECT status, COUNT(*) FROM records WHERE ns = ? GROUP BY status ORDER BY status", (ns,)
+                ).fetchall()
             )
             found["kinds"] = dict(
                 tx.execute(
-                    "SELECT kind, COUNT(*) FROM records WHERE ns = ? AND status = 'active' GROUP BY kind", (ns,)
+                    "SELECT kind, COUNT(*) FROM records WHERE ns = ? AND status = 'active' GROUP BY kind ORDER BY kind",
+                    (ns,),
                 ).fetchall()
             )
             found["links"] = tx.execute("SELECT COUNT(*) FROM links WHERE ns = ?", (ns,)).fetchone()[0]
@@ -276,7 +276,8 @@ def _sides(tx: Transaction, ns: int) -> dict[str, dict[str, float]]:
     rows = tx.execute(
         "SELECT t.side, COUNT(*), COUNT(o.reward), AVG(o.reward) FROM tasks t LEFT JOIN ("
         "SELECT task, AVG(reward) AS reward FROM outcomes WHERE ns = ? AND rank <> 'implicit' AND voided IS NULL "
-        "AND replaced IS NULL GROUP BY task) o ON o.task = t.id WHERE t.ns = ? GROUP BY t.side",
+        "AND replaced IS NULL GROUP BY task) o ON o.task = t.id WHERE t.ns = ? GROUP BY t.side "
+        "ORDER BY t.side",
         (ns, ns),
     ).fetchall()
     return {side: {"tasks": tasks, "credited": credited, "mean": mean} for side, tasks, credited, mean in rows}

@@ -1,10 +1,10 @@
 """Forgetting for good: no byte of a text is left in the file, and that is looked for.
 
 One transaction empties every row that holds the text: the record, its versions, tags, entries, words and vectors,
-reasons in the log, stored answers, queries in receipts. Then the log is brought into the file and cut, and file, -wal
-and -shm are searched for every run of 8 and of 16 bytes of it. Runs that other memories hold too say nothing and are
-passed over. Pages that were rearranged may keep old bytes in their gaps; if any are found the file is rebuilt (VACUUM)
-and searched again.
+reasons in the log, stored answers, queries in receipts. Then the store is searched for every run of 8 and of 16 bytes
+of it: a file whole, its log brought in and cut; of PostgreSQL, every row of the namespace (`store.erasing`). Runs that
+other memories hold too say nothing and are passed over. Pages that were rearranged may keep old bytes in their gaps; if
+any are found the file is rebuilt (VACUUM) and searched again.
 
 What is left is a tombstone with a salted hash, when it was, and numbers: what credit had taught, links, propensities.
 """
@@ -12,7 +12,6 @@ What is left is a tombstone with a salted hash, when it was, and numbers: what c
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,13 +19,14 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.errors import NoSuchRecord, StoreError, Unavailable
+from wayfare.errors import NoSuchRecord, StoreError
 from wayfare.memory.index import entries
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.receipts import blank_query
 from wayfare.memory.records import Record, checksum, content_hash
-from wayfare.memory.scanning import Runs, scan
+from wayfare.memory.scanning import Runs
 from wayfare.memory.store.database import Database, Transaction
+from wayfare.memory.store.erasing import Erasing
 from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, append_log, record_from, record_row
 
 __all__ = ["Purged", "purge"]
@@ -69,17 +69,18 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
     has ended, purge again; StoreError where bytes of the text are still found.
     """
     with database.write() as tx:
-        runs, hashed, own = _empty(tx, ns, id, time, actor, operation)
+        runs, hashed, own = _empty(tx, ns, id, time, actor, operation, database.erasing)
         rows = tx.execute("SELECT source FROM links WHERE ns = ? AND target = ? AND type = 'derived_from'", (ns, id))
         derived = tuple(sorted(source for (source,) in rows))
-    _cut_log(database)
-    scanned, found = scan(database.path, runs)
+    erasing = database.erasing
+    erasing.settle()
+    scanned, found = erasing.scan(runs)
     if found:
-        _rebuild(database)
-        _cut_log(database)
-        scanned, found = scan(database.path, runs)
+        if erasing.rebuild():
+            erasing.settle()
+            scanned, found = erasing.scan(runs)
         with database.read() as tx:  # it may have been said anew meanwhile
-            runs = runs.without(_held(tx, own))
+            runs = runs.without(_held(tx, own, erasing))
         found = [place for place in found if runs.has(place.run)]
     if found:
         where = ", ".join(f"{place.file} at byte {place.offset}" for place in found[:5])
@@ -87,7 +88,9 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
     return Purged(id, hashed, scanned, len(runs), derived)
 
 
-def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation: str) -> tuple[Runs, str, _Own]:
+def _empty(
+    tx: Transaction, ns: int, id: str, time: float, actor: str, operation: str, erasing: Erasing
+) -> tuple[Runs, str, _Own]:
     """Empty every row; the runs to look for, and the salted hash."""
     row = tx.execute(f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND id = ?", (ns, id)).fetchone()
     if row is None:
@@ -116,7 +119,7 @@ def _empty(tx: Transaction, ns: int, id: str, time: float, actor: str, operation
     tx.execute("UPDATE versions SET body = '', checksum = ? WHERE ns = ? AND id = ?", (checksum(""), ns, id))
     tx.execute("DELETE FROM tags WHERE record = ?", (number,))
     entries.scrub(tx, ns, number)
-    runs = runs.without(_held(tx, own))
+    runs = runs.without(_held(tx, own, erasing))
     _blank_log(tx, ns, id, runs)
     _blank_answers(tx, ns, id, runs)
     for ns_, seq, query in tx.execute("SELECT ns, seq, query FROM receipts WHERE query != ''").fetchall():
@@ -137,7 +140,7 @@ def _own_texts(tx: Transaction, ns: int, number: int, record: Record) -> set[str
     return texts | {text for (text,) in rows if text}
 
 
-def _held(tx: Transaction, own: _Own) -> Iterator[bytes]:
+def _held(tx: Transaction, own: _Own, erasing: Erasing) -> Iterator[bytes]:
     """What other memories of every namespace say, and the words of the index and of the tables themselves.
 
     Rows of the record itself are no excuse, but for its kind and id, which stay.
@@ -148,7 +151,6 @@ def _held(tx: Transaction, own: _Own) -> Iterator[bytes]:
         f"SELECT text FROM entries WHERE record != {own.number} AND coalesce(text, '') != ''",
         f"SELECT tag FROM tags WHERE record != {own.number}",
         "SELECT source || ' ' || target || ' ' || type || ' ' || evidence FROM links",
-        "SELECT coalesce(sql, '') FROM sqlite_master",
         "SELECT actor || ' ' || op || ' ' || operation || ' ' || body FROM log",
         "SELECT path || ' ' || settings FROM namespaces",
         "SELECT model FROM spaces",
@@ -159,6 +161,8 @@ def _held(tx: Transaction, own: _Own) -> Iterator[bytes]:
         "SELECT body FROM standing",
         "SELECT key FROM answers",
     )
+    for text in erasing.own_words(tx):
+        yield text.encode()
     for select in columns:
         for (text,) in tx.execute(select):
             yield text.encode()
@@ -194,25 +198,3 @@ def _blank_answers(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
                 "UPDATE answers SET answer = ?, checksum = ? WHERE ns = ? AND key = ?",
                 (text, checksum(key, request, text, time) if whole else stored, of, key),
             )
-
-
-def _cut_log(database: Database) -> None:
-    if not database.checkpoint():
-        raise Unavailable(
-            f"{database.path}: emptied, but another connection reads an older state, so that the text is still in the"
-            " -wal file; end that and purge again"
-        )
-
-
-def _rebuild(database: Database) -> None:
-    try:
-        connection = sqlite3.connect(database.path, isolation_level=None, timeout=database.timeout)
-        try:
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("VACUUM")
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise Unavailable(
-            f"{database.path}: emptied, but the file could not be rebuilt: {error}; purge again"
-        ) from error

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue, StoreError
-from wayfare.memory.index import vectors, words
+from wayfare.memory.index import server_side, vectors, words
 from wayfare.memory.index.following import Followed
 from wayfare.memory.index.queries import query_words
 from wayfare.memory.store.database import Database, Transaction
@@ -114,6 +114,9 @@ class NamespaceCache:
         given = np.ascontiguousarray(vector, np.float32)
         if given.ndim != 1 or not np.isfinite(np.dot(given, given)):
             raise BadValue("vector", f"shape {given.shape}", "one row of finite numbers")
+        database = self._database()
+        if database is not None and database.searches_vectors:
+            return self._nearest_there(database, given, k, mask, exact)
         with self._at() as (tx, known):
             space = known.space(tx)
             if space is None:
@@ -134,6 +137,23 @@ class NamespaceCache:
             if found is not None:
                 return found
         return vectors.nearest(space.matrix, given, rows, corpus.owners, k, allowed)
+
+    def _nearest_there(
+        self, database: Database, vector: NDArray[np.float32], k: int, mask: Flags | None, exact: bool
+    ) -> tuple[Whole, Floats]:
+        """The store itself searches; meanwhile nobody waits for the lock."""
+        with database.read() as tx:
+            with self._lock:
+                self._followed.refresh(tx)
+                space = self._followed.serving(tx)
+                corpus = self._followed.corpus(None)
+                allowed = self._followed.allowed(tx, mask)
+            if space is None:
+                return np.zeros(0, np.int64), np.zeros(0)
+            number, dimension = space
+            if dimension != len(vector):
+                raise BadValue("vector", f"{len(vector)} numbers", f"{dimension} numbers, as the space has")
+            return server_side.nearest(tx, self.ns, number, vector, corpus, k, allowed, exact)
 
     @property
     def approximation(self) -> dict[str, float] | None:

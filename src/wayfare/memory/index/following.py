@@ -241,15 +241,20 @@ class Followed:
         """Of the query's words that stand somewhere; None if the snapshot is too old to say."""
         return self._postings.find(tx, self.ns, counts, self.count)
 
-    def space(self, tx: Transaction) -> Space | None:
-        """The serving space with all its vectors so far; None where there is none."""
+    def serving(self, tx: Transaction) -> tuple[int, int] | None:
+        """Number and dimension of the space that recall reads; None where there is none."""
         row = tx.execute(
             "SELECT s.space, s.dimension FROM namespaces n JOIN spaces s ON s.space = n.space WHERE n.ns = ?",
             (self.ns,),
         ).fetchone()
-        if row is None:
+        return None if row is None else (int(row[0]), int(row[1]))
+
+    def space(self, tx: Transaction) -> Space | None:
+        """The serving space with all its vectors so far; None where there is none."""
+        served = self.serving(tx)
+        if served is None:
             return None
-        number, dimension = int(row[0]), int(row[1])
+        number, dimension = served
         if number != self._serving:  # the snapshot is from before the namespace moved to another embedder
             return self._filled(tx, Space(number, Matrix(dimension)))
         if self._space is None or self._space.matrix.rows < self.count:
@@ -296,11 +301,12 @@ class Followed:
         return allowed
 
     def _limit(self, tx: Transaction) -> int | None:
-        """The largest number of a record in a snapshot that is older than what is known here."""
-        row = tx.execute("SELECT sequence FROM namespaces WHERE ns = ?", (self.ns,)).fetchone()
+        """The largest number of a record in a snapshot that is older than what is known here: they ascend within a
+        namespace, where one writes at a time, and not between namespaces that are written at once."""
+        row = tx.execute("SELECT sequence, entries FROM namespaces WHERE ns = ?", (self.ns,)).fetchone()
         if row[0] >= self.sequence:
             return None
-        return int(tx.execute("SELECT coalesce(max(record), 0) FROM records").fetchone()[0])
+        return int(self._owners[: row[1]].max(initial=0))
 
     def mask(
         self,

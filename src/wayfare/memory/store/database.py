@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
 from wayfare.memory.store.blocks import Blocks
+from wayfare.memory.store.erasing import Erasing, FileErasing
 from wayfare.memory.store.schema import TABLES, VERSION
 from wayfare.memory.store.turnstile import Turnstile
 from wayfare.memory.store.vector_rows import VectorRows
@@ -199,6 +200,11 @@ class Database:
 
                 migrate(tx, version)
 
+    @property
+    def searches_vectors(self) -> bool:
+        """Whether the store itself finds the nearest vectors; else they are searched in this process's memory."""
+        return False
+
     def bound(self, namespace: str, also_read: Sequence[str] = ()) -> Database:
         """The handle of one namespace; of a file, whose statements name their namespace, the file itself."""
         return self
@@ -256,6 +262,15 @@ class Database:
             self._turn.release()
         for hook in tx._hooks:
             hook()
+
+    @property
+    def erasing(self) -> Erasing:
+        """What is beneath the rows, for a purge."""
+        return FileErasing(self)
+
+    def size(self) -> int:
+        """Bytes that it takes, of all namespaces."""
+        return _size(self.path) + _size(self.path + "-wal")
 
     def checkpoint(self) -> bool:
         """Bring the whole log into the file and empty it; False while another connection reads an older state."""

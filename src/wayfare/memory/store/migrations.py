@@ -16,7 +16,7 @@ from wayfare.memory.index.entries import entry_sum
 from wayfare.memory.records import checksum
 from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.schema import VERSION
+from wayfare.memory.store.schema import DOORS, VERSION
 
 __all__ = ["STEPS", "migrate"]
 
@@ -93,7 +93,14 @@ def _receipts(tx: Transaction) -> None:
     )
 
 
-STEPS: Mapping[int, Callable[[Transaction], None]] = {1: _frozen_by_itself, 2: _a_checksum_each}
+def _doors(tx: Transaction) -> None:
+    """3 -> 4: tokens of a server, how far upkeep has come, and where copies lie."""
+    for statement in DOORS.split(";\n"):
+        if statement.strip():
+            tx.execute(statement)
+
+
+STEPS: Mapping[int, Callable[[Transaction], None]] = {1: _frozen_by_itself, 2: _a_checksum_each, 3: _doors}
 """From a version to the next."""
 
 

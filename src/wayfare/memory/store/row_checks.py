@@ -36,6 +36,7 @@ Check = Callable[[Transaction, Findings], None]
 NEEDED = (
     "meta", "namespaces", "records", "versions", "tags", "links", "log", "answers", "spaces", "entries", "segments",
     "postings", "blocks", "utilities", "policies", "standing", "tasks", "receipts", "outcomes", "credits", "accounts",
+    "jobs", "copies", "tokens",
 )  # fmt: skip
 STATES = ("serving", "filling", "retired")
 REPLAY = "nothing a text depends on; memory.reset_utility(id), or --salvage, which replays"

@@ -16,6 +16,8 @@ A *namespace* is one tenant. Every row belongs to exactly one, by its integer `n
     policies, standing   recall policies ever used, and the state of the safe mixture
     tasks, receipts, outcomes   what was recalled, with which probability, and what came of it
     credits, accounts           how much of each outcome fell to each record, and to which actor's account
+    jobs, copies                how far upkeep has come; snapshots and exports that were made, and where they lie
+    tokens                      who may use a server, and for which namespace: the one table that is no tenant's
 
 Sequence numbers are drawn from `namespaces.sequence` inside the writing transaction: its lock orders commits, so that a
 reader who has seen number s has seen every change up to s.
@@ -23,12 +25,42 @@ reader who has seen number s has seen every change up to s.
 
 from __future__ import annotations
 
-__all__ = ["TABLES", "VERSION"]
+__all__ = ["DOORS", "TABLES", "VERSION"]
 
-VERSION = 3
+VERSION = 4
 """Of these tables; an older file is brought forward by `migrations`."""
 
-TABLES = """
+DOORS = """
+CREATE TABLE jobs (
+    ns INTEGER NOT NULL, name TEXT NOT NULL,        -- of a kind of upkeep, with the digest of its settings
+    through INTEGER NOT NULL,               -- seq of the last change of the namespace that it has seen
+    body TEXT NOT NULL,                     -- JSON: where it stands
+    updated_at REAL NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, name)
+) WITHOUT ROWID;
+
+CREATE TABLE copies (
+    ns INTEGER NOT NULL, id TEXT NOT NULL,          -- ULID
+    what TEXT NOT NULL,                     -- snapshot | export | backup
+    label TEXT NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL,
+    seq INTEGER NOT NULL, created_at REAL NOT NULL, gone_at REAL,      -- gone_at: when it was deleted
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, id)
+) WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,                    -- the part of the token that may be shown
+    hash BLOB NOT NULL,                     -- of its secret part, which is nowhere
+    name TEXT NOT NULL,                     -- whose it is: the actor of what is done with it
+    namespace TEXT NOT NULL, also_read TEXT NOT NULL, scopes TEXT NOT NULL,   -- lists as JSON
+    created_at REAL NOT NULL, expires_at REAL, revoked_at REAL,
+    checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+"""Those that came with version 4."""
+
+TABLES = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE namespaces (
@@ -209,3 +241,5 @@ CREATE TABLE accounts (
     PRIMARY KEY (ns, record, day, actor)
 ) WITHOUT ROWID;
 """
+    + DOORS
+)

@@ -7,12 +7,12 @@ belong to: its ordinal in the namespace, and the space. An entry whose vector is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rows", "Vector", "VectorRows"]
+__all__ = ["Rows", "SearchedRows", "Vector", "VectorRows"]
 
 Vector = NDArray[np.float32]
 Rows = NDArray[np.float32]
@@ -43,4 +43,18 @@ class VectorRows(Protocol):
         """Drop some vectors of the namespace's retired spaces, as many as one transaction should.
 
         Returns how many rows of a table went: 0 once nothing is left.
+        """
+
+
+@runtime_checkable
+class SearchedRows(VectorRows, Protocol):
+    """Of a store that finds the nearest by itself."""
+
+    def nearest(
+        self, ns: int, space: int, vector: Vector, take: int, count: int, among: NDArray[np.int64] | None, exact: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `take` entries of the largest dot product with `vector` [D]: ordinals, best first, and their vectors.
+
+        count: entries of the namespace        among: only these ordinals; None: all
+        exact: not by an index, which may name others, or too few
         """

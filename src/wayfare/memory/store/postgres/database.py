@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from wayfare.errors import BadValue, ReadOnly, StoreError, Unavailable
 from wayfare.memory.store.database import SYNCHRONOUS, Database, Transaction
 from wayfare.memory.store.postgres.driver import psycopg, without_password
+from wayfare.memory.store.postgres.erasing import PostgresErasing
 from wayfare.memory.store.postgres.errors import UNCERTAIN, lost, named
 from wayfare.memory.store.postgres.installing import privileged
 from wayfare.memory.store.postgres.pools import LARGEST, pool_for
@@ -107,7 +108,8 @@ class PostgresDatabase(Database):
 
     address: postgresql://..., of a role that can see nothing but what row-level security lets it
     synchronous: FULL waits for the disk at every commit; NORMAL may lose the last commits if the server dies
-    timeout: seconds to wait for another writer of the namespace        admin: any role may be used, to look or to repair
+    timeout: seconds to wait for another writer of the namespace
+    admin: any role may be used, to look or to repair
 
     Raises: BadValue for arguments, and a role that sees every tenant's rows; StoreError where there are no tables, or
     of another version; Unavailable.
@@ -169,6 +171,10 @@ class PostgresDatabase(Database):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def searches_vectors(self) -> bool:
+        return True
 
     def bound(self, namespace: str, also_read: Sequence[str] = ()) -> PostgresDatabase:
         """The handle of one namespace: what it reads and writes is that namespace's, and no other's."""
@@ -246,8 +252,10 @@ class PostgresDatabase(Database):
             raise named(error, self.path) from error
 
     def _begun(self, writing: bool) -> Any:
-        """A connection within a transaction that has said for whom it speaks. Those that the server has closed meanwhile
-        are passed over: nothing has been done on them."""
+        """A connection within a transaction that has said for whom it speaks.
+
+        Those that the server has closed meanwhile are passed over: nothing has been done on them.
+        """
         self._mine()
         for left in range(LARGEST, -1, -1):
             connection = self._pool.take(self.timeout)
@@ -289,6 +297,29 @@ class PostgresDatabase(Database):
             f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT {said};"
             f" SELECT ns FROM namespaces WHERE path = {path} FOR UPDATE"
         )
+
+    @property
+    def erasing(self) -> PostgresErasing:
+        return PostgresErasing(self)
+
+    @contextmanager
+    def lent(self) -> Iterator[Any]:
+        """A connection outside any transaction."""
+        self._mine()
+        connection = self._pool.take(self.timeout)
+        try:
+            yield connection
+        finally:
+            self._pool.give(connection)
+
+    def size(self) -> int:
+        with self.read() as tx:
+            (found,) = tx.execute(
+                "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::BIGINT FROM pg_class c"
+                " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relkind = 'r'",
+                (SCHEMA,),
+            ).fetchone()
+        return int(found)
 
     def _inside(self) -> PostgresTransaction | None:
         return self._current.transaction if self._current.pid == os.getpid() else None

@@ -28,7 +28,7 @@ def named(error: Exception, path: str) -> StoreError | BadValue:
     """path: of the database, without a password"""
     state = str(getattr(error, "sqlstate", None) or "")
     text = " ".join(str(error).split())
-    if "NUL" in text and "0x00" in text or state == "22021":
+    if ("NUL" in text and "0x00" in text) or state == "22021":
         return BadValue("text", "a text with the character NUL", "without it: PostgreSQL cannot store it")
     if state == "55P03":
         return Unavailable(f"{path}: another writer of the namespace has kept it for too long; nothing was changed")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wayfare.errors import BadValue, StoreError
 from wayfare.memory.store.postgres.driver import psycopg, without_password
 from wayfare.memory.store.postgres.errors import named
-from wayfare.memory.store.postgres.schema import SCHEMA, for_installing, table_names
+from wayfare.memory.store.postgres.schema import SCHEMA, WITHOUT_TENANT, for_installing, table_names
 from wayfare.memory.store.schema import VERSION
 
 if TYPE_CHECKING:
@@ -128,12 +128,14 @@ def _admit(connection: Connection[tuple[object, ...]], role: str, password: str 
     connection.execute("INSERT INTO wayfare.roles (role) VALUES (%s) ON CONFLICT DO NOTHING", (role,))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA wayfare TO {}").format(name))
     connection.execute(sql.SQL("GRANT SELECT ON wayfare.meta TO {}").format(name))
+    # A server asks who is calling before it knows for which namespace.
+    connection.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON wayfare.tokens TO {}").format(name))
     for function in ("own_namespace()", "readable_namespaces()", "make_vectors(INTEGER)"):
         connection.execute(sql.SQL(f"GRANT EXECUTE ON FUNCTION wayfare.{function} TO {{}}").format(name))
     made = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'wayfare'").fetchall()
     names = [str(each) for (each,) in made]
     for table in names:
-        if table in table_names() and table != "meta" or table.startswith("vectors_"):
+        if table.startswith("vectors_") or (table in table_names() and table not in WITHOUT_TENANT):
             connection.execute("SELECT wayfare.admit(%s, %s)", (role, table))
 
 

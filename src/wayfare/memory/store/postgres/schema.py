@@ -28,7 +28,7 @@ MOST_DIMENSIONS = 16_000
 NUMBERED = {"namespaces": "ns", "records": "record", "spaces": "space"}
 """Tables whose key is drawn by the database."""
 LEFT_OUT = {"blocks"}
-WITHOUT_TENANT = {"meta"}
+WITHOUT_TENANT = {"meta", "tokens"}
 _TYPES = {"INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION", "TEXT": 'TEXT COLLATE "C"', "BLOB": "BYTEA"}
 
 

@@ -72,9 +72,7 @@ class PostgresVectors:
         """As `VectorRows.erase`; no row is left."""
         wanted = [int(ordinal) for ordinal in ordinals]
         for dimension in self._dimensions(ns):
-            self._tx.execute(
-                f"DELETE FROM {vector_table(dimension)} WHERE ns = ? AND ordinal = ANY(?)", (ns, wanted)
-            )
+            self._tx.execute(f"DELETE FROM {vector_table(dimension)} WHERE ns = ? AND ordinal = ANY(?)", (ns, wanted))
 
     def one(self, ns: int, space: int, ordinal: int) -> Vector | None:
         """As `VectorRows.one`."""
@@ -85,7 +83,7 @@ class PostgresVectors:
             f"SELECT embedding FROM {vector_table(dimension)} WHERE ns = ? AND space = ? AND ordinal = ?",
             (ns, space, int(ordinal)),
         ).fetchone()
-        return None if row is None else np.asarray(row[0], np.float32)
+        return None if row is None else row[0].to_numpy()
 
     def between(self, ns: int, space: int, dimension: int, first: int, end: int) -> Iterator[tuple[int, Rows]]:
         """As `VectorRows.between`, a part a stretch of ordinals; an entry without a vector is a row of zeros."""
@@ -101,7 +99,7 @@ class PostgresVectors:
             if found:
                 rows = np.zeros((stop - start, dimension), np.float32)
                 for ordinal, vector in found:
-                    rows[ordinal - start] = vector
+                    rows[ordinal - start] = vector.to_numpy()
                 yield start, rows
 
     def drop_retired(self, ns: int) -> int:
@@ -149,7 +147,7 @@ class PostgresVectors:
             f"SELECT ordinal, embedding FROM {table} WHERE {where} ORDER BY {order} LIMIT ?", (*given, vector, take)
         ).fetchall()
         ordinals = np.array([ordinal for ordinal, _ in rows], np.int64)
-        found = np.array([each for _, each in rows], np.float32).reshape(len(rows), dimension)
+        found = np.array([each.to_numpy() for _, each in rows], np.float32).reshape(len(rows), dimension)
         return ordinals, found
 
     def _indexed(self, space: int, dimension: int, count: int) -> bool:
