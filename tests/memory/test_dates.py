@@ -42,25 +42,25 @@ def found(memory: Memory, query: str) -> list[str]:
     return [item.record.content for item in memory.recall(query, k=3, policy="similarity")]
 
 
-def test_what_happened_at_the_time_comes_before_what_happened_at_another(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_what_happened_at_the_time_comes_before_what_happened_at_another(address) -> None:
+    with Memory(address) as memory:
         memory.remember("the team chose a vendor for the parts", event=at(2023, 1, 9))
         memory.remember("the team chose a vendor for parts and for tools", event=at(2023, 5, 9))
         assert found(memory, "which vendor for the parts did the team choose")[0].endswith("the parts")
         assert found(memory, "which vendor for the parts did the team choose in May 2023")[0].endswith("tools")
-    with Memory(tmp_path / "a.db", weights={"dates": 0.0}) as memory:
+    with Memory(address, weights={"dates": 0.0}) as memory:
         assert found(memory, "which vendor for the parts did the team choose in May 2023")[0].endswith("the parts")
 
 
-def test_an_event_that_lasts_through_the_time_belongs_to_it(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_an_event_that_lasts_through_the_time_belongs_to_it(address) -> None:
+    with Memory(address) as memory:
         memory.remember("the team chose a vendor for the parts", event=at(2023, 1, 9))
         memory.remember("the team chose a vendor for parts and for tools", event=(at(2023, 4, 1), at(2023, 8, 1)))
         assert found(memory, "which vendor for the parts in May 2023")[0].endswith("tools")
 
 
-def test_a_date_at_which_nothing_happened_changes_nothing(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_a_date_at_which_nothing_happened_changes_nothing(address) -> None:
+    with Memory(address) as memory:
         memory.remember("the vendor of the parts", event=at(2023, 1, 9))
         memory.remember("the format of invoices for May 2024")
         for query in ("vendor of parts in May 2024", "format of invoices, May 2024"):

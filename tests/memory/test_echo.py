@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from tests.memory.stores import opened
 from wayfare.memory.echo import echo_of
 from wayfare.memory.engine import Engine
 from wayfare.memory.operations import Add, Noop
 from wayfare.memory.records import Record
-from wayfare.memory.store.database import Database
 
 FACT = "The user prefers Vim over Emacs and works from the Berlin office on Tuesdays"
 
@@ -53,8 +51,8 @@ def test_nothing_shown_nothing_echoed() -> None:
     assert echo_of("Reset the cache", shown("Never reset the cache")) is None
 
 
-def test_668_restatements_of_one_recalled_text_leave_one_record(tmp_path: Path) -> None:
-    engine = Engine(Database(tmp_path / "agent.db", synchronous="NORMAL"), "default")
+def test_668_restatements_of_one_recalled_text_leave_one_record(address: str) -> None:
+    engine = Engine(opened(address), "default")
     first = engine.plan_and_add([Add(FACT)])[0].id
     beginnings = ["", "As recalled: ", "I recall that ", "So ", "It is so that ", "What we have is that "]
     endings = ["", ".", "!", " .", "...", " (again)"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.memory.stores import opened
 from wayfare.errors import BadValue, NoSuchRecord, OutcomeConflict, ReadOnly, StoreError, VersionConflict
 from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.engine import Engine
@@ -33,16 +32,8 @@ from wayfare.memory.operations import (
     Update,
 )
 from wayfare.memory.records import Key, Link, Provenance, normalised
-from wayfare.memory.store.database import Database
 
 NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database(tmp_path_factory.mktemp("engine") / "agent.db", synchronous="NORMAL")
-    yield opened
-    opened.close()
 
 
 @dataclass
@@ -54,12 +45,12 @@ class Clock:
         return self.now
 
 
-def engine(database: Database, **given: Any) -> Engine:
+def engine(database: Any, **given: Any) -> Engine:
     """Over a namespace of its own."""
     return Engine(database, f"n{next(NUMBERS)}", clock=Clock(), **given)
 
 
-def with_vectors(database: Database, embedder: Any = None, **given: Any) -> Engine:
+def with_vectors(database: Any, embedder: Any = None, **given: Any) -> Engine:
     embedder = embedder or Lexical(64)
     made = engine(database, embedder=embedder, **given)
     serve(made, embedder)
@@ -231,7 +222,7 @@ calls = st.tuples(
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(calls, max_size=10))
-def test_a_store_is_what_a_plain_model_of_it_is(database: Database, script: list[Any]) -> None:
+def test_a_store_is_what_a_plain_model_of_it_is(database: Any, script: list[Any]) -> None:
     made, plain = engine(database), Plain()
     for ops, expect, key in script:
         time = made.clock.now + 1.0  # type: ignore[attr-defined]
@@ -298,7 +289,7 @@ def check(made: Engine, plain: Plain) -> None:
             assert set(found(made, word)) == wanted
 
 
-def test_a_page_goes_on_where_the_one_before_ended(database: Database) -> None:
+def test_a_page_goes_on_where_the_one_before_ended(database: Any) -> None:
     made = engine(database)
     ids = [add(made, f"text {i}", kind="odd" if i % 2 else "even", event_from=float(i)) for i in range(25)]
     seen, after = [], None
@@ -319,7 +310,7 @@ def test_a_page_goes_on_where_the_one_before_ended(database: Database) -> None:
             made.list(**bad)
 
 
-def test_an_exact_duplicate_is_a_noop_with_its_reason_and_a_word_more_is_not(database: Database) -> None:
+def test_an_exact_duplicate_is_a_noop_with_its_reason_and_a_word_more_is_not(database: Any) -> None:
     made = engine(database)
     first = made.plan_and_add([Add("Flush the cache"), Add("flush  the CACHE"), Add("flush the cache now")])
     assert [each.op for each in first] == ["ADD", "NOOP", "ADD"]
@@ -330,7 +321,7 @@ def test_an_exact_duplicate_is_a_noop_with_its_reason_and_a_word_more_is_not(dat
     assert made.plan_and_add([Add("flush the cache")])[0].op == "ADD"
 
 
-def test_a_key_with_the_same_request_answers_again_and_with_another_is_refused(database: Database) -> None:
+def test_a_key_with_the_same_request_answers_again_and_with_another_is_refused(database: Any) -> None:
     made = engine(database)
     first = made.plan_and_add([Add("one")], idempotency_key="k")
     made.apply([Update(first[0].id, {"content": "two"})])
@@ -344,7 +335,7 @@ def test_a_key_with_the_same_request_answers_again_and_with_another_is_refused(d
             other()
 
 
-def test_a_failed_operation_takes_all_of_its_call_back(database: Database) -> None:
+def test_a_failed_operation_takes_all_of_its_call_back(database: Any) -> None:
     made = engine(database)
     id = add(made, "stands")
     before = log(made)
@@ -360,7 +351,7 @@ def test_a_failed_operation_takes_all_of_its_call_back(database: Database) -> No
     assert log(made) == before
 
 
-def test_a_changed_text_and_changed_keys_are_what_is_found(database: Database) -> None:
+def test_a_changed_text_and_changed_keys_are_what_is_found(database: Any) -> None:
     made = engine(database)
     id = add(made, "apples", keys=(Key("intent", "fruit"),), context="yesterday in the orchard")
     assert found(made, "fruit") == found(made, "orchard") == found(made, "apples") == [id]
@@ -375,7 +366,7 @@ def test_a_changed_text_and_changed_keys_are_what_is_found(database: Database) -
     assert [step.version for step in made.history(id)] == [1, 2, 3, 4, 5]
 
 
-def test_a_record_that_would_say_what_another_says_is_refused(database: Database) -> None:
+def test_a_record_that_would_say_what_another_says_is_refused(database: Any) -> None:
     made = engine(database)
     one, two = add(made, "one"), add(made, "two")
     with pytest.raises(StoreError, match=f"memory {one} already says"):
@@ -386,7 +377,7 @@ def test_a_record_that_would_say_what_another_says_is_refused(database: Database
         made.apply([Add("three", id=one)])
 
 
-def test_a_superseded_record_ends_where_its_follower_begins(database: Database) -> None:
+def test_a_superseded_record_ends_where_its_follower_begins(database: Any) -> None:
     made = engine(database)
     old = add(made, "lives in Rome", valid_from=10.0)
     result = made.apply([Supersede(old, Add("lives in Oslo"), "moved", at=50.0)])[0]
@@ -401,7 +392,7 @@ def test_a_superseded_record_ends_where_its_follower_begins(database: Database) 
     assert found(made, "lives") == [early.id]
 
 
-def test_a_merge_keeps_all_provenance_and_can_be_undone(database: Database) -> None:
+def test_a_merge_keeps_all_provenance_and_can_be_undone(database: Any) -> None:
     made = with_vectors(database)
     a = add(made, "cache must be flushed", provenance=(Provenance("log:1"),), keys=(Key("intent", "login"),))
     b = add(made, "flush caches first", provenance=(Provenance("log:2", (0, 5)),))
@@ -418,7 +409,7 @@ def test_a_merge_keeps_all_provenance_and_can_be_undone(database: Database) -> N
     with made.database.read() as tx:
         ns = tx.namespace(made.namespace)
         assert ns is not None
-        numbers, scores = caches(database)[ns].nearest(Lexical(64).embed_query("flush caches first"), 1)
+        numbers, scores = caches(made.database)[ns].nearest(Lexical(64).embed_query("flush caches first"), 1)
         assert scores[0] == pytest.approx(1.0) and tx.execute(
             "SELECT id FROM records WHERE record = ?", (int(numbers[0]),)
         ).fetchone() == (b,)
@@ -426,7 +417,7 @@ def test_a_merge_keeps_all_provenance_and_can_be_undone(database: Database) -> N
         made.undo_merge(whole.id)
 
 
-def test_a_merge_into_a_record_that_stands_is_undone_to_what_it_was(database: Database) -> None:
+def test_a_merge_into_a_record_that_stands_is_undone_to_what_it_was(database: Any) -> None:
     made = engine(database)
     a = add(made, "one", provenance=(Provenance("x"),))
     b = add(made, "two", provenance=(Provenance("y"),))
@@ -441,7 +432,7 @@ def test_a_merge_into_a_record_that_stands_is_undone_to_what_it_was(database: Da
     assert made.get(a).status == made.get(c).status == "active" and made.get(b).status == "superseded"
 
 
-def test_parents_are_linked_and_have_to_exist_here_or_where_is_read(database: Database) -> None:
+def test_parents_are_linked_and_have_to_exist_here_or_where_is_read(database: Any) -> None:
     shared, other = engine(database), engine(database)
     parent, foreign = add(shared, "shared wisdom"), add(other, "not for you")
     made = engine(database, also_read=[shared.namespace])
@@ -462,7 +453,7 @@ def test_parents_are_linked_and_have_to_exist_here_or_where_is_read(database: Da
     assert len(made.list().records) == 1 and shared.get(parent).content == "shared wisdom"
 
 
-def test_links_hold_for_a_while_and_go_with_their_ends(database: Database) -> None:
+def test_links_hold_for_a_while_and_go_with_their_ends(database: Any) -> None:
     made = engine(database)
     a, b, c = (add(made, text) for text in ("a", "b", "c"))
     made.apply([AddLink(Link(a, b, "causes", 0.5, ("e",), 1.0, 5.0)), AddLink(Link(c, a, "near"))])
@@ -479,7 +470,7 @@ def test_links_hold_for_a_while_and_go_with_their_ends(database: Database) -> No
             made.links(a, **bad)
 
 
-def test_vectors_are_of_the_space_that_serves_when_they_are_written(database: Database) -> None:
+def test_vectors_are_of_the_space_that_serves_when_they_are_written(database: Any) -> None:
     class Moving:
         """Another embedder takes over while this one works."""
 
@@ -497,15 +488,15 @@ def test_vectors_are_of_the_space_that_serves_when_they_are_written(database: Da
     moved: list[bool] = []
     made = with_vectors(database, Moving())
     id = add(made, "a text between two models")
-    with database.read() as tx:
+    with made.database.read() as tx:
         ns = tx.namespace(made.namespace)
         assert ns is not None
-        numbers, scores = caches(database)[ns].nearest(Lexical(32).embed_query("a text between two models"), 1)
+        numbers, scores = caches(made.database)[ns].nearest(Lexical(32).embed_query("a text between two models"), 1)
         assert moved and scores[0] == pytest.approx(1.0)
         assert tx.execute("SELECT id FROM records WHERE record = ?", (int(numbers[0]),)).fetchone() == (id,)
 
 
-def test_an_embedder_that_fails_leaves_everything_as_it_was(database: Database) -> None:
+def test_an_embedder_that_fails_leaves_everything_as_it_was(database: Any) -> None:
     class Broken(Lexical):
         def embed(self, texts: Any) -> NDArray[np.float32]:
             raise OSError("no answer")
@@ -516,7 +507,7 @@ def test_an_embedder_that_fails_leaves_everything_as_it_was(database: Database) 
     assert log(made) == [] and made.list().records == ()
 
 
-def test_a_costly_embedder_is_not_asked_for_what_is_known(database: Database) -> None:
+def test_a_costly_embedder_is_not_asked_for_what_is_known(database: Any) -> None:
     asked: list[str] = []
 
     class Costly(Lexical):
@@ -532,24 +523,22 @@ def test_a_costly_embedder_is_not_asked_for_what_is_known(database: Database) ->
     assert asked == ["the same", "another"]
 
 
-def test_nothing_is_written_through_a_handle_that_only_reads(tmp_path: Path) -> None:
-    path = tmp_path / "agent.db"
-    writer = Engine(Database(path), "default")
+def test_nothing_is_written_through_a_handle_that_only_reads(address: str) -> None:
+    writer = Engine(opened(address), "default")
     id = add(writer, "text")
-    reader = Engine(Database(path, read_only=True), "default")
+    reader = Engine(opened(address, read_only=True), "default")
     assert reader.get(id).content == "text"
     for bad in (lambda: add(reader, "x"), lambda: reader.forget(id), lambda: reader.purge(id)):
         with pytest.raises(ReadOnly):
             bad()
-    empty = Engine(Database(path, read_only=True), "nobody")
+    empty = Engine(opened(address, read_only=True), "nobody")
     assert empty.list().records == ()
     with pytest.raises(NoSuchRecord):
         empty.get(id)
 
 
-def test_threads_and_processes_store_one_text_once(tmp_path: Path) -> None:
-    path = tmp_path / "agent.db"
-    made = Engine(Database(path, synchronous="NORMAL"), "default")
+def test_threads_and_processes_store_one_text_once(address: str) -> None:
+    made = Engine(opened(address), "default")
 
     def store() -> None:
         for i in range(30):
@@ -572,15 +561,15 @@ def test_threads_and_processes_store_one_text_once(tmp_path: Path) -> None:
     assert [row[0] for row in log(made)].count("ADD") == 30 and len(log(made)) == 120
 
 
-def test_a_single_add_takes_few_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wayfare.memory.store.database import Transaction
-
+def test_a_single_add_takes_few_statements(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made = with_vectors(database)
     add(made, "first")
+    with made.database.read() as tx:
+        Transaction = type(tx)
     statements: list[str] = []
     original = Transaction.execute
 
-    def counted(self: Transaction, sql: str, parameters: Any = ()) -> Any:
+    def counted(self: Any, sql: str, parameters: Any = ()) -> Any:
         statements.append(sql)
         return original(self, sql, parameters)
 

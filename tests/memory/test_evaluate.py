@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.memory.stores import opened
 from wayfare.draws import Stream
 from wayfare.errors import BadValue, Damaged
 from wayfare.explore.rules.slates import SlateMixture
@@ -21,7 +22,6 @@ from wayfare.memory.memory import Memory
 from wayfare.memory.outcomes import Outcome, post
 from wayfare.memory.policy import BASELINE, FEATURES, Candidates, Policy
 from wayfare.memory.receipts import Receipt, as_logged, thin, write_receipt
-from wayfare.memory.store.database import Database
 from wayfare.memory.store.rows import append_log
 
 N, K = 7, 2
@@ -37,10 +37,10 @@ SETS = list(combinations(range(N), K))
 class World:
     """Six situations; what a memory is worth is in its credits, and half of the time not in its relevance."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path / "m.db", synchronous="NORMAL")
+    def __init__(self, database: Any, namespace: str = "default") -> None:
+        self.opened, self.database = database, database.bound(namespace)
         with self.database.write() as tx:
-            ns = tx.namespace("default", create=True)
+            ns = tx.namespace(namespace, create=True)
             assert ns is not None
             self.ns = ns
         stream = Stream(4, "world")
@@ -128,8 +128,12 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(address: str) -> Iterator[World]:
+    database = opened(address)
+    made = World(database)
+    yield made
+    made.database.close()
+    database.close()
 
 
 def test_what_another_policy_would_have_earned_is_in_the_interval(world: World) -> None:
@@ -360,12 +364,7 @@ def test_what_the_log_cannot_have_shown_is_refused_in_one_sentence(world: World)
 def test_another_namespace_changes_nothing(world: World) -> None:
     world.live(60)
     before = world.evaluate().to_json()
-    own = world.ns
-    with world.database.write() as tx:
-        other = tx.namespace("other", create=True)
-    world.ns, world.count = other, 0  # type: ignore[assignment]
-    world.live(40)
-    world.ns = own
+    World(world.opened, "other").live(40)
     assert world.evaluate().to_json() == before
 
 
@@ -399,8 +398,8 @@ def _live(memory: Memory, first: int, tasks: int, worth: dict[str, float]) -> fl
     return earned / tasks
 
 
-def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "agent.db", synchronous="NORMAL")
+def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(address: str) -> None:
+    memory = Memory(address, synchronous="NORMAL")
     texts = [_advice(topic, fix) for topic in TOPICS for fix in range(FIXES)]
     worth_of = {text: 0.9 if place % FIXES in (2, 6) else 0.2 for place, text in enumerate(texts)}
     past = [PastTask(f"advice {i}", text, float(i < 10 * worth_of[text])) for text in texts for i in range(10)]
@@ -412,7 +411,7 @@ def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(t
     with memory._ground.database.read() as tx:
         told = evaluate(tx, memory._ground.ns, target)  # type: ignore[arg-type]
     assert told.estimate.n == 600
-    other = Memory(tmp_path / "agent.db", policy=target, synchronous="NORMAL")
+    other = Memory(address, policy=target, synchronous="NORMAL")
     live = _live(other, 1_000, 600, worth)
     error = 1.96 * (live * (1 - live) / 600) ** 0.5
     assert told.low - error <= live <= told.high + error
@@ -420,11 +419,11 @@ def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(t
     assert "more than the log earned" in told.text
 
 
-def test_sets_that_are_possible_but_never_come_up_are_not_taken_as_known(tmp_path: Path) -> None:
+def test_sets_that_are_possible_but_never_come_up_are_not_taken_as_known(address: str) -> None:
     """Half of the tasks show what the target would, half practically never: the weights' mean gives it away."""
     texts = {"apple alpha": 0.2, "apple beta gamma": 0.9, "stone alpha": 0.5, "stone beta gamma": 0.1}
     logging = Policy("boltzmann", explore=0.002, **NUMBERS)
-    with Memory(tmp_path / "a.db", synchronous="NORMAL", policy=logging) as memory:
+    with Memory(address, synchronous="NORMAL", policy=logging) as memory:
         ids = {text: memory.remember(text).id for text in texts}
         for _ in range(10):  # what was learned: for apples the less relevant is better
             for text, worth in texts.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,8 +191,8 @@ PAST = [
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Memory:
-    return Memory(tmp_path / "agent.db")
+def memory(address: str) -> Memory:
+    return Memory(address)
 
 
 def test_each_text_is_remembered_once_and_every_task_credits_it(memory: Memory) -> None:
@@ -243,14 +244,16 @@ def test_what_was_imported_can_be_taken_out_again(memory: Memory) -> None:
     assert all(record.utility.n == 0 for record in memory.list().records)
 
 
-def test_a_reward_out_of_range_is_named_by_its_line_and_nothing_is_imported(tmp_path: Path, memory: Memory) -> None:
+def test_a_reward_out_of_range_is_named_by_its_line_and_nothing_is_imported(
+    tmp_path: Path, memory: Memory, new_address: Callable[[], str]
+) -> None:
     file = _file(tmp_path, HEADER + "q,one text,1,,\nq,another text,1.5,,\n")
     with pytest.raises(BadValue, match=r"tasks\.csv line 3: reward"):
         imported(memory, read_tasks(file))
     assert not memory.list().records
     with pytest.raises(BadValue, match="one task"):
         imported(memory, [])
-    wide = Memory(tmp_path / "wide.db", reward_range=(0.0, 2.0))
+    wide = Memory(new_address(), reward_range=(0.0, 2.0))
     imported(wide, read_tasks(file))
     assert {record.utility.total for record in wide.list().records} == {0.5, 0.75}
 
@@ -264,11 +267,11 @@ def test_another_reward_for_the_same_task_is_refused_before_anything_is_written(
     assert [(record, record.utility) for record in memory.list().records] == before
 
 
-def test_a_read_only_memory_imports_nothing(tmp_path: Path, memory: Memory) -> None:
+def test_a_read_only_memory_imports_nothing(address: str, memory: Memory) -> None:
     memory.remember("something")
     memory.close()
     with pytest.raises(ReadOnly):
-        imported(Memory(tmp_path / "agent.db", read_only=True), PAST)
+        imported(Memory(address, read_only=True), PAST)
 
 
 def test_a_frozen_memory_learns_of_an_import_when_it_thaws(memory: Memory) -> None:

@@ -8,6 +8,7 @@ rho = 0, and `test_it_learns_which_memory_helps`, `test_another_policy_is_judged
 from __future__ import annotations
 
 import json
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,12 +21,13 @@ from wayfare.memory import CreditRule, Memory, Policy
 from wayfare.memory.credit import replay, shares
 from wayfare.memory.standing import coin, read_standing
 
+NUMBERS = count()
 GOOD, BAD = "Reissue the token to end the fault", "The login fault: restart the login service against the fault"
 """What helps is worded worse than what does not."""
 
 
-def desk(path, **given) -> Memory:
-    memory = Memory(path, synchronous="NORMAL", **given)
+def desk(address, **given) -> Memory:
+    memory = Memory(address, synchronous="NORMAL", **given)
     memory.remember_many([GOOD, BAD])
     return memory
 
@@ -50,18 +52,18 @@ def utilities(memory: Memory) -> list[tuple[object, ...]]:
     ]
 
 
-def test_it_learns_which_memory_helps(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_it_learns_which_memory_helps(address, new_address) -> None:
+    with desk(address) as memory:
         assert memory.recall("login fault", k=1, policy="similarity").items[0].record.content == BAD
         work(memory, 250)
         assert work(memory, 150, first=250) > 0.7
         assert memory.recall("login fault", k=1, policy="thompson", task="x").items[0].record.content == GOOD
-    with desk(tmp_path / "b.db", policy="similarity") as memory:
+    with desk(new_address(), policy="similarity") as memory:
         assert work(memory, 150, first=250) < 0.2
 
 
-def test_a_first_credit_changes_the_next_recall(tmp_path) -> None:
-    with desk(tmp_path / "a.db", policy=Policy("thompson", explore=0.0)) as memory:
+def test_a_first_credit_changes_the_next_recall(address) -> None:
+    with desk(address, policy=Policy("thompson", explore=0.0)) as memory:
         assert memory.recall("login fault", k=1).items[0].record.content == BAD
         for i in range(4):
             recall = memory.recall("login fault", k=2, task=f"t{i}")
@@ -71,20 +73,20 @@ def test_a_first_credit_changes_the_next_recall(tmp_path) -> None:
         assert memory.recall("login fault", k=1).items[0].record.content == GOOD
 
 
-def test_another_policy_is_judged_from_the_log(tmp_path) -> None:
+def test_another_policy_is_judged_from_the_log(address, new_address) -> None:
     """The interval from one policy's log holds what the other then earns when it is run live."""
     logged = Policy("epsilon", explore=0.5)
-    with desk(tmp_path / "a.db", policy=logged) as memory:
+    with desk(address, policy=logged) as memory:
         work(memory, 400)
         found = memory.evaluate("similarity")
         assert found.low <= 0.1 + 1e-9 <= found.high or found.low <= 0.13 <= found.high
-    with desk(tmp_path / "b.db", policy="similarity") as live:
+    with desk(new_address(), policy="similarity") as live:
         earned = work(live, 400, seed=1)
     assert found.low <= earned <= found.high and found.high - found.low < 0.3
 
 
-def test_the_baseline_keeps_what_the_floor_promises(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_the_baseline_keeps_what_the_floor_promises(address) -> None:
+    with desk(address) as memory:
         for _ in range(5):
             work(memory, 12, first=memory.stats()["recalls"])
             stats = memory.stats()["floor"]
@@ -107,8 +109,9 @@ actions = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions)
-def test_utilities_are_always_what_a_replay_of_the_log_gives(tmp_path_factory, actions) -> None:
-    with Memory(tmp_path_factory.mktemp("m") / "a.db", synchronous="NORMAL", clock=Clock()) as memory:
+def test_utilities_are_always_what_a_replay_of_the_log_gives(shared_address, actions) -> None:
+    path = f"n{next(NUMBERS)}"
+    with Memory(shared_address, namespace=path, synchronous="NORMAL", clock=Clock()) as memory:
         memory.remember_many([GOOD, BAD, "a third about the login"])
         for i in range(6):
             memory.recall("login fault", k=2, task=f"t{i}")
@@ -126,17 +129,17 @@ def test_utilities_are_always_what_a_replay_of_the_log_gives(tmp_path_factory, a
         before = utilities(memory)
         database, ns = memory._ground.database, memory._ground.ns
         with database.write() as tx:
-            records = [row[0] for row in tx.execute("SELECT record FROM records").fetchall()]
+            records = [row[0] for row in tx.execute("SELECT record FROM records WHERE ns = ?", (ns,)).fetchall()]
             replay(tx, ns, records)
         after = utilities(memory)
         never = (0.0, 0.0, 0.0, None, 0)
         assert [u for u in before if u[1:] != never] == [u for u in after if u[1:] != never]
 
 
-def test_void_leaves_what_a_memory_has_that_never_heard_it(tmp_path) -> None:
+def test_void_leaves_what_a_memory_has_that_never_heard_it(new_address) -> None:
     found = []
-    for name, liar in (("a", True), ("b", False)):
-        with desk(tmp_path / f"{name}.db", clock=Clock(), policy="similarity") as memory:
+    for liar in (True, False):
+        with desk(new_address(), clock=Clock(), policy="similarity") as memory:
             for i in range(30):
                 memory.recall("login fault", k=2, task=f"t{i}")
                 memory.credit(f"t{i}", 0.25 if i % 2 else 0.75)
@@ -149,8 +152,8 @@ def test_void_leaves_what_a_memory_has_that_never_heard_it(tmp_path) -> None:
     assert found[0] == found[1]
 
 
-def test_the_higher_source_counts_and_the_lower_comes_back_when_it_is_gone(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_the_higher_source_counts_and_the_lower_comes_back_when_it_is_gone(address) -> None:
+    with desk(address) as memory:
         id = memory.recall("login fault", k=1, task="t", policy="similarity").ids[0]
         memory.credit("t", 0.0, source="agent")
         assert memory.get(id).utility.mean == 0.0
@@ -163,8 +166,8 @@ def test_the_higher_source_counts_and_the_lower_comes_back_when_it_is_gone(tmp_p
         assert memory.get(id).utility.mean == 0.25 and memory.get(id).utility.n == 2
 
 
-def test_ten_thousand_credits_of_one_actor_weigh_no_more_than_the_cap(tmp_path) -> None:
-    with desk(tmp_path / "a.db", policy="similarity", clock=Clock()) as memory:
+def test_ten_thousand_credits_of_one_actor_weigh_no_more_than_the_cap(address) -> None:
+    with desk(address, policy="similarity", clock=Clock()) as memory:
         for i in range(20):
             memory.recall("login fault", k=1, task=f"honest{i}")
             memory.credit(f"honest{i}", 1.0, actor=f"user{i}")
@@ -192,8 +195,8 @@ def test_shares_by_every_rule_by_hand() -> None:
     assert shares(CreditRule(), shown, []) == ({}, "used")
 
 
-def test_parents_share_the_credit_where_the_rule_says_so(tmp_path) -> None:
-    with desk(tmp_path / "a.db", credit_rule=CreditRule(trace=0.5)) as memory:
+def test_parents_share_the_credit_where_the_rule_says_so(address) -> None:
+    with desk(address, credit_rule=CreditRule(trace=0.5)) as memory:
         parent = memory.get(memory.remember("An observation about tokens").id)
         child = memory.remember("Rotate every signing key at dawn", source=parent).id
         memory.recall("rotate signing key at dawn", k=1, task="t", policy="similarity")
@@ -201,10 +204,10 @@ def test_parents_share_the_credit_where_the_rule_says_so(tmp_path) -> None:
         assert done.shares == {child: pytest.approx(2 / 3), parent.id: pytest.approx(1 / 3)}
 
 
-def test_freeze_keeps_everything_as_it_is_and_thaw_catches_up(tmp_path) -> None:
+def test_freeze_keeps_everything_as_it_is_and_thaw_catches_up(new_address) -> None:
     found = []
-    for name, cold in (("a", True), ("b", False)):
-        with desk(tmp_path / f"{name}.db", clock=Clock(), policy="similarity") as memory:
+    for cold in (True, False):
+        with desk(new_address(), clock=Clock(), policy="similarity") as memory:
             work(memory, 10)
             if cold:
                 memory.freeze(reason="audit")
@@ -217,8 +220,8 @@ def test_freeze_keeps_everything_as_it_is_and_thaw_catches_up(tmp_path) -> None:
     assert found[0] == found[1]
 
 
-def test_a_policy_can_be_pinned_and_rolled_back(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_a_policy_can_be_pinned_and_rolled_back(address) -> None:
+    with desk(address) as memory:
         work(memory, 80)
         first = memory.stats()["floor"]["policies"]["incumbent"]
         trial = memory.refit()
@@ -231,12 +234,12 @@ def test_a_policy_can_be_pinned_and_rolled_back(tmp_path) -> None:
         assert {each["id"] for each in memory.policies()} >= {first, trial.id}
         with pytest.raises(BadValue, match="fitted"):
             memory.evaluate(trial.with_(fitted_through=10**9))
-    with Memory(tmp_path / "a.db", policy=trial.id) as pinned:
+    with Memory(address, policy=trial.id) as pinned:
         assert pinned.recall("login fault", k=1).policy == trial.id
 
 
-def test_reset_forgets_what_credit_taught_and_replay_agrees(tmp_path) -> None:
-    with desk(tmp_path / "a.db", policy="similarity") as memory:
+def test_reset_forgets_what_credit_taught_and_replay_agrees(address) -> None:
+    with desk(address, policy="similarity") as memory:
         work(memory, 10)
         id = memory.recall("login fault", k=1).ids[0]
         assert memory.reset_utility(id) == 1 and memory.get(id).utility.n == 0
@@ -244,8 +247,8 @@ def test_reset_forgets_what_credit_taught_and_replay_agrees(tmp_path) -> None:
         assert memory.get(id).utility.n == 0 and memory.reset_utility() == 1
 
 
-def test_the_decorator_credits_each_call(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_the_decorator_credits_each_call(address) -> None:
+    with desk(address) as memory:
 
         @memory.learns(reward=lambda answer: answer["solved"], id=lambda ticket: f"ticket-{ticket}", on_error=0.0)
         def answer(ticket: int) -> dict[str, float]:
@@ -260,8 +263,8 @@ def test_the_decorator_credits_each_call(tmp_path) -> None:
         assert memory.credit("ticket-1", 1.0).repeated and memory.credit("ticket-2", 0.0).repeated
 
 
-def test_memories_shown_by_other_means_teach_but_are_no_evidence(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_memories_shown_by_other_means_teach_but_are_no_evidence(address) -> None:
+    with desk(address) as memory:
         id = memory.list().records[0].id
         with memory.task("t") as task:
             memory.showed("a question", [id])
@@ -271,8 +274,8 @@ def test_memories_shown_by_other_means_teach_but_are_no_evidence(tmp_path) -> No
         assert memory.stats()["floor"]["outcomes_seen"] == 0
 
 
-def test_late_words_fold_the_floor_again(tmp_path) -> None:
-    with desk(tmp_path / "a.db", clock=Clock()) as memory:
+def test_late_words_fold_the_floor_again(address) -> None:
+    with desk(address, clock=Clock()) as memory:
         work(memory, 40)
         memory.recall("login fault", task="x1")
         before = memory.stats()["floor"]["outcomes_seen"]
@@ -284,8 +287,8 @@ def test_late_words_fold_the_floor_again(tmp_path) -> None:
         assert json.dumps(standing.floor.to_json()) == json.dumps(standing.floor.anew().to_json())
 
 
-def test_credits_that_come_for_one_side_only_suspend_the_certificates(tmp_path) -> None:
-    with desk(tmp_path / "a.db") as memory:
+def test_credits_that_come_for_one_side_only_suspend_the_certificates(address) -> None:
+    with desk(address) as memory:
         for i in range(400):
             recall = memory.recall("login fault", k=1, task=f"t{i}")
             if recall.side == "incumbent" or i % 3 == 0:
@@ -294,9 +297,9 @@ def test_credits_that_come_for_one_side_only_suspend_the_certificates(tmp_path) 
         assert floor["suspended"] and floor["shares"]["baseline"] == pytest.approx(0.8)
 
 
-def test_tasks_that_nobody_credited_at_first_suspend_nothing(tmp_path) -> None:
+def test_tasks_that_nobody_credited_at_first_suspend_nothing(address) -> None:
     """The baseline had most of them: it is credited less often as a whole, and yet not for its side."""
-    with desk(tmp_path / "a.db") as memory:
+    with desk(address) as memory:
         for i in range(120):
             memory.recall("login fault", k=1, task=f"early{i}")
         suspended = []

@@ -30,14 +30,14 @@ class Clock:
 
 
 @pytest.fixture
-def memory(tmp_path):
-    with Memory(tmp_path / "agent.db", synchronous="NORMAL") as made:
+def memory(address):
+    with Memory(address, synchronous="NORMAL") as made:
         made.remember_many(TEXTS)
         yield made
 
 
-def test_the_five_lines_of_the_manual(tmp_path) -> None:
-    memory = Memory(tmp_path / "agent.db")
+def test_the_five_lines_of_the_manual(address) -> None:
+    memory = Memory(address)
     memory.remember("Ask for the region before anything else", kind="strategy")
     with memory.task("ticket-4711") as task:
         recall = memory.recall("which region is the user in?", k=5)
@@ -58,8 +58,8 @@ def test_what_is_recalled_is_relevant_labelled_and_explained(memory) -> None:
     assert recall.logged and recall.probability == 1.0
 
 
-def test_an_empty_memory_recalls_nothing(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_an_empty_memory_recalls_nothing(address) -> None:
+    with Memory(address) as memory:
         assert not memory.recall("anything")
         assert memory.list().records == ()
 
@@ -89,10 +89,10 @@ def test_a_recall_says_the_chance_of_what_it_shows(memory) -> None:
         assert abs(counts[key] / 400 - probability) < 4.5 * (probability * (1 - probability) / 400) ** 0.5 + 0.01
 
 
-def test_the_same_seed_and_task_draw_the_same(tmp_path) -> None:
+def test_the_same_seed_and_task_draw_the_same(new_address) -> None:
     shown = []
-    for name in "ab":
-        with Memory(tmp_path / f"{name}.db", seed=7, clock=Clock()) as memory:
+    for _ in range(2):
+        with Memory(new_address(), seed=7, clock=Clock()) as memory:
             memory.remember_many(TEXTS)
             recalls = [memory.recall("user update", k=1, task=f"t{i}") for i in range(40)]
             shown.append([recall.items[0].record.content for recall in recalls])
@@ -120,8 +120,8 @@ def test_used_gets_all_of_the_credit_and_used_none_gets_nothing(memory) -> None:
     assert memory.credit("u", 1.0, used=[]).shares == {}
 
 
-def test_a_declared_range_is_mapped_to_the_unit_interval_and_kept(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", reward_range=(-1, 1)) as memory:
+def test_a_declared_range_is_mapped_to_the_unit_interval_and_kept(address) -> None:
+    with Memory(address, reward_range=(-1, 1)) as memory:
         memory.remember("alpha beta")
         memory.recall("alpha", task="t")
         assert memory.credit("t", 0.0).reward == 0.0
@@ -129,8 +129,8 @@ def test_a_declared_range_is_mapped_to_the_unit_interval_and_kept(tmp_path) -> N
         with pytest.raises(BadValue, match="reward"):
             memory.credit("t", 1.5)
     with pytest.raises(BadValue, match="reward_range"):
-        Memory(tmp_path / "a.db", reward_range=(0, 1))
-    with Memory(tmp_path / "a.db") as memory:
+        Memory(address, reward_range=(0, 1))
+    with Memory(address) as memory:
         memory.recall("alpha", task="u")
         memory.credit("u", -1.0)
 
@@ -175,17 +175,11 @@ def test_bad_input_is_refused_and_changes_nothing(memory, field, call) -> None:
      ("reward_range", {"reward_range": (1, 0)}), ("synchronous", {"synchronous": "OFF"}),
      ("rule", {"credit_rule": "x"}), ("planner", {"planner": "dedup"})],
 )  # fmt: skip
-def test_bad_settings_are_refused(tmp_path, field, given) -> None:
+def test_bad_settings_are_refused(store, address, field, given) -> None:
     with pytest.raises(BadValue, match=field):
-        Memory(tmp_path / "a.db", **given)
+        Memory(address, **given)
     if field in ("embedder", "planner", "namespace"):
-        assert list(tmp_path.iterdir()) == []
-
-
-def test_an_address_that_is_no_file_is_refused(tmp_path) -> None:
-    for address in (tmp_path, tmp_path / "no" / "a.db", ":memory:", "postgresql://localhost/x", "", None):
-        with pytest.raises(BadValue, match="address"):
-            Memory(address)
+        assert store.untouched(address)
 
 
 def test_a_mistyped_id_is_named(memory) -> None:
@@ -211,9 +205,9 @@ def test_what_was_forgotten_is_never_recalled_and_its_credit_is_left_out(memory)
     assert memory.credit("t", 1.0).shares.keys() == set(recall.ids[1:])
 
 
-def test_a_look_at_the_past_sees_what_was_there(tmp_path) -> None:
+def test_a_look_at_the_past_sees_what_was_there(address) -> None:
     clock = Clock()
-    with Memory(tmp_path / "a.db", clock=clock) as memory:
+    with Memory(address, clock=clock) as memory:
         id = memory.remember("The office is in Leeds").id
         clock.now += 100
         memory.revise(id, "The office is in York")
@@ -224,9 +218,9 @@ def test_a_look_at_the_past_sees_what_was_there(tmp_path) -> None:
         assert memory.stats()["recalls"] == 0
 
 
-def test_filters_by_kind_tag_time_and_validity(tmp_path) -> None:
+def test_filters_by_kind_tag_time_and_validity(address) -> None:
     clock = Clock()
-    with Memory(tmp_path / "a.db", clock=clock) as memory:
+    with Memory(address, clock=clock) as memory:
         a = memory.remember("red apple", kind="fruit", tags=["sweet"], event=100.0).id
         b = memory.remember("red pepper", kind="vegetable", event=200.0).id
         c = memory.remember("red sale", valid=(None, clock.now - 1)).id
@@ -243,8 +237,8 @@ def test_a_budget_shortens_texts_and_drops_none_after_the_draw(memory) -> None:
     assert tight.ids == free.ids and len(tight.text.encode()) <= 150 * 4 < len(free.text.encode())
 
 
-def test_self_echo_668_times_leaves_one_memory(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", synchronous="NORMAL") as memory:
+def test_self_echo_668_times_leaves_one_memory(address) -> None:
+    with Memory(address, synchronous="NORMAL") as memory:
         first = memory.remember("The user prefers tea over coffee in the morning").id
         for i in range(60):
             with memory.task(f"t{i}"):
@@ -265,32 +259,32 @@ def test_idempotency_keys_answer_as_before(memory) -> None:
         memory.remember("Another thing", idempotency_key="k1")
 
 
-def test_keys_find_a_record_under_other_words(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_keys_find_a_record_under_other_words(address) -> None:
+    with Memory(address) as memory:
         id = memory.remember(
             "Run the flush script", keys=[("intent", "user cannot sign in"), Key("question", "why?")]
         ).id
         assert memory.recall("sign in problem").ids == (id,)
 
 
-def test_also_read_shows_and_does_not_write(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", namespace="org/shared") as shared:
+def test_also_read_shows_and_does_not_write(address) -> None:
+    with Memory(address, namespace="org/shared") as shared:
         theirs = shared.remember("The shared printer is on floor two").id
-    with Memory(tmp_path / "a.db", namespace="org/ann", also_read=["org/shared"]) as ann:
+    with Memory(address, namespace="org/ann", also_read=["org/shared"]) as ann:
         own = ann.remember("My printer is at home").id
         recall = ann.recall("printer", task="t")
         assert set(recall.ids) == {own, theirs} and 'namespace="org/shared"' in recall.text
         assert ann.credit("t", 1.0).shares.keys() == {own}
-    with Memory(tmp_path / "a.db", namespace="org/shared") as shared:
+    with Memory(address, namespace="org/shared") as shared:
         assert shared.get(theirs).utility.n == 0 and shared.stats()["recalls"] == 0
-    with Memory(tmp_path / "a.db", namespace="org/ann") as ann:
+    with Memory(address, namespace="org/ann") as ann:
         assert ann.recall("printer").ids == (own,)
 
 
-def test_a_read_only_memory_recalls_without_a_log(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_a_read_only_memory_recalls_without_a_log(address) -> None:
+    with Memory(address) as memory:
         memory.remember_many(TEXTS)
-    with Memory(tmp_path / "a.db", read_only=True) as memory:
+    with Memory(address, read_only=True) as memory:
         recall = memory.recall("password")
         assert recall and not recall.logged and "read-only" in recall.reason
         for call in (lambda: memory.remember("x"), lambda: memory.credit(recall, 1.0), memory.freeze):
@@ -313,8 +307,8 @@ def test_a_time_out_returns_what_was_found_without_a_receipt(memory) -> None:
     assert recall and not recall.logged and "1e-09 s" in recall.reason
 
 
-def test_a_closed_memory_says_so(tmp_path) -> None:
-    memory = Memory(tmp_path / "a.db")
+def test_a_closed_memory_says_so(address) -> None:
+    memory = Memory(address)
     memory.close()
     with pytest.raises(Unavailable, match="closed"):
         memory.recall("x")
@@ -358,8 +352,8 @@ def test_a_forked_child_goes_on(memory) -> None:
     assert memory.recall("from the child", k=1, policy="similarity").items[0].record.content == "from the child"
 
 
-def test_a_dialogue_is_found_by_what_was_said_around(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_a_dialogue_is_found_by_what_was_said_around(address) -> None:
+    with Memory(address) as memory:
         memory.remember_dialogue(
             [
                 {"speaker": "Ann", "text": "We moved to Leeds last spring.", "time": 1_683_554_160.0, "session": "1"},

@@ -19,8 +19,8 @@ def ids(memory: Memory, k: int = 4, **given) -> tuple[str, ...]:
     return memory.recall("flush the cache after a reset", k=k, **given).ids
 
 
-def test_an_empty_memory_is_a_null_action_that_can_be_credited(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+def test_an_empty_memory_is_a_null_action_that_can_be_credited(address) -> None:
+    with Memory(address, policy=MEMRL) as memory:
         with memory.task("t") as task:
             recall = memory.recall("anything")
             assert len(recall) == 0 and recall.text == "" and recall.probability == 1.0
@@ -29,16 +29,16 @@ def test_an_empty_memory_is_a_null_action_that_can_be_credited(tmp_path) -> None
         assert not memory.recall("zebra")
 
 
-def test_one_candidate_has_no_spread_and_is_shown(tmp_path) -> None:
+def test_one_candidate_has_no_spread_and_is_shown(address) -> None:
     assert z_scores([0.4]).tolist() == [0.0] and z_mix([0.4], [0.9], 0.5).tolist() == [0.0]
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+    with Memory(address, policy=MEMRL) as memory:
         id = memory.remember(TEXTS[0]).id
         recall = memory.recall("cache flush", k=3)
         assert recall.ids == (id,) and recall.items[0].score == 0.0 and not math.isnan(recall.probability)
 
 
-def test_with_equal_q_the_order_is_that_of_similarity_exactly(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+def test_with_equal_q_the_order_is_that_of_similarity_exactly(address) -> None:
+    with Memory(address, policy=MEMRL) as memory:
         memory.remember_many(TEXTS)
         plain = ids(memory, policy="similarity")
         assert ids(memory) == plain and len(plain) > 2
@@ -52,8 +52,8 @@ def test_with_equal_q_the_order_is_that_of_similarity_exactly(tmp_path) -> None:
         assert ids(memory) != plain
 
 
-def test_the_same_feedback_again_moves_q_once(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+def test_the_same_feedback_again_moves_q_once(address) -> None:
+    with Memory(address, policy=MEMRL) as memory:
         id = memory.remember(TEXTS[0]).id
         recall = memory.recall("cache", task="t")
         memory.credit(recall, 1.0)
@@ -62,8 +62,8 @@ def test_the_same_feedback_again_moves_q_once(tmp_path) -> None:
         assert memory.get(id).utility.q == pytest.approx(0.65) and memory.get(id).utility.n == 1
 
 
-def test_a_reward_that_is_no_number_is_refused_and_moves_nothing(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+def test_a_reward_that_is_no_number_is_refused_and_moves_nothing(address) -> None:
+    with Memory(address, policy=MEMRL) as memory:
         id = memory.remember(TEXTS[0]).id
         memory.recall("cache", task="t")
         for reward in (math.nan, math.inf, None, "1"):
@@ -72,8 +72,8 @@ def test_a_reward_that_is_no_number_is_refused_and_moves_nothing(tmp_path) -> No
         assert memory.get(id).utility.q is None and not memory.credit("t", 1.0).repeated
 
 
-def test_a_forgotten_memory_is_left_out_of_feedback_and_not_made_again(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", policy=MEMRL) as memory:
+def test_a_forgotten_memory_is_left_out_of_feedback_and_not_made_again(address) -> None:
+    with Memory(address, policy=MEMRL) as memory:
         memory.remember_many(TEXTS[:2])
         shown = ids(memory, k=2, task="t")
         memory.forget(shown[0])
@@ -85,12 +85,12 @@ def test_a_forgotten_memory_is_left_out_of_feedback_and_not_made_again(tmp_path)
         assert memory.list(status=None).records == () and not ids(memory)
 
 
-def test_rewards_of_minus_one_to_one_give_the_run_of_rewards_of_zero_to_one(tmp_path) -> None:
+def test_rewards_of_minus_one_to_one_give_the_run_of_rewards_of_zero_to_one(new_address) -> None:
     """(r in {-1, 1}, Q0 = 0) and (r in {0, 1}, Q0 = 0.5) are one rule: the scale of rewards is no knob."""
     luck = np.random.default_rng(3).random(30) < 0.5
     shown = []
-    for name, low in (("a", 0.0), ("b", -1.0)):
-        with Memory(tmp_path / f"{name}.db", policy=MEMRL, reward_range=(low, 1.0)) as memory:
+    for low in (0.0, -1.0):
+        with Memory(new_address(), policy=MEMRL, reward_range=(low, 1.0)) as memory:
             texts = {memory.remember(text).id: text for text in TEXTS}
             seen = []
             for i, won in enumerate(luck):
@@ -106,9 +106,9 @@ def test_rewards_of_minus_one_to_one_give_the_run_of_rewards_of_zero_to_one(tmp_
         assert z_mix(relevance, q, 0.5) == pytest.approx(z_mix(relevance, other, 0.5), abs=1e-9)
 
 
-def test_many_tries_at_one_intent_leave_room_for_others_and_are_not_one_alone(tmp_path) -> None:
+def test_many_tries_at_one_intent_leave_room_for_others_and_are_not_one_alone(address) -> None:
     """12 of 18 are tries at one task, and as relevant as can be: with k1 = 8 there are four of them and four others."""
-    with Memory(tmp_path / "a.db", policy="similarity", k1=8) as memory:
+    with Memory(address, policy="similarity", k1=8) as memory:
         for i in range(12):
             memory.remember(f"try number {i}", keys=[("intent", "reset the proxy cache")])
         for i in range(6):

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,23 +23,15 @@ from wayfare.memory.planners import (
     RulePlanner,
 )
 from wayfare.memory.records import Key
-from wayfare.memory.store.database import Database
 
 NUMBERS = count()
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database(tmp_path_factory.mktemp("planners") / "agent.db", synchronous="NORMAL")
-    yield opened
-    opened.close()
-
-
-def engine(database: Database, planner: Planner | None, vectors: bool = True) -> Engine:
+def engine(database: Any, planner: Planner | None, vectors: bool = True) -> Engine:
     embedder = Lexical()
     made = Engine(database, f"n{next(NUMBERS)}", embedder=embedder, planner=planner)
     if vectors:
-        with database.write() as tx:
+        with made.database.write() as tx:
             ns = tx.namespace(made.namespace, create=True)
             row = tx.execute(
                 "INSERT INTO spaces (ns, model, dimension, state) VALUES (?, ?, ?, 'serving') RETURNING space",
@@ -64,13 +55,13 @@ FAR = "Invoices are sent on the first working day of every month"
 
 
 @pytest.mark.parametrize("planner", [AddOnly(), HashDedup(), None])
-def test_exact_duplicates_are_stored_once_whoever_plans(database: Database, planner: Planner | None) -> None:
+def test_exact_duplicates_are_stored_once_whoever_plans(database: Any, planner: Planner | None) -> None:
     made = engine(database, planner)
     assert put(made, LONG, LONG.upper(), NEAR) == ["ADD", "NOOP", "ADD"]
 
 
 @pytest.mark.parametrize("vectors", [True, False])
-def test_a_near_duplicate_becomes_a_new_version(database: Database, vectors: bool) -> None:
+def test_a_near_duplicate_becomes_a_new_version(database: Any, vectors: bool) -> None:
     made = engine(database, NearDuplicate(0.8), vectors)
     assert put(made, LONG, FAR) == ["ADD", "ADD"]
     result = made.plan_and_add([Add(NEAR, tags=["login"])])[0]
@@ -80,21 +71,21 @@ def test_a_near_duplicate_becomes_a_new_version(database: Database, vectors: boo
     assert [step.record.content for step in made.history(result.id) if step.record] == [LONG, NEAR]
 
 
-def test_the_best_of_two_near_duplicates_says_more(database: Database) -> None:
+def test_the_best_of_two_near_duplicates_says_more(database: Any) -> None:
     made = engine(database, NearDuplicate(0.8, keep="best"))
     richer = LONG + " from Berlin"
     assert put(made, LONG) + put(made, NEAR) + put(made, richer) == ["ADD", "NOOP", "UPDATE"]
     assert contents(made) == [richer]
 
 
-def test_near_duplicates_meet_within_one_batch_too(database: Database) -> None:
+def test_near_duplicates_meet_within_one_batch_too(database: Any) -> None:
     made = engine(database, NearDuplicate(0.8))
     assert put(made, LONG, FAR, NEAR, NEAR + " today") == ["ADD", "ADD", "UPDATE", "UPDATE"]
     assert sorted(contents(made)) == sorted([NEAR + " today", FAR])
     assert max(record.version for record in made.list().records) == 3
 
 
-def test_a_record_that_is_only_found_by_such_a_key_is_no_duplicate(database: Database) -> None:
+def test_a_record_that_is_only_found_by_such_a_key_is_no_duplicate(database: Any) -> None:
     made = engine(database, NearDuplicate(0.8))
     assert put(made, FAR, keys=(Key("intent", LONG),)) + put(made, LONG) == ["ADD", "ADD"]
     assert put(made, LONG, kind="strategy") == ["ADD"]
@@ -104,7 +95,7 @@ def slot(value: str, **fields: Any) -> Add:
     return Add(value, meta={"entity": "ann", "attribute": "city"}, **fields)
 
 
-def test_one_value_at_a_time_and_the_intervals_meet(database: Database) -> None:
+def test_one_value_at_a_time_and_the_intervals_meet(database: Any) -> None:
     made = engine(database, KeyValue())
     first = made.plan_and_add([slot("Rome", valid_from=10.0)])[0]
     second = made.plan_and_add([slot("Oslo", valid_from=20.0)])[0]
@@ -119,15 +110,15 @@ def test_one_value_at_a_time_and_the_intervals_meet(database: Database) -> None:
     assert made.get(second.id).valid_to == 30.0 and made.get(third.id).status == "active"
 
 
-def test_values_of_one_batch_follow_one_another(database: Database) -> None:
+def test_values_of_one_batch_follow_one_another(database: Any) -> None:
     made = engine(database, KeyValue())
     ops = [r.op for r in made.plan_and_add([slot(city, valid_from=float(i)) for i, city in enumerate("ABCA")])]
     assert ops == ["ADD", "SUPERSEDE", "SUPERSEDE", "SUPERSEDE"]
     assert contents(made) == ["A"] and sorted(contents(made, status="superseded")) == ["A", "B", "C"]
 
 
-def test_racing_writers_of_one_value_leave_one(tmp_path: Path) -> None:
-    made = Engine(Database(tmp_path / "agent.db", synchronous="NORMAL"), "default", planner=KeyValue())
+def test_racing_writers_of_one_value_leave_one(database: Any) -> None:
+    made = Engine(database, f"n{next(NUMBERS)}", planner=KeyValue())
 
     def write(name: str) -> None:
         for i in range(10):
@@ -141,7 +132,7 @@ def test_racing_writers_of_one_value_leave_one(tmp_path: Path) -> None:
     assert len(contents(made)) == 1 and len(contents(made, status=None)) == 30
 
 
-def test_the_first_rule_with_an_answer_decides(database: Database) -> None:
+def test_the_first_rule_with_an_answer_decides(database: Any) -> None:
     def short(draft: Add, _: Sequence[Neighbour]) -> Operation | None:
         return Noop("too short") if len(draft.content) < 5 else None
 
@@ -152,7 +143,7 @@ def test_the_first_rule_with_an_answer_decides(database: Database) -> None:
     assert put(made, "abc", "LOUD TEXT", "plain text") == ["NOOP", "ADD", "ADD"]
     assert sorted(contents(made)) == ["loud text", "plain text", "was loud"]
     with made.database.read() as tx:
-        assert tx.execute("SELECT count(*) FROM log WHERE reason = 'too short'").fetchone() == (1,)
+        assert tx.execute("SELECT count(*) FROM log WHERE reason = 'too short'").fetchone()[0] == 1
     with pytest.raises(BadValue, match="rules"):
         put(engine(database, RulePlanner((lambda draft, near: 3,))), "text")  # type: ignore[arg-type, return-value]
 
@@ -173,7 +164,7 @@ def said(**operation: Any) -> str:
     return "Sure!\n```json\n" + json.dumps({"operations": [operation] if operation else []}) + "\n```"
 
 
-def test_a_model_refines_what_is_stored_already(database: Database) -> None:
+def test_a_model_refines_what_is_stored_already(database: Any) -> None:
     model = Model(said(op="ADD", text="Flush the session cache before a password reset", reason="shorter"))
     made = engine(database, LanguageModelPlanner(model))
     result = made.plan_and_add([Add(LONG, tags=["login"])], idempotency_key="k", actor="ann")[0]
@@ -184,7 +175,7 @@ def test_a_model_refines_what_is_stored_already(database: Database) -> None:
     assert len(model.prompts) == 1
 
 
-def test_a_model_may_update_merge_supersede_delete_or_leave_it(database: Database) -> None:
+def test_a_model_may_update_merge_supersede_delete_or_leave_it(database: Any) -> None:
     made = engine(database, AddOnly())
     old = made.plan_and_add([Add(NEAR)])[0].id
     model = Model(
@@ -210,7 +201,7 @@ def test_a_model_may_update_merge_supersede_delete_or_leave_it(database: Databas
     ],
 )  # fmt: skip
 def test_a_plan_that_is_none_changes_nothing_and_the_text_is_kept(
-    database: Database, answer: Any, error: type[Exception]
+    database: Any, answer: Any, error: type[Exception]
 ) -> None:
     made = engine(database, AddOnly())
     put(made, NEAR)
@@ -220,7 +211,7 @@ def test_a_plan_that_is_none_changes_nothing_and_the_text_is_kept(
     assert sorted(contents(made, status=None)) == sorted([LONG, NEAR])
 
 
-def test_a_plan_over_what_has_moved_on_is_made_again_and_nobody_waits_for_the_model(database: Database) -> None:
+def test_a_plan_over_what_has_moved_on_is_made_again_and_nobody_waits_for_the_model(database: Any) -> None:
     made = engine(database, AddOnly())
     old = made.plan_and_add([Add(NEAR)])[0].id
     other = Engine(database, made.namespace)
@@ -256,7 +247,7 @@ def test_settings_out_of_range_are_refused(bad: Any) -> None:
         bad()
 
 
-def test_an_archived_text_is_no_neighbour(database: Database) -> None:
+def test_an_archived_text_is_no_neighbour(database: Any) -> None:
     made = engine(database, NearDuplicate(0.8))
     id = made.plan_and_add([Add(LONG)])[0].id
     made.apply([Archive(id)])

@@ -69,8 +69,8 @@ def talk(memory: Memory) -> None:
     )
 
 
-def test_the_session_lifts_what_was_said_where_it_was_talked_about(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_the_session_lifts_what_was_said_where_it_was_talked_about(address) -> None:
+    with Memory(address) as memory:
         talk(memory)
         shown = {
             item.record.content: item for item in memory.recall("the bakery in Leeds, rye", k=5, policy="similarity")
@@ -80,8 +80,8 @@ def test_the_session_lifts_what_was_said_where_it_was_talked_about(tmp_path) -> 
     assert shown[rye].relevance > shown["Bob: I eat rye in the office."].relevance
 
 
-def test_a_turn_that_asks_and_one_that_says_little_count_less(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", embedder="none") as memory:
+def test_a_turn_that_asks_and_one_that_says_little_count_less(address) -> None:
+    with Memory(address, embedder="none") as memory:
         talk(memory)
         with_talk = {i.record.content: i.by["words"] for i in memory.recall("bakery Leeds", k=5, policy="similarity")}
         memory._recaller.weights = checked_weights({"sessions": 0.0})
@@ -92,25 +92,25 @@ def test_a_turn_that_asks_and_one_that_says_little_count_less(tmp_path) -> None:
         assert with_talk[text] == pytest.approx(bare[text] * counts * len(text) / (len(text) + BRIEF))
 
 
-def test_where_there_is_no_session_nothing_changes(tmp_path) -> None:
+def test_where_there_is_no_session_nothing_changes(new_address) -> None:
     told = []
     for weights in (None, {"sessions": 0.0}):
-        with Memory(tmp_path / f"{len(told)}.db", weights=weights) as memory:
+        with Memory(new_address(), weights=weights) as memory:
             memory.remember_many(["Is the printer on?", "The printer is on floor two", "Ok"])
             shown = memory.recall("printer", k=3, policy="similarity")
             told.append([(item.record.content, item.relevance, item.by) for item in shown])
     assert told[0] == told[1] and "sessions" not in told[0][0][2]
 
 
-def test_weights_leave_a_search_out(tmp_path) -> None:
-    with Memory(tmp_path / "a.db") as memory:
+def test_weights_leave_a_search_out(address) -> None:
+    with Memory(address) as memory:
         memory.remember_many(["printer maintenance", "printers were maintained", "walnut bread"])
     for weights, channels in (
         ({"words": 0.0}, {"vectors"}),
         ({"vectors": 0.0}, {"words"}),
         (None, {"words", "vectors"}),
     ):
-        with Memory(tmp_path / "a.db", weights=weights) as memory:
+        with Memory(address, weights=weights) as memory:
             shown = memory.recall("printer maintenance", k=1, policy="similarity")
             assert set(shown.items[0].by) == channels
 
@@ -127,10 +127,10 @@ class Fruit:
         return np.array([1, 0] if "apple" in text or "fruit" in text else [0, 1], np.float32)
 
 
-def test_weights_change_the_order(tmp_path) -> None:
+def test_weights_change_the_order(new_address) -> None:
     orders = []
     for weights in ({"words": 0.8, "vectors": 0.2}, {"words": 0.2, "vectors": 0.8}):
-        with Memory(tmp_path / f"{len(orders)}.db", embedder=Fruit(), weights=weights) as memory:
+        with Memory(new_address(), embedder=Fruit(), weights=weights) as memory:
             memory.remember_many(["salad from the market", "an apple a day"])
             shown = memory.recall("fruit salad from the market", k=1, policy="similarity")
             orders.append(shown.items[0].record.content)
@@ -144,10 +144,10 @@ def test_weights_change_the_order(tmp_path) -> None:
         {"words": "1"}, {"sessions": 1.0}, {"dates": 1.5}, {"words": 0.0, "vectors": 0.0}, [0.7, 0.3],
     ],
 )  # fmt: skip
-def test_weights_that_make_no_sense_are_refused_before_a_file_is_made(weights, tmp_path) -> None:
+def test_weights_that_make_no_sense_are_refused_before_a_file_is_made(weights, store, address) -> None:
     with pytest.raises(BadValue, match="weights"):
-        Memory(tmp_path / "a.db", weights=weights)
-    assert not (tmp_path / "a.db").exists()
+        Memory(address, weights=weights)
+    assert store.untouched(address)
 
 
 def test_weights_that_are_not_named_stay_as_they_are() -> None:
@@ -156,8 +156,8 @@ def test_weights_that_are_not_named_stay_as_they_are() -> None:
     assert weights_for({"links": 0.0}, "openai:m@http://x") == {**MODEL_WEIGHTS, "links": 0.0}
 
 
-def test_a_models_vectors_count_as_much_as_words(tmp_path) -> None:
-    with Memory(tmp_path / "a.db", embedder=Fruit()) as memory:
+def test_a_models_vectors_count_as_much_as_words(address) -> None:
+    with Memory(address, embedder=Fruit()) as memory:
         memory.remember_many(["salad from the market", "an apple a day"])
         items = memory.recall("fruit salad", k=2, policy="similarity").items
     assert {name for item in items for name in item.by} == {"words", "vectors"}

@@ -11,8 +11,8 @@ CACHE, TOKEN = "Flush the session cache before a reset", "Reissue the token of t
 
 
 @pytest.fixture
-def memory(tmp_path):
-    with Memory(tmp_path / "a.db", synchronous="NORMAL", policy="similarity") as memory:
+def memory(address):
+    with Memory(address, synchronous="NORMAL", policy="similarity") as memory:
         memory.remember_many([CACHE, TOKEN, "reset"])
         yield memory
 

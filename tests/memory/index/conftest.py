@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.memory.stores import opened
 from wayfare.memory.index import entries
 from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.index.queries import query_words
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.records import Record
-from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.rows import append_log, record_row
 
 
 class Shelf:
-    """One namespace of a file, and beside it what a textbook would know: number -> texts by role."""
+    """One namespace of a store, and beside it what a textbook would know: number -> texts by role."""
 
-    def __init__(self, database: Database, path: str = "default", dimension: int | None = None) -> None:
-        self.database = database
-        with database.write() as tx:
+    def __init__(self, database: Any, path: str = "default", dimension: int | None = None) -> None:
+        self.database = database.bound(path)
+        with self.database.write() as tx:
             ns = tx.namespace(path, create=True)
             assert ns is not None
             self.ns, self.space = ns, None
@@ -42,12 +41,12 @@ class Shelf:
     def cache(self) -> NamespaceCache:
         return caches(self.database)[self.ns]
 
-    def log(self, tx: Transaction, op: str, number: int) -> None:
+    def log(self, tx: Any, op: str, number: int) -> None:
         append_log(tx, self.ns, time=0.0, actor="", operation="o", op=op, body={"record": number})
 
     def put(
         self,
-        tx: Transaction,
+        tx: Any,
         text: str,
         keys: Sequence[tuple[str, str]] = (),
         vector: Any = None,
@@ -56,7 +55,8 @@ class Shelf:
     ) -> int:
         self.count += 1
         names, values = record_row(Record(f"{self.ns}-{self.count}", text, tags=tuple(tags), **fields), self.ns)
-        values = (*values[: names.index("content_hash")], self.count, *values[names.index("content_hash") + 1 :])
+        place, unlike = names.index("content_hash"), self.count.to_bytes(16)  # so that one text may be put twice
+        values = (*values[:place], unlike, *values[place + 1 :])
         columns, marks = ", ".join(names), ", ".join("?" * len(names))
         number = tx.execute(f"INSERT INTO records ({columns}) VALUES ({marks}) RETURNING record", values).fetchone()[0]
         for tag in tags:
@@ -68,18 +68,18 @@ class Shelf:
         self.texts[number] = [("content", text), *keys]
         return int(number)
 
-    def drop(self, tx: Transaction, number: int) -> None:
+    def drop(self, tx: Any, number: int) -> None:
         entries.kill(tx, self.ns, number)
         self.log(tx, "DELETE", number)
         self.texts.pop(number, None)
 
-    def scrub(self, tx: Transaction, number: int) -> None:
+    def scrub(self, tx: Any, number: int) -> None:
         entries.scrub(tx, self.ns, number)
         tx.execute("UPDATE records SET content = '' WHERE record = ?", (number,))
         self.log(tx, "PURGE", number)
         self.texts.pop(number, None)
 
-    def rewrite(self, tx: Transaction, number: int, text: str) -> None:
+    def rewrite(self, tx: Any, number: int, text: str) -> None:
         entries.kill(tx, self.ns, number)
         tx.execute("UPDATE records SET content = ? WHERE record = ?", (text, number))
         entries.add(tx, self.ns, number, [("content", None, text)])
@@ -115,20 +115,18 @@ class Shelf:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Any:
-    opened = Database(tmp_path / "agent.db", synchronous="NORMAL")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def shelf(database: Database) -> Callable[..., Shelf]:
+def shelf(address: str) -> Iterator[Callable[..., Shelf]]:
     """Make a namespace."""
+    handles = [opened(address)]
 
     def make(path: str = "default", dimension: int | None = None) -> Shelf:
-        return Shelf(database, path, dimension)
+        made = Shelf(handles[0], path, dimension)
+        handles.append(made.database)
+        return made
 
-    return make
+    yield make
+    for handle in handles:
+        handle.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.memory.stores import opened
 from wayfare.errors import BadValue, StoreError
 from wayfare.memory.index import following
 from wayfare.memory.index.cache import NamespaceCache, caches
-from wayfare.memory.store.database import Database
 
 from .conftest import Shelf
 
+NUMBERS = count()
 Make = Callable[..., Shelf]
 WORDS = ["red", "fish", "blue", "tank", "water"]
 
@@ -67,12 +68,13 @@ def state(cache: NamespaceCache) -> list[Any]:
 )
 @pytest.mark.usefixtures("small_segments")
 def test_a_cache_that_followed_the_log_answers_as_a_fresh_one(
-    tmp_path_factory: pytest.TempPathFactory, life: list[tuple[str, int, bool, bool]], seed: int
+    shared_address: str, life: list[tuple[str, int, bool, bool]], seed: int
 ) -> None:
-    """Two `Database` objects on one file change it in turn; both caches follow, from different points."""
-    path = tmp_path_factory.mktemp("life") / "a.db"
-    databases = [Database(path, synchronous="NORMAL"), Database(path, synchronous="NORMAL")]
-    made = Shelf(databases[0], dimension=3)
+    """Two that have one store open change it in turn; both caches follow, from different points."""
+    path = f"n{next(NUMBERS)}"
+    both = [opened(shared_address), opened(shared_address)]
+    databases = [each.bound(path) for each in both]
+    made = Shelf(both[0], path, dimension=3)
     rng = np.random.default_rng(seed)
     numbers: list[int] = []
     for i, (what, which, second, look) in enumerate(life):
@@ -107,19 +109,20 @@ def test_a_cache_that_followed_the_log_answers_as_a_fresh_one(
             del made.texts[lost]
         if look:
             state(caches(databases[i % 2])[made.ns])
-    fresh = Database(path)
+    third = opened(shared_address)
+    fresh = third.bound(path)
     expected = state(caches(fresh)[made.ns])
     for database in databases:
         assert state(caches(database)[made.ns]) == expected
         assert caches(database)[made.ns].entries == caches(fresh)[made.ns].entries
-    for database in (*databases, fresh):
-        database.close()
+    for each in (*both, *databases, third, fresh):
+        each.close()
 
 
-def test_changes_of_another_database_object_are_seen_at_once(tmp_path: Path) -> None:
-    first, second = Database(tmp_path / "a.db"), Database(tmp_path / "a.db")
-    made = Shelf(first)
-    with first.write() as tx:
+def test_changes_of_another_database_object_are_seen_at_once(address: str) -> None:
+    both = opened(address), opened(address)
+    made, second = Shelf(both[0]), both[1].bound("default")
+    with made.database.write() as tx:
         a = made.put(tx, "red fish")
     assert found(caches(second)[made.ns]) == [a]
     other = Shelf.__new__(Shelf)
@@ -128,8 +131,8 @@ def test_changes_of_another_database_object_are_seen_at_once(tmp_path: Path) -> 
         b = other.put(tx, "red fish too")
         other.drop(tx, a)
     assert found(made.cache) == [b]
-    second.close()
-    first.close()
+    for each in (*both, made.database, second):
+        each.close()
 
 
 def test_a_snapshot_finds_nothing_that_came_after_it(shelf: Make) -> None:
@@ -383,15 +386,16 @@ def test_threads_that_write_and_search_never_see_what_was_forgotten_before(shelf
     made.agrees("red fish", 500)
 
 
-def test_one_cache_a_namespace_and_database_which_it_does_not_keep_alive(tmp_path: Path) -> None:
-    database = Database(tmp_path / "a.db")
+def test_one_cache_a_namespace_and_database_which_it_does_not_keep_alive(address: str) -> None:
+    database = opened(address)
     made = Shelf(database)
-    cache = caches(database)[made.ns]
-    assert caches(database)[made.ns] is cache
-    with database.write() as tx:
+    cache = caches(made.database)[made.ns]
+    assert caches(made.database)[made.ns] is cache
+    with made.database.write() as tx:
         made.put(tx, "red fish")
         found(cache)  # borrowed from a transaction
-    gone = weakref.ref(database)
+    gone = weakref.ref(made.database)
+    made.database.close()
     database.close()
     del database, made, tx
     gc.collect()

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wayfare.memory.store.database import Database
-
 from .conftest import Shelf
 
+NUMBERS = count()
 Make = Callable[..., Shelf]
 moment = st.one_of(st.none(), st.integers(0, 10).map(float))
 
@@ -73,13 +72,12 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.lists(filters, min_size=1, max_size=4), st.data())
 def test_masks_say_what_a_loop_over_the_records_says_before_and_after_changes(
-    tmp_path_factory: pytest.TempPathFactory,
+    database: Any,
     drawn: list[dict[str, Any]],
     asked: list[dict[str, Any]],
     data: st.DataObject,
 ) -> None:
-    database = Database(tmp_path_factory.mktemp("f") / "a.db", synchronous="NORMAL")
-    made = Shelf(database)
+    made = Shelf(database, f"n{next(NUMBERS)}")
     stored: dict[int, dict[str, Any]] = {}
     owners: list[int] = []
 
@@ -91,7 +89,7 @@ def test_masks_say_what_a_loop_over_the_records_says_before_and_after_changes(
 
     check()
     for i, row in enumerate(drawn):
-        with database.write() as tx:
+        with made.database.write() as tx:
             number = made.put(tx, f"text {i}", [("intent", "more")] if i % 2 else (), **flat(row))
         stored[number] = flat(row)
         owners += [number] * (2 if i % 2 else 1)
@@ -100,7 +98,7 @@ def test_masks_say_what_a_loop_over_the_records_says_before_and_after_changes(
     if stored:
         number = data.draw(st.sampled_from(sorted(stored)))
         row = flat(data.draw(rows.filter(bool))[0])
-        with database.write() as tx:
+        with made.database.write() as tx:
             columns = ("kind", "event_from", "event_to", "valid_from", "valid_to", "created_at")
             for name in columns:
                 tx.execute(f"UPDATE records SET {name} = ? WHERE record = ?", (row[name], number))
@@ -110,7 +108,6 @@ def test_masks_say_what_a_loop_over_the_records_says_before_and_after_changes(
             made.log(tx, "UPDATE", number)
         stored[number] = row
     check()
-    database.close()
 
 
 def test_only_what_passes_is_found(shelf: Make) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 
 from wayfare.errors import BadValue
 from wayfare.memory.index.fusion import expanded, fused, personalised_pagerank
-from wayfare.memory.store.database import Database, Transaction
 
 from .conftest import Shelf
 
@@ -61,68 +61,75 @@ def test_unknown_rules_and_negative_weights_are_refused() -> None:
             fused({"a": ([1], [1.0])}, {"a": weight})
 
 
-def link(
-    tx: Transaction, ns: int, source: str, target: str, type: str = "causes", weight: float = 1.0, **time: float
-) -> None:
+def link(tx: Any, ns: int, source: str, target: str, type: str = "causes", weight: float = 1.0, **time: float) -> None:
     tx.execute(
         "INSERT INTO links VALUES (?, ?, ?, ?, ?, '', ?, ?, 0, 0)",
         (ns, source, target, type, weight, time.get("begin"), time.get("end")),
     )
 
 
-def test_paths_multiply_and_the_best_counts(database: Database) -> None:
-    with database.write() as tx:
-        link(tx, 1, "a", "b", weight=0.5)
-        link(tx, 1, "b", "c")
-        link(tx, 1, "d", "a", "about")
-        link(tx, 1, "d", "c", "about", weight=9.0)
-        link(tx, 1, "c", "x", "other")
-        link(tx, 2, "a", "z")
+def test_paths_multiply_and_the_best_counts(shelf: Make) -> None:
+    made, other = shelf(), shelf("other")
+    ns = made.ns
+    with other.database.write() as tx:
+        link(tx, other.ns, "a", "z")
+    with made.database.write() as tx:
+        link(tx, ns, "a", "b", weight=0.5)
+        link(tx, ns, "b", "c")
+        link(tx, ns, "d", "a", "about")
+        link(tx, ns, "d", "c", "about", weight=9.0)
+        link(tx, ns, "c", "x", "other")
         types = {"causes": 0.8, "about": 0.5}
-        assert expanded(tx, 1, {"a": 1.0}, types) == {"b": 0.4, "d": 0.5}
-        two = expanded(tx, 1, {"a": 1.0}, types, depth=2)
+        assert expanded(tx, ns, {"a": 1.0}, types) == {"b": 0.4, "d": 0.5}
+        two = expanded(tx, ns, {"a": 1.0}, types, depth=2)
         assert two == pytest.approx({"b": 0.4, "d": 0.5, "c": max(0.4 * 0.8, 0.5 * 0.5)})
-        assert expanded(tx, 1, {"a": 1.0}, {}, depth=2) == {}
-        assert expanded(tx, 1, {}, types) == {}
-        assert expanded(tx, 1, {"a": 1.0, "b": 1.0}, {"causes": 1.0}) == {"c": 1.0}
-        assert expanded(tx, 1, {"a": 1.0}, types, depth=0) == {}
+        assert expanded(tx, ns, {"a": 1.0}, {}, depth=2) == {}
+        assert expanded(tx, ns, {}, types) == {}
+        assert expanded(tx, ns, {"a": 1.0, "b": 1.0}, {"causes": 1.0}) == {"c": 1.0}
+        assert expanded(tx, ns, {"a": 1.0}, types, depth=0) == {}
 
 
-def test_a_link_counts_while_it_holds(database: Database) -> None:
-    with database.write() as tx:
-        link(tx, 1, "a", "b", begin=10.0, end=20.0)
+def test_a_link_counts_while_it_holds(shelf: Make) -> None:
+    made = shelf()
+    ns = made.ns
+    with made.database.write() as tx:
+        link(tx, ns, "a", "b", begin=10.0, end=20.0)
         for at, there in ((9.9, False), (10.0, True), (19.9, True), (20.0, False), (None, True)):
-            assert bool(expanded(tx, 1, {"a": 1.0}, {"causes": 1.0}, at=at)) is there
+            assert bool(expanded(tx, ns, {"a": 1.0}, {"causes": 1.0}, at=at)) is there
 
 
-def test_a_hub_is_not_followed_without_end(database: Database) -> None:
-    with database.write() as tx:
+def test_a_hub_is_not_followed_without_end(shelf: Make) -> None:
+    made = shelf()
+    ns = made.ns
+    with made.database.write() as tx:
         for i in range(300):
-            link(tx, 1, "hub", f"n{i:03}", weight=1 - i / 1000)
-            link(tx, 1, f"n{i:03}", f"m{i:03}")
-        found = expanded(tx, 1, {"hub": 1.0}, {"causes": 1.0}, depth=3, most=50)
+            link(tx, ns, "hub", f"n{i:03}", weight=1 - i / 1000)
+            link(tx, ns, f"n{i:03}", f"m{i:03}")
+        found = expanded(tx, ns, {"hub": 1.0}, {"causes": 1.0}, depth=3, most=50)
         assert found["n000"] == 1.0 and found["n299"] == pytest.approx(1 - 0.299)
         assert len(found) <= 300 + 50 + 50
 
 
-def test_pagerank_is_the_stationary_share_of_a_walk_that_begins_anew(database: Database) -> None:
+def test_pagerank_is_the_stationary_share_of_a_walk_that_begins_anew(shelf: Make) -> None:
     rng = np.random.default_rng(0)
     ids = [f"n{i}" for i in range(8)]
-    with database.write() as tx:
+    made = shelf()
+    ns = made.ns
+    with made.database.write() as tx:
         walk = np.zeros((8, 8))
         for _ in range(14):
             i, j = rng.choice(8, 2, replace=False)
             weight = float(rng.random())
             if walk[i, j] == 0:
-                link(tx, 1, ids[i], ids[j], weight=weight)
+                link(tx, ns, ids[i], ids[j], weight=weight)
                 walk[i, j] = walk[j, i] = weight
-        link(tx, 1, "far", "away")
-        found = personalised_pagerank(tx, 1, {"n0": 1.0, "n3": 3.0}, {"causes": 1.0}, depth=8, rounds=400)
+        link(tx, ns, "far", "away")
+        found = personalised_pagerank(tx, ns, {"n0": 1.0, "n3": 3.0}, {"causes": 1.0}, depth=8, rounds=400)
         with pytest.raises(BadValue):
-            personalised_pagerank(tx, 1, {}, {"causes": 1.0})
+            personalised_pagerank(tx, ns, {}, {"causes": 1.0})
         with pytest.raises(BadValue):
-            personalised_pagerank(tx, 1, {"n0": 0.0}, {"causes": 1.0})
-        assert personalised_pagerank(tx, 1, {"alone": 2.0}, {"causes": 1.0}) == pytest.approx({"alone": 1.0})
+            personalised_pagerank(tx, ns, {"n0": 0.0}, {"causes": 1.0})
+        assert personalised_pagerank(tx, ns, {"alone": 2.0}, {"causes": 1.0}) == pytest.approx({"alone": 1.0})
     begin = np.zeros(8)
     begin[[0, 3]] = 0.25, 0.75
     out = walk.sum(axis=1, keepdims=True)

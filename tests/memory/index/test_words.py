@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.memory.stores import opened
 from wayfare.memory.index import words
 from wayfare.memory.index.words import Corpus, Occurrences, search
 
 from .conftest import Shelf
 
+NUMBERS = count()
 WORDS = ["reset", "password", "cache", "login", "user", "the", "a", "token", "flush", "disk"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
 
@@ -69,18 +73,17 @@ def test_a_corpus_with_pruning_is_ranked_as_one_without(monkeypatch: pytest.Monk
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 4), TEXTS, st.integers(0, 30)), max_size=40), TEXTS)
 def test_any_life_of_a_namespace_ends_in_the_scores_of_what_lives(
-    tmp_path_factory: pytest.TempPathFactory,
+    shared_address: str,
+    database: Any,
     small_segments: None,
     life: list[tuple[int, str, int]],
     query: str,
 ) -> None:
-    from wayfare.memory.store.database import Database
-
-    database = Database(tmp_path_factory.mktemp("life") / "a.db", synchronous="NORMAL")
-    made = Shelf(database)
+    path = f"n{next(NUMBERS)}"
+    made = Shelf(database, path)
     numbers: list[int] = []
     for i, (what, text, which) in enumerate(life):
-        with database.write() as tx:
+        with made.database.write() as tx:
             living = [number for number in numbers if number in made.texts]
             number = living[which % len(living)] if living else None
             if what <= 1 or number is None:
@@ -94,36 +97,34 @@ def test_any_life_of_a_namespace_ends_in_the_scores_of_what_lives(
         if i % 7 == 0:
             made.agrees(query, 3)
     made.agrees(query, 4)
-    fresh = Database(database.path)
+    fresh = opened(shared_address)
     again = Shelf.__new__(Shelf)
-    again.__dict__.update(made.__dict__, database=fresh)
+    again.__dict__.update(made.__dict__, database=fresh.bound(path))
     again.agrees(query, 4)
-    fresh.close()
-    database.close()
+    for each in (again.database, fresh):
+        each.close()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=1, max_size=12), st.lists(TEXTS, max_size=12), TEXTS)
 def test_what_another_namespace_holds_changes_no_score(
-    tmp_path_factory: pytest.TempPathFactory, small_segments: None, mine: list[str], others: list[str], query: str
+    database: Any, small_segments: None, mine: list[str], others: list[str], query: str
 ) -> None:
-    from wayfare.memory.store.database import Database
-
     answers = []
     for with_others in (False, True):
-        database = Database(tmp_path_factory.mktemp("two") / "a.db", synchronous="NORMAL")
-        first, second = Shelf(database, "org/a"), Shelf(database, "org/a/b")
+        path = f"org{next(NUMBERS)}/a"
+        first, second = Shelf(database, path), Shelf(database, f"{path}/b")
         for i in range(12):
-            with database.write() as tx:
-                if with_others and i < len(others):
+            if with_others and i < len(others):
+                with second.database.write() as tx:
                     second.put(tx, f"{others[i]} {i}")
-                if i < len(mine):
+            if i < len(mine):
+                with first.database.write() as tx:
                     first.put(tx, f"{mine[i]} {i}")
         records, scores = first.cache.words(query, 5)
         order = sorted(first.texts)
         answers.append(([order.index(number) for number in records.tolist()], scores.tolist()))
         assert set(second.cache.words(query, 5)[0].tolist()) <= set(second.texts)
-        database.close()
     assert answers[0] == answers[1]
 
 
