@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from wayfare.cli import main
-from wayfare.cli.memory_options import VERBS
+from wayfare.cli.memory import VERBS
 from wayfare.memory import Memory
 
 

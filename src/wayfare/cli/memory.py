@@ -1,26 +1,29 @@
-"""`wayfare memory VERB`: the verbs of Python, on a memory in a file.
+"""`wayfare memory VERB`: the verbs of Python, on a memory in a file or in PostgreSQL.
 
 The answer goes to standard output, as text or with --json as one JSON document. Only `remember`, `import` and `demo`
 make a file; any other verb refuses one that is not there, so that a mistyped name leaves nothing behind.
+
+The verbs of a part that has more of them stand in a file of their own, which names them in its `VERBS`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from wayfare.cli import memory_install
 from wayfare.cli import memory_options as take
+from wayfare.cli.memory_answers import answer, checked_there, open_memory, said
 from wayfare.errors import BadValue, OutcomeConflict
 from wayfare.flags import nearest, parse
-from wayfare.memory import Memory, Policy, Record, Version
+from wayfare.memory import Policy, Record, Version
 from wayfare.memory.drafting import draft
 from wayfare.memory.store.schema import VERSION
 
-__all__ = ["memory"]
+__all__ = ["VERBS", "memory"]
 
 WIDEST = 100
 
@@ -29,52 +32,15 @@ def memory(words: list[str]) -> int:
     """The exit status of `wayfare memory WORDS`."""
     if not words or words[0] in ("-h", "--help"):
         print("usage: wayfare memory VERB ...   (wayfare memory VERB --help lists what it takes)\n")
-        for verb, kind in take.VERBS.items():
-            print(f"  {verb:9} {(kind.__doc__ or '').splitlines()[0]}")
+        for verb, (kind, _) in VERBS.items():
+            print(f"  {verb:{max(map(len, VERBS))}} {(kind.__doc__ or '').splitlines()[0]}")
         return 0
-    if words[0] not in take.VERBS:
-        near = nearest(words[0], list(take.VERBS))
-        raise BadValue("verb", words[0], f"one of {', '.join(take.VERBS)}{near}")
-    options: Any = parse(take.VERBS[words[0]], words[1:], f"wayfare memory {words[0]}")
-    return _VERBS[words[0]](options)
-
-
-def _open(options: take.Options, *, make: bool = False, **settings: Any) -> Memory:
-    if not make and not options.db.is_file():
-        raise BadValue("db", str(options.db), "a file that is there: the path of a memory (--db, or WAYFARE_MEMORY)")
-    return Memory(options.db, namespace=options.namespace, **settings)
-
-
-def _said(field: str, text: str) -> str:
-    if not text:
-        raise BadValue(field, text, "given")
-    return text
-
-
-def _answer(options: take.Options, value: Any, text: Callable[[], str]) -> int:
-    if options.json:
-        print(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print(text())
-    return 0
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value) if not isinstance(value, Record) else _record(value))
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value
-
-
-def _record(record: Record) -> dict[str, Any]:
-    found = {name: getattr(record, name) for name in Record.__dataclass_fields__}
-    found["meta"] = dict(record.meta)
-    found["mean_reward"] = record.utility.mean
-    return found
+    if words[0] not in VERBS:
+        near = nearest(words[0], list(VERBS))
+        raise BadValue("verb", words[0], f"one of {', '.join(VERBS)}{near}")
+    kind, act = VERBS[words[0]]
+    options: Any = parse(kind, words[1:], f"wayfare memory {words[0]}")
+    return act(options)
 
 
 def _remember(options: take.Remember) -> int:
@@ -87,9 +53,9 @@ def _remember(options: take.Remember) -> int:
     }  # fmt: skip
     for text in texts:
         draft(text, **fields)  # refused before a file is made
-    with _open(options, make=True, embedder=options.embedder) as opened:
+    with open_memory(options, make=True, embedder=options.embedder) as opened:
         done = opened.remember_many([{"text": text, **fields} for text in texts])
-    return _answer(options, done, lambda: "\n".join(f"{each.op} {each.id} {each.reason}".rstrip() for each in done))
+    return answer(options, done, lambda: "\n".join(f"{each.op} {each.id} {each.reason}".rstrip() for each in done))
 
 
 def _import(options: take.Import) -> int:
@@ -98,15 +64,15 @@ def _import(options: take.Import) -> int:
     if not options.file.is_file():
         raise BadValue("file", str(options.file), "a CSV or JSON-lines file that is there")
     past = read_tasks(options.file)
-    with _open(options, make=True) as opened:
+    with open_memory(options, make=True) as opened:
         done = imported(opened, past)
-    return _answer(options, done, lambda: str(done))
+    return answer(options, done, lambda: str(done))
 
 
 def _recall(options: take.Recall) -> int:
-    with _open(options, policy=options.policy) as opened:
+    with open_memory(options, policy=options.policy) as opened:
         found = opened.recall(
-            _said("query", options.query), options.k, task=options.task, budget_tokens=options.budget_tokens,
+            said("query", options.query), options.k, task=options.task, budget_tokens=options.budget_tokens,
             kinds=options.kinds, tags=options.tags,
         )  # fmt: skip
     value = {
@@ -120,46 +86,46 @@ def _recall(options: take.Recall) -> int:
     }  # fmt: skip
     lines = [found.why if options.why else found.text or "nothing is relevant enough"]
     lines.append(f"receipt {found.id}, task {found.task}" if found.logged else f"not logged: {found.reason}")
-    return _answer(options, value, lambda: "\n".join(lines))
+    return answer(options, value, lambda: "\n".join(lines))
 
 
 def _credit(options: take.Credit) -> int:
-    with _open(options, actor=options.actor) as opened:
+    with open_memory(options, actor=options.actor) as opened:
         try:
             done = opened.credit(
-                _said("task", options.task), options.reward, used=options.used, source=options.source,
+                said("task", options.task), options.reward, used=options.used, source=options.source,
                 correct=options.correct,
             )  # fmt: skip
         except OutcomeConflict as error:
             raise OutcomeConflict(str(error).replace("say correct=True", "say --correct")) from error
     what = "said before" if done.repeated else "counted" if done.counted else "kept, does not count"
-    return _answer(options, done, lambda: f"task {done.task}: reward {done.reward:g} from {done.source}, {what}")
+    return answer(options, done, lambda: f"task {done.task}: reward {done.reward:g} from {done.source}, {what}")
 
 
 def _revise(options: take.Revise) -> int:
-    with _open(options) as opened:
+    with open_memory(options) as opened:
         done = opened.revise(
-            _said("id", options.id), _said("text", options.text), expect=options.expect, reason=options.reason
+            said("id", options.id), said("text", options.text), expect=options.expect, reason=options.reason
         )
-    return _answer(options, done, lambda: f"{done.op} {done.id} version {done.version}")
+    return answer(options, done, lambda: f"{done.op} {done.id} version {done.version}")
 
 
 def _forget(options: take.Forget) -> int:
-    with _open(options) as opened:
-        done = opened.forget(_said("id", options.id), purge=options.purge, reason=options.reason)
-    return _answer(options, done, lambda: f"{'purged' if options.purge else 'forgotten'} {options.id}")
+    with open_memory(options) as opened:
+        done = opened.forget(said("id", options.id), purge=options.purge, reason=options.reason)
+    return answer(options, done, lambda: f"{'purged' if options.purge else 'forgotten'} {options.id}")
 
 
 def _show(options: take.Show) -> int:
-    with _open(options) as opened:
+    with open_memory(options) as opened:
         if options.id is not None:
             record = opened.get(options.id)
-            return _answer(options, record, lambda: _shown(record))
+            return answer(options, record, lambda: _shown(record))
         page = opened.list(kind=options.kind, limit=options.limit, after=options.after)
     lines = [_line(record) for record in page.records] or ["no memories"]
     if page.next:
         lines.append(f"more: --after {page.next}")
-    return _answer(options, {"records": page.records, "next": page.next}, lambda: "\n".join(lines))
+    return answer(options, {"records": page.records, "next": page.next}, lambda: "\n".join(lines))
 
 
 def _line(record: Record) -> str:
@@ -199,9 +165,9 @@ def _when(time: float) -> str:
 
 
 def _history(options: take.History) -> int:
-    with _open(options) as opened:
-        found = opened.history(_said("id", options.id))
-    return _answer(options, found, lambda: "\n".join(map(_step, found)))
+    with open_memory(options) as opened:
+        found = opened.history(said("id", options.id))
+    return answer(options, found, lambda: "\n".join(map(_step, found)))
 
 
 def _step(step: Version) -> str:
@@ -212,9 +178,9 @@ def _step(step: Version) -> str:
 
 
 def _stats(options: take.Stats) -> int:
-    with _open(options, read_only=True) as opened:
+    with open_memory(options, read_only=True) as opened:
         found = opened.stats()
-    return _answer(options, found, lambda: "\n".join(_lines(found)))
+    return answer(options, found, lambda: "\n".join(_lines(found)))
 
 
 def _lines(value: Mapping[str, Any], indent: int = 0) -> Sequence[str]:
@@ -230,32 +196,32 @@ def _lines(value: Mapping[str, Any], indent: int = 0) -> Sequence[str]:
 
 
 def _evaluate(options: take.Evaluate) -> int:
-    with _open(options, read_only=True) as opened:
+    with open_memory(options, read_only=True) as opened:
         target: Policy | str = options.policy
         if options.explore is not None:
             target = opened.policy_named(options.policy).with_(explore=options.explore)
         found = opened.evaluate(target)
-    return _answer(options, found.to_json(), lambda: str(found.text))
+    return answer(options, found.to_json(), lambda: str(found.text))
 
 
 def _void(options: take.Void) -> int:
-    with _open(options) as opened:
+    with open_memory(options) as opened:
         done = opened.void(
             source=options.source, actor=options.actor, since=options.since, until=options.until, reason=options.reason
         )
-    return _answer(
+    return answer(
         options, done, lambda: f"{done.outcomes} outcomes taken out, utilities of {done.records} memories replayed"
     )
 
 
 def _migrate(options: take.Migrate) -> int:
-    with _open(options) as opened:
+    with open_memory(options) as opened:
         if options.embedder is None:
-            return _answer(options, {"version": VERSION}, lambda: f"{options.db} has tables of version {VERSION}")
+            return answer(options, {"version": VERSION}, lambda: f"{options.db} has tables of version {VERSION}")
         done = opened.reembed(options.embedder, batch=options.batch, progress=_progress)
     said = f"{done.embedded} texts embedded; {done.model or 'words alone'} serves {options.namespace}"
     begun = f", and policy {done.policy} begins without certificates" if done.policy else ""
-    return _answer(options, {"version": VERSION, **asdict(done)}, lambda: said + begun)
+    return answer(options, {"version": VERSION, **asdict(done)}, lambda: said + begun)
 
 
 def _progress(done: int, total: int) -> None:
@@ -266,13 +232,12 @@ def _progress(done: int, total: int) -> None:
 def _doctor(options: take.Doctor) -> int:
     from wayfare.memory.store.doctor import doctor, salvage
 
-    if not options.db.is_file():
-        raise BadValue("db", str(options.db), "a file that is there")
+    checked_there(options.db)
     if options.salvage is not None:
         saved = salvage(options.db, options.salvage)
-        return _answer(options, saved, lambda: str(saved))
+        return answer(options, saved, lambda: str(saved))
     found = doctor(options.db)
-    _answer(options, found, lambda: str(found))
+    answer(options, found, lambda: str(found))
     return 1 if found.worst == "damage" else 0
 
 
@@ -282,8 +247,12 @@ def _demo(options: take.Demo) -> int:
     return demo(options)
 
 
-_VERBS: Mapping[str, Callable[[Any], int]] = {
-    "remember": _remember, "recall": _recall, "credit": _credit, "revise": _revise, "forget": _forget, "show": _show,
-    "history": _history, "stats": _stats, "evaluate": _evaluate, "void": _void, "migrate": _migrate,
-    "doctor": _doctor, "import": _import, "demo": _demo,
+VERBS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
+    "remember": (take.Remember, _remember), "recall": (take.Recall, _recall), "credit": (take.Credit, _credit),
+    "revise": (take.Revise, _revise), "forget": (take.Forget, _forget), "show": (take.Show, _show),
+    "history": (take.History, _history), "stats": (take.Stats, _stats), "evaluate": (take.Evaluate, _evaluate),
+    "void": (take.Void, _void), "migrate": (take.Migrate, _migrate), "doctor": (take.Doctor, _doctor),
+    "import": (take.Import, _import), "demo": (take.Demo, _demo),
+    **memory_install.VERBS,
 }  # fmt: skip
+"""Verb -> what it takes, and what it does."""

@@ -9,23 +9,39 @@ from typing import Annotated
 
 import tyro
 
-__all__ = ["VERBS", "Options"]
+__all__ = [
+    "Credit",
+    "Demo",
+    "Doctor",
+    "Evaluate",
+    "Forget",
+    "History",
+    "Import",
+    "Migrate",
+    "Options",
+    "Recall",
+    "Remember",
+    "Revise",
+    "Show",
+    "Stats",
+    "Void",
+]
 
 DB = "WAYFARE_MEMORY"
-"""Environment variable with the path of the file."""
+"""Environment variable with the address."""
 Texts = Annotated[str | None, tyro.conf.Positional]
 
 
-def _db() -> Path:
-    return Path(os.environ.get(DB) or "agent.db")
+def _db() -> str:
+    return os.environ.get(DB) or "agent.db"
 
 
 @dataclass(frozen=True)
 class Options:
     """Where the memory is, and how to answer."""
 
-    db: Path = field(default_factory=_db)
-    """The file. The environment variable WAYFARE_MEMORY says another default."""
+    db: str = field(default_factory=_db)
+    """The file, or postgresql://... The environment variable WAYFARE_MEMORY says another default."""
     namespace: str = "default"
     """Whose memory: default, or names joined by slashes."""
     json: bool = False
@@ -212,11 +228,3 @@ class Demo:
     """Keep the memory in this new file."""
     svg: Path | None = None
     """Write the plot there."""
-
-
-VERBS = {
-    "remember": Remember, "recall": Recall, "credit": Credit, "revise": Revise, "forget": Forget, "show": Show,
-    "history": History, "stats": Stats, "evaluate": Evaluate, "void": Void, "migrate": Migrate, "doctor": Doctor,
-    "import": Import, "demo": Demo,
-}  # fmt: skip
-"""Verb -> what it takes."""
