@@ -43,7 +43,10 @@ __all__ = ["Applying", "texts_of"]
 
 Vector = NDArray[np.float32]
 _NAMES = record_row(Record("", ""), 0)[0]
-_INSERT = f"INSERT INTO records ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT DO NOTHING"
+_INSERT = (
+    f"INSERT INTO records ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
+    "ON CONFLICT DO NOTHING RETURNING record"
+)
 _REPLACE = f"UPDATE records SET {', '.join(name + ' = ?' for name in _NAMES)} WHERE record = ?"
 _LOG = f"INSERT INTO log (ns, {LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -214,14 +217,13 @@ class Applying:
             op.valid_from, op.valid_to, tuple(op.tags), op.meta, tuple(dict.fromkeys((*op.provenance, *also))),
         )  # fmt: skip
         values = record_row(record, self.ns)[1]
-        cursor = self.tx.execute(_INSERT, values)
-        if cursor.rowcount != 1:
+        row = self.tx.execute(_INSERT, values).fetchone()
+        if row is None:
             same = self._same(op.kind, op.content)
             if same is None:
                 raise BadValue("id", id, "an id that no memory of the namespace has had")
             return (*same, False)
-        number = cursor.lastrowid
-        assert number is not None
+        number = int(row[0])
         if record.tags:
             self._tag(number, record.tags)
         texts: list[tuple[str, str | None, str]] = [("content", None, op.content)]

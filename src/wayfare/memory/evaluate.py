@@ -138,7 +138,7 @@ def _chosen(tx: Transaction, ns: int, target: Policy, most: int, left_out: Count
     if isinstance(most, bool) or not isinstance(most, int) or most < 2:
         raise BadValue("most_tasks", most, "a whole number, 2 or more")
     rows = tx.execute(
-        "SELECT task, MIN(seq), SUM(body IS NULL) FROM receipts WHERE ns = ? GROUP BY task ORDER BY 2", (ns,)
+        "SELECT task, MIN(seq), COUNT(*) - COUNT(body) FROM receipts WHERE ns = ? GROUP BY task ORDER BY 2", (ns,)
     ).fetchall()
     found = []
     for task, first, thinned in rows:

@@ -100,12 +100,12 @@ def listed(
             checked_name(name, each)
             if name == "status" and each not in STATUSES:
                 raise BadValue("status", each, f"one of {', '.join(STATUSES)}")
-        where.append(f"r.{name} IN ({', '.join('?' * len(names))})")
+        where.append(f"r.{name} IN ({', '.join('?' * len(names)) or 'NULL'})")
         given += names
     if tags is not None:
         if isinstance(tags, str):
             raise BadValue("tags", tags, "a list of tags")
-        marks = ", ".join("?" * len(tags))
+        marks = ", ".join("?" * len(tags)) or "NULL"
         where.append(f"r.record IN (SELECT record FROM tags WHERE ns = ? AND tag IN ({marks}))")
         given += [ns, *(checked_name("tags", tag) for tag in tags)]
     if checked_time("since", since) is not None:
@@ -125,7 +125,9 @@ def history(tx: Transaction, ns: int, path: str, id: str) -> list[Version]:
     if row is None:
         raise NoSuchRecord(id)
     present = record_from(row, path)
-    bodies = tx.execute("SELECT version, body, checksum FROM versions WHERE ns = ? AND id = ?", (ns, id)).fetchall()
+    bodies = tx.execute(
+        "SELECT version, body, checksum FROM versions WHERE ns = ? AND id = ? ORDER BY version", (ns, id)
+    ).fetchall()
     records: dict[int, Record | None] = {
         version: record_from_body(body, stored, path) if body else None for version, body, stored in bodies
     }

@@ -248,7 +248,7 @@ class Recaller:
         row = (receipt.task, side, epoch, kept, float(receipt.time))
         tx.execute(
             "INSERT INTO tasks (ns, id, side, epoch, standing, opened_at, receipts, checksum) "
-            "VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (ns, id) DO UPDATE SET receipts = receipts + 1",
+            "VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (ns, id) DO UPDATE SET receipts = tasks.receipts + 1",
             (ns, *row, task_sum(*row)),
         )
         seq = append_log(
@@ -272,8 +272,10 @@ class Recaller:
         for receipt in receipts:
             if tx.execute("SELECT 1 FROM receipts WHERE ns = ? AND id = ?", (ns, receipt.id)).fetchone() is None:
                 shown = [id for id, _ in receipt.shown]
-                marks = ", ".join("?" * len(shown))
-                rows = tx.execute(f"SELECT record FROM records WHERE ns = ? AND id IN ({marks})", (ns, *shown))
+                marks = ", ".join("?" * len(shown)) or "NULL"
+                rows = tx.execute(
+                    f"SELECT record FROM records WHERE ns = ? AND id IN ({marks}) ORDER BY record", (ns, *shown)
+                )
                 self._store(tx, receipt, receipt.side, 0, [record for (record,) in rows.fetchall()])
 
     def showed(self, query: str, records: Sequence[Record], task: str | None, ns: int) -> Recall:

@@ -37,6 +37,7 @@ __all__ = ["Reembedded", "reembed"]
 Vector = NDArray[np.float32]
 FILLED = "filled"
 """In a namespace's settings: entries below this have their vector in the space that is being filled."""
+ALL = 2**62
 ROUNDS = 20
 """Of filling in what has been written meanwhile; the next one holds the writers up."""
 
@@ -101,7 +102,8 @@ class _Move:
         with self.database.write() as tx:
             now = serving(tx, self.ns)
             rows = tx.execute(
-                "SELECT space, model, probe, state FROM spaces WHERE ns = ? AND state != 'retired'", (self.ns,)
+                "SELECT space, model, probe, state FROM spaces WHERE ns = ? AND state != 'retired' ORDER BY space",
+                (self.ns,),
             ).fetchall()
             own = {space for space, name, probe, _ in rows if name == model and self._same(probe)}
             for space, name, _, state in rows:
@@ -171,7 +173,7 @@ class _Move:
         rows = tx.execute(
             "SELECT e.ordinal, coalesce(e.text, r.content) FROM entries e JOIN records r ON r.record = e.record "
             "WHERE e.ns = ? AND e.ordinal >= ? AND e.alive = 1 ORDER BY e.ordinal LIMIT ?",
-            (self.ns, first, -1 if most is None else most),
+            (self.ns, first, ALL if most is None else most),
         ).fetchall()
         return [(ordinal, text, first) for ordinal, text in rows], rows[-1][0] + 1 if rows else first
 
@@ -265,7 +267,8 @@ def _reach(tx: Transaction, ns: int, ordinal: int) -> None:
 def _counted(tx: Transaction, ns: int, ordinal: int) -> tuple[int, int]:
     """Living entries before, and from there on."""
     done, waiting = tx.execute(
-        "SELECT coalesce(sum(ordinal < ?), 0), coalesce(sum(ordinal >= ?), 0) FROM entries WHERE ns = ? AND alive = 1",
+        "SELECT COUNT(*) FILTER (WHERE ordinal < ?), COUNT(*) FILTER (WHERE ordinal >= ?) FROM entries"
+        " WHERE ns = ? AND alive = 1",
         (ordinal, ordinal, ns),
     ).fetchone()
     return int(done), int(waiting)

@@ -107,14 +107,16 @@ class Postings:
             if known.through >= packed:
                 return known
         through = 0 if known is None else known.through
+        # A left join, so that the few segments come first whatever the planner knows; a null term was not there.
         rows = tx.execute(
-            "SELECT p.data FROM segments s CROSS JOIN postings p"
-            " ON p.ns = s.ns AND p.segment = s.segment AND p.term = ? WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
+            "SELECT p.term, p.data FROM segments s LEFT JOIN postings p ON p.ns = s.ns AND p.segment = s.segment"
+            " AND p.term = ? WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
             (word, ns, through),
         ).fetchall()
-        if not all(isinstance(row[0], bytes) for row in rows):
+        parts = [part for term, part in rows if term is not None]
+        if not all(isinstance(part, bytes) for part in parts):
             raise Damaged(f"the postings of {word!r} in namespace {ns} are no bytes; `wayfare memory doctor`")
-        data = b"".join(row[0] for row in rows)
+        data = b"".join(parts)
         if len(data) % POSTING.itemsize:
             raise Damaged(f"the postings of {word!r} in namespace {ns} are cut; `wayfare memory doctor`")
         posting = np.frombuffer(data, POSTING)
