@@ -323,11 +323,13 @@ def _spread(
 
 
 def _intents(tx: Transaction, numbers: Sequence[int]) -> dict[int, str]:
-    """The intent under which a record is filed, where it has one."""
+    """The intent under which a record is filed, where it has one: the last, where it has several."""
     found: dict[int, str] = {}
     for part in _parts(numbers):
         rows = tx.execute(
-            f"SELECT record, text FROM entries WHERE record IN ({_marks(part)}) AND role = 'intent' AND alive = 1", part
+            f"SELECT record, text FROM entries WHERE record IN ({_marks(part)}) AND role = 'intent' AND alive = 1"
+            " ORDER BY ordinal",
+            part,
         )
         found.update({number: " ".join(text.casefold().split()) for number, text in rows.fetchall()})
     return found

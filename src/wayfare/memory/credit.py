@@ -135,15 +135,15 @@ def grant(tx: Transaction, ns: int, split: Mapping[int, float], actor: str, time
     found = dict(split)
     for record, share in split.items() if actor else ():
         rows = tx.execute(
-            "SELECT actor = ?, SUM(weight) FROM accounts WHERE ns = ? AND record = ? AND day > ? AND day <= ? "
-            "GROUP BY 1",
-            (actor, ns, record, day - CAP_DAYS, day),
+            "SELECT actor, weight FROM accounts WHERE ns = ? AND record = ? AND day > ? AND day <= ?",
+            (ns, record, day - CAP_DAYS, day),
         ).fetchall()
-        mine = sum(weight for is_mine, weight in rows if is_mine)
-        found[record] = granted(share, mine, sum(weight for _, weight in rows))
+        # Exact sums: a replay on any store grants the same, in whatever order it reads the accounts.
+        mine = math.fsum(weight for name, weight in rows if name == actor)
+        found[record] = granted(share, mine, math.fsum(weight for _, weight in rows))
     tx.executemany(
         "INSERT INTO accounts (ns, record, day, actor, weight) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (ns, record, day, actor) DO UPDATE SET weight = weight + excluded.weight",
+        "ON CONFLICT (ns, record, day, actor) DO UPDATE SET weight = accounts.weight + excluded.weight",
         [(ns, record, day, actor, share) for record, share in found.items() if share > 0],
     )
     return found

@@ -121,7 +121,7 @@ class Surroundings:
         """The vector of what a record says, not of its keys."""
         row = self._tx.execute(
             "SELECT e.ordinal FROM records r JOIN entries e ON e.record = r.record"
-            " WHERE r.ns = ? AND r.id = ? AND e.role = 'content' AND e.alive = 1",
+            " WHERE r.ns = ? AND r.id = ? AND e.role = 'content' AND e.alive = 1 ORDER BY e.ordinal LIMIT 1",
             (self._ns, id),
         ).fetchone()
         if row is None or self._space is None:

@@ -237,7 +237,9 @@ def void(
         if value is not None:
             clauses.append(clause)
             values.append(value)
-    rows = tx.execute(f"SELECT seq, task FROM outcomes WHERE {' AND '.join(clauses)}", tuple(values)).fetchall()
+    rows = tx.execute(
+        f"SELECT seq, task FROM outcomes WHERE {' AND '.join(clauses)} ORDER BY seq", tuple(values)
+    ).fetchall()
     if not rows:
         return Voided(0, 0)
     touched: set[int] = set()
@@ -306,5 +308,5 @@ def _ancestors(tx: Transaction, ns: int, records: set[int], deepest: int = 8) ->
             (ns, *sorted(front)),
         ).fetchall()
         front = {record for (record,) in rows} - records - found.keys()
-        found |= dict.fromkeys(front, distance)
+        found |= dict.fromkeys(sorted(front), distance)
     return found

@@ -70,10 +70,12 @@ def sessions(tx: Transaction, ns: int, found: Iterable[Whole]) -> Sessions | Non
         part = records[start : start + 500]
         chosen = f"record IN ({', '.join('?' * len(part))})"
         of |= tx.execute(
-            f"SELECT record, tag FROM tags WHERE {chosen} AND tag >= ? AND tag < ?", (*part, SESSION, _END)
+            f"SELECT record, tag FROM tags WHERE {chosen} AND tag >= ? AND tag < ? ORDER BY record, tag",
+            (*part, SESSION, _END),
         ).fetchall()
         rows = tx.execute(
-            f"SELECT record, length(content), substr(rtrim(content), -1) FROM records WHERE {chosen} AND kind = ?",
+            "SELECT record, length(content), substr(rtrim(content), length(rtrim(content)), 1) FROM records"
+            f" WHERE {chosen} AND kind = ?",
             (*part, KIND),
         )
         counts |= {

@@ -303,7 +303,7 @@ def _differ(tx: Transaction, ns: int, standing: Standing) -> bool:
     """
     rows = tx.execute(
         "SELECT standing, side, COUNT(*), COUNT(closed_at) FROM tasks WHERE ns = ? AND epoch >= ? "
-        "GROUP BY standing, side",
+        "GROUP BY standing, side ORDER BY standing, side",
         (ns, standing.first),
     ).fetchall()
     coins: dict[Any, dict[str, tuple[int, int]]] = {}
