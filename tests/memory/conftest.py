@@ -1,8 +1,13 @@
-"""Every test that asks for a store runs on both: on a file and on PostgreSQL."""
+"""Every test that asks for a store runs on both: on a file and on PostgreSQL.
+
+address         of an empty store            new_address     makes more of them
+shared_address  of one for a whole module    database        that one, opened: a test takes a namespace of its own
+store           makes them and looks at their rows            stores    both at once, for a test that compares them
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -19,12 +24,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def stores(server: Server, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Store]:
+    """Both, for a test that compares them."""
+    return {"file": FileStore(tmp_path_factory.mktemp("stores")), "postgresql": PostgresStore(server, worker_id)}
+
+
 @pytest.fixture(scope="session", params=["file", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Store:
+def store(request: pytest.FixtureRequest, stores: dict[str, Store]) -> Store:
     """Where the memories of a test lie."""
-    if request.param == "file":
-        return FileStore(tmp_path_factory.mktemp("stores"))
-    return PostgresStore(request.getfixturevalue("server"), worker_id)
+    return stores[request.param]
 
 
 @pytest.fixture
@@ -61,3 +70,13 @@ def database(shared_address: str) -> Iterator[Any]:
     made = opened(shared_address)
     yield made
     made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test of a store that skips itself has failed: what it would have said of that store is not known."""
+    report = yield
+    parameters = getattr(item, "callspec", None)
+    if report.skipped and parameters is not None and "store" in parameters.params:
+        report.outcome, report.longrepr = "failed", f"skipped, and no test of a store may be: {report.longrepr}"
+    return report

@@ -1,19 +1,18 @@
-"""Nothing is left: a purge is believed only where the raw bytes of every file say so."""
+"""Nothing is left: a purge is believed only where the raw bytes of every file, or every row of a server, say so."""
 
 from __future__ import annotations
 
 import json
 import random
-import sqlite3
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wayfare.errors import NoSuchRecord, StoreError, Unavailable
-from wayfare.memory import purge as purging
+from tests.memory.stores import Store, opened
+from wayfare.errors import NoSuchRecord, StoreError
 from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.engine import Engine
 from wayfare.memory.index import entries
@@ -21,9 +20,10 @@ from wayfare.memory.index.cache import caches
 from wayfare.memory.operations import Add, AddLink, Update
 from wayfare.memory.purge import Purged
 from wayfare.memory.records import Key, Link, Provenance
-from wayfare.memory.scanning import Runs, scan
-from wayfare.memory.store.database import Database
+from wayfare.memory.scanning import Runs
+from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from
 
+Left = Callable[..., list[str]]
 SECRET = "Zephyrine Quillfeather's passphrase is moonlit-obelisk-4711, kept under the Grünspecht nest"
 RARE = (
     "zephyrin",
@@ -39,37 +39,51 @@ RARE = (
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    embedder = Lexical(64)
-    made = Engine(Database(tmp_path / "agent.db", synchronous="NORMAL", timeout=1.0), "default", embedder=embedder)
+def engine(address: str) -> Iterator[Engine]:
+    embedder, database = Lexical(64), opened(address, timeout=1.0)
+    made = Engine(database, "default", embedder=embedder)
     with made.database.write() as tx:
         ns = tx.namespace("default", create=True)
-        tx.execute(
-            "INSERT INTO spaces (ns, model, dimension, state) VALUES (?, ?, 64, 'serving')", (ns, embedder.model)
-        )
-        tx.execute("UPDATE namespaces SET space = 1")
-    return made
+        (space,) = tx.execute(
+            "INSERT INTO spaces (ns, model, dimension, state) VALUES (?, ?, 64, 'serving') RETURNING space",
+            (ns, embedder.model),
+        ).fetchone()
+        tx.execute("UPDATE namespaces SET space = ?", (space,))
+    yield made
+    made.database.close()
+    database.close()
+
+
+@pytest.fixture
+def raw(store: Store, address: str) -> Callable[[], bytes]:
+    """All that the store holds."""
+    return lambda: store.contents(address)
+
+
+@pytest.fixture
+def left(engine: Engine, raw: Callable[[], bytes]) -> Left:
+    """Which words are still in it."""
+
+    def look(words: Sequence[str] = RARE) -> list[str]:
+        engine.database.close()  # so that reading its files here takes no lock away
+        data = raw()
+        return [word for word in words if word.encode() in data]
+
+    return look
+
+
+def number_of(engine: Engine) -> int:
+    """Of its namespace."""
+    with engine.database.read() as tx:
+        ns = tx.namespace(engine.namespace)
+        assert ns is not None
+        return ns
 
 
 def noise(seed: int, n: int) -> list[Add]:
     draw = random.Random(seed)
     words = [f"word{i} cache passphrase kept under user".split()[draw.randrange(6)] + str(i) for i in range(300)]
     return [Add(" ".join(draw.choices(words, k=12)) + f" number {seed}-{i}") for i in range(n)]
-
-
-def raw(engine: Engine) -> bytes:
-    """All bytes of all files."""
-    found = b""
-    for end in ("", "-wal", "-shm"):
-        path = Path(engine.database.path + end)
-        found += path.read_bytes() if path.exists() else b""
-    return found
-
-
-def left(engine: Engine, words: tuple[str, ...] = RARE) -> list[str]:
-    engine.database.close()  # so that reading its files here takes no lock away
-    data = raw(engine)
-    return [word for word in words if word.encode() in data]
 
 
 def spread(engine: Engine) -> str:
@@ -86,7 +100,7 @@ def spread(engine: Engine) -> str:
     )[0].id  # fmt: skip
     engine.apply([Update(first, {"content": SECRET}, "Zephyrine said so")], idempotency_key="k2")
     engine.apply([Update(first, {"keys": (Key("question", "where is the moonlit-obelisk?"),)})])
-    ns = 1
+    ns = number_of(engine)
     with engine.database.write() as tx:
         for i, query in enumerate(["where is moonlit-obelisk-4711 kept", "how to reset a password"]):
             tx.execute(
@@ -98,17 +112,19 @@ def spread(engine: Engine) -> str:
 
 
 @pytest.mark.parametrize("around", [0, 40, 2_100])
-def test_no_byte_of_a_text_is_left_in_any_table(engine: Engine, around: int) -> None:
+def test_no_byte_of_a_text_is_left_in_any_table(
+    engine: Engine, raw: Callable[[], bytes], left: Left, around: int
+) -> None:
     before = engine.plan_and_add(noise(1, around // 2)) if around else []
     id = spread(engine)
     after = engine.plan_and_add(noise(2, around - around // 2)) if around else []
     child = engine.plan_and_add([Add("the nest has an owner", provenance=(Provenance(parents=(id,)),))])[0].id
     kept = engine.get(child)
-    data = raw(engine) if not around else b""
+    data = raw() if not around else b""
     assert around or all(word.encode() in data for word in ("Zephyrine", "moonlit", "Quillfeather"))
     gone = engine.forget(id, purge=True)
     assert isinstance(gone, Purged) and gone.derived == (child,) and gone.windows > 50
-    assert gone.scanned_bytes >= 4096 and len(gone.hash) == 32
+    assert gone.scanned_bytes > 500 and len(gone.hash) == 32
     assert engine.get(child) == kept
     assert {each.id for each in (*before, *after)} <= {record.id for record in engine.list(limit=10_000).records}
     with engine.database.read() as tx:
@@ -117,13 +133,13 @@ def test_no_byte_of_a_text_is_left_in_any_table(engine: Engine, around: int) -> 
         assert tx.execute("SELECT count(*) FROM versions WHERE body = ''").fetchone() == (2,)
         for (answer,) in tx.execute("SELECT answer FROM answers").fetchall():
             assert json.loads(answer)[0][1] == id
-        numbers, _ = caches(engine.database)[1].words("passphrase obelisk Zephyrine moonlit", 10)
+        numbers, _ = caches(engine.database)[number_of(engine)].words("passphrase obelisk Zephyrine moonlit", 10)
         row = tx.execute("SELECT record FROM records WHERE id = ?", (id,)).fetchone()
         assert row[0] not in numbers.tolist()
     steps = engine.history(id)
     assert [step.op for step in steps] == ["ADD", "UPDATE", "UPDATE", "PURGE"]
     assert all(step.record is None and step.reason == "" for step in steps)
-    assert left(engine) == []
+    assert left() == []
 
 
 def test_a_text_that_was_forgotten_before_is_purged_like_any(engine: Engine) -> None:
@@ -141,7 +157,7 @@ def test_a_text_that_was_forgotten_before_is_purged_like_any(engine: Engine) -> 
     assert engine.plan_and_add([Add("An early wording: " + SECRET)])[0].op == "ADD"
 
 
-def test_what_others_hold_too_stays_theirs(engine: Engine) -> None:
+def test_what_others_hold_too_stays_theirs(engine: Engine, left: Left) -> None:
     id = spread(engine)
     other = engine.plan_and_add([Add("The obelisk is old", tags=["obelisk"])])[0].id
     foreign = Engine(engine.database, "another")
@@ -152,67 +168,20 @@ def test_what_others_hold_too_stays_theirs(engine: Engine) -> None:
     assert foreign.get(theirs).content == "Quillfeather is a common name here"
     assert [record.id for record in engine.list(tags=["obelisk"]).records] == [other]
     with engine.database.read():
-        assert len(caches(engine.database)[1].words("obelisk", 5)[0]) == 1
-    assert left(engine, ("Zephyrine", "moonlit", "4711", "zephyrin")) == []
+        assert len(caches(engine.database)[number_of(engine)].words("obelisk", 5)[0]) == 1
+    assert left(("Zephyrine", "moonlit", "4711", "zephyrin")) == []
 
 
-def test_a_reader_of_an_older_state_holds_a_purge_up_and_is_named(engine: Engine) -> None:
-    id = spread(engine)
-    reader = sqlite3.connect(engine.database.path)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM records").fetchone()
-    with pytest.raises(Unavailable, match="older state"):
-        engine.purge(id)
-    with pytest.raises(NoSuchRecord):
-        engine.get(id)
-    reader.close()
-    engine.purge(id)
-    assert left(engine) == []
-
-
-def test_bytes_that_are_left_are_said(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    id = spread(engine)
-    monkeypatch.setattr(entries, "scrub", lambda tx, ns, number: None)
-    with pytest.raises(StoreError, match=r"still in .*agent\.db at byte"):
-        engine.purge(id)
-
-
-def test_words_that_only_the_index_still_holds_are_noticed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    id = spread(engine)
-    engine.plan_and_add(noise(1, 2_100))  # so that its words are packed
-    monkeypatch.setattr(entries, "_unpost", lambda tx, ns, segment, ordinals: None)
-    with pytest.raises(StoreError, match="still in"):
-        engine.purge(id)
-
-
-def test_a_reason_that_quotes_the_text_is_emptied_wherever_it_stands(engine: Engine) -> None:
+def test_a_reason_that_quotes_the_text_is_emptied_wherever_it_stands(engine: Engine, left: Left) -> None:
     id = spread(engine)
     other = engine.plan_and_add([Add("about locks", reason="because of moonlit-obelisk-4711")], idempotency_key="q")[0]
     plain = engine.plan_and_add([Add("about keys", reason="a good reason")], idempotency_key="p")[0]
     engine.purge(id)
     assert engine.history(other.id)[0].reason == "" and engine.history(plain.id)[0].reason == "a good reason"
-    assert left(engine) == []
+    assert left() == []
 
 
-def test_gaps_of_rearranged_pages_are_rebuilt_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    id = spread(engine)
-    with engine.database.write() as tx:  # a gap, as a page may have it: bytes that no row holds any more
-        tx.execute("CREATE TABLE spare (text)")
-        tx.execute("INSERT INTO spare VALUES (?)", (SECRET,))
-    original, rebuilt = purging._rebuild, []
-
-    def rebuild(database: Database) -> None:
-        with database.write() as tx:
-            tx.execute("DROP TABLE spare")
-        rebuilt.append(True)
-        original(database)
-
-    monkeypatch.setattr(purging, "_rebuild", rebuild)
-    engine.purge(id)
-    assert rebuilt and left(engine) == []
-
-
-def test_many_purges_among_many_changes_leave_nothing(engine: Engine) -> None:
+def test_many_purges_among_many_changes_leave_nothing(engine: Engine, raw: Callable[[], bytes]) -> None:
     draw, texts = random.Random(3), {}
     for i in range(60):
         token = "".join(draw.choices("bcdfghjklmnpqrstvwxz", k=14))
@@ -224,7 +193,7 @@ def test_many_purges_among_many_changes_leave_nothing(engine: Engine) -> None:
     for token in gone:
         engine.purge(texts[token])
     engine.database.close()
-    data = raw(engine)
+    data = raw()
     assert [token for token in gone if token.encode() in data or token[::-1].encode() in data] == []
     assert all(token.encode() in data for token in texts if token not in gone)
 
@@ -241,16 +210,19 @@ def test_runs_are_found_as_a_slow_search_finds_them(text: bytes, data: bytes, ot
     assert len(runs.without([data])) == len(wanted - {run for _, run in expected})
 
 
-def test_a_run_across_two_parts_of_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wayfare.memory import scanning
+def test_bytes_that_are_left_are_said(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = spread(engine)
+    monkeypatch.setattr(entries, "scrub", lambda tx, ns, number: None)
+    with pytest.raises(StoreError, match=r"still in .* at byte"):
+        engine.purge(id)
 
-    monkeypatch.setattr(scanning, "PART", 64)
-    path = tmp_path / "file"
-    for at in range(40, 80):
-        path.write_bytes(b"." * at + b"0123456789abcdef" + b"." * 70)
-        total, found = scan(str(path), Runs([b"0123456789abcdef"]))
-        assert {(place.offset, place.run) for place in found} >= {(at, b"0123456789abcdef"), (at + 8, b"89abcdef")}
-        assert total >= at + 86
+
+def test_words_that_only_the_index_still_holds_are_noticed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = spread(engine)
+    engine.plan_and_add(noise(1, 2_100))  # so that its words are packed
+    monkeypatch.setattr(entries, "_unpost", lambda tx, ns, segment, ordinals: None)
+    with pytest.raises(StoreError, match="still in"):
+        engine.purge(id)
 
 
 def test_a_store_is_whole_after_a_purge(engine: Engine) -> None:
@@ -258,9 +230,6 @@ def test_a_store_is_whole_after_a_purge(engine: Engine) -> None:
     engine.plan_and_add(noise(5, 30))
     engine.purge(id)
     with engine.database.read() as tx:
-        assert tx.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from
-
         rows: list[Any] = tx.execute(f"SELECT {LOG_COLUMNS} FROM log").fetchall()
         assert len([log_from(row) for row in rows]) == len(rows)
         for row in tx.execute(f"SELECT {RECORD_COLUMNS} FROM records").fetchall():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.memory.embedding.embeddings_server import Server, serving
+from tests.memory.stores import Store
 from wayfare.errors import BadValue, Unavailable
 from wayfare.memory import Memory
 from wayfare.memory.embedding import embedder_from
@@ -91,34 +91,34 @@ def test_a_refusal_is_passed_on_at_once_with_what_the_server_said(server: Server
 
 
 def test_the_key_is_read_when_it_is_needed_and_stands_in_no_file(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: Server, monkeypatch: pytest.MonkeyPatch, store: Store, address: str
 ) -> None:
-    with Memory(tmp_path / "a.db", embedder=f"openai:words@{server.url}") as memory:
+    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
         memory.remember("a text")
         assert set(server.keys) == {None}
         monkeypatch.setenv("OPENAI_API_KEY", "secret-4711")
         memory.recall("a text")
         assert server.keys[-1] == "Bearer secret-4711"
-        assert all(b"secret" not in path.read_bytes() for path in tmp_path.iterdir())
+        assert b"a text" in store.contents(address) and b"secret-" not in store.contents(address)
 
 
-def test_a_memory_opens_again_with_the_server_that_it_wrote_down(server: Server, tmp_path: Path) -> None:
-    with Memory(tmp_path / "a.db", embedder=f"openai:words@{server.url}") as memory:
+def test_a_memory_opens_again_with_the_server_that_it_wrote_down(server: Server, address: str) -> None:
+    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
         memory.remember_many(TEXTS)
         model = memory.stats()["embedder"]
     assert model == f"openai:words@{server.url}" and json.dumps(model)
     again = embedder_from(model)
     assert isinstance(again, Endpoint) and again.url == server.url
-    with Memory(tmp_path / "a.db") as memory:
+    with Memory(address) as memory:
         found = memory.recall("number 3", policy="similarity")
         assert found.items[0].record.content == "text number 3" and found.items[0].by["vectors"] > 0
 
 
-def test_a_memory_whose_server_is_gone_can_still_be_read_and_listed(server: Server, tmp_path: Path) -> None:
-    with Memory(tmp_path / "a.db", embedder=f"openai:words@{server.url}") as memory:
+def test_a_memory_whose_server_is_gone_can_still_be_read_and_listed(server: Server, address: str) -> None:
+    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
         id = memory.remember("a text").id
     asked = len(server.asked)
-    with Memory(tmp_path / "a.db") as memory:
+    with Memory(address) as memory:
         assert memory.get(id).content == "a text" and memory.stats()["memories"] == {"active": 1}
         assert memory.history(id) and memory.list().records
     assert len(server.asked) == asked

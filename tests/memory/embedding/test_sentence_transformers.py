@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.memory.stores import Store
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.memory import Memory
 from wayfare.memory.embedding import embedder_from
@@ -72,11 +73,11 @@ def test_its_settings_travel_and_its_name_opens_it_again(saved: Path) -> None:
     assert named is not None and named.model == f"sentence-transformers:{saved}" and named.dimension == 16
 
 
-def test_a_memory_is_written_and_recalled_by_it(saved: Path, tmp_path: Path) -> None:
-    with Memory(tmp_path / "a.db", embedder=f"sentence-transformers:{saved}") as memory:
+def test_a_memory_is_written_and_recalled_by_it(saved: Path, address: str) -> None:
+    with Memory(address, embedder=f"sentence-transformers:{saved}") as memory:
         memory.remember_many(TEXTS)
         assert memory.stats()["embedder"] == f"sentence-transformers:{saved}"
-    with Memory(tmp_path / "a.db") as memory:
+    with Memory(address) as memory:
         found = memory.recall("flush the cache", k=1, policy="similarity").items[0]
         assert found.record.content == "flush the cache" and found.by["vectors"] > 0
 
@@ -88,21 +89,21 @@ def test_a_model_that_is_not_there_is_refused_when_it_is_first_used(tmp_path: Pa
 
 
 def test_without_the_package_the_error_names_the_command_and_no_file_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"wayfare\[sentence-transformers\]"):
-        Memory(tmp_path / "a.db", embedder="sentence-transformers:any")
-    assert list(tmp_path.iterdir()) == []
+        Memory(address, embedder="sentence-transformers:any")
+    assert store.untouched(address)
 
 
-def test_the_package_is_loaded_no_sooner_than_it_is_used(saved: Path, tmp_path: Path) -> None:
+def test_the_package_is_loaded_no_sooner_than_it_is_used(saved: Path, address: str) -> None:
     """Opening, listing and crediting load no model."""
-    with Memory(tmp_path / "a.db", embedder=f"sentence-transformers:{saved}") as memory:
+    with Memory(address, embedder=f"sentence-transformers:{saved}") as memory:
         memory.remember("a text")
     program = (
         "import sys, json\nfrom wayfare.memory import Memory\n"
-        f"memory = Memory({str(tmp_path / 'a.db')!r})\nmemory.list(); memory.stats()\n"
+        f"memory = Memory({address!r})\nmemory.list(); memory.stats()\n"
         "print(json.dumps([name in sys.modules for name in ('torch', 'sentence_transformers')]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
