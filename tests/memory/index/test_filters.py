@@ -150,6 +150,7 @@ def test_a_tag_of_another_namespace_lets_nothing_pass(shelf: Make) -> None:
     first, second = shelf("a"), shelf("b")
     with first.database.write() as tx:
         first.put(tx, "red fish", tags=["mine"])
+    with second.database.write() as tx:
         second.put(tx, "red fish", tags=["yours"])
     mask = first.cache.mask(tags=["yours"])
     assert mask is not None and not mask.any()

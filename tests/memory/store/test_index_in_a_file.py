@@ -110,5 +110,17 @@ def test_a_block_that_is_cut_and_postings_that_are_no_bytes_are_called_damaged(
             raise _Undone
 
 
+def test_a_purged_vector_is_gone_from_what_is_held_in_memory_too(shelf: Callable[[int], Shelf]) -> None:
+    made = shelf(3)
+    with made.database.write() as tx:
+        numbers = [made.put(tx, f"red fish {i}", vector=np.ones(3) * (i + 1)) for i in range(20)]
+    assert len(made.cache.nearest(np.ones(3), 50)[0]) == 20
+    with made.database.write() as tx:
+        made.scrub(tx, numbers[5])
+    assert len(made.cache.nearest(np.ones(3), 50)[0]) == 19
+    space = made.cache._followed._space
+    assert space is not None and space.matrix.take(np.array([5, 6])).any(axis=1).tolist() == [False, True]
+
+
 class _Undone(StoreError):
     pass
