@@ -37,6 +37,8 @@ BASE_MODULES = [
     "wayfare.memory",
     "wayfare.memory.evaluate",
     "wayfare.memory.importing",
+    "wayfare.memory.store.postgres.database",
+    "wayfare.memory.store.postgres.indexing",
     "wayfare.networks",
     "wayfare.report",
     "wayfare.report.statistics",
@@ -47,7 +49,7 @@ BASE_MODULES = [
     "wayfare.studies.exploit",
     "wayfare.worlds.boundary",
 ]
-HEAVY = {"torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray"}
+HEAVY = {"torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray", "psycopg", "fastapi", "mcp"}
 
 
 def _run(*command: str | Path, cwd: Path) -> str:

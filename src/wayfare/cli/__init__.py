@@ -4,7 +4,8 @@ A refusal is one line on standard error that names the field, its value and what
 is written.
 
 studies         the commands of studies
-memory          the verbs of a memory in a file        memory_options   what each verb takes
+memory          the verbs of a memory                  memory_options   what each verb takes
+memory_answers  what all its verbs do                  memory_install   what an administrator of PostgreSQL does
 memory_demo     a memory that learns, in a minute      plot             a curve in the terminal, and as SVG
 """
 

@@ -35,7 +35,10 @@ def register_vector(connection: Any) -> None:
         from pgvector.psycopg import register_vector as found
     except ImportError as error:
         raise MissingExtra("a memory in PostgreSQL", "postgres") from error
-    found(connection)
+    try:
+        found(connection)
+    except psycopg().ProgrammingError:
+        pass  # a database without the extension has no memory either, which is said where it is opened
 
 
 def without_password(address: str) -> str:

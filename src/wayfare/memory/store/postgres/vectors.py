@@ -134,21 +134,28 @@ class PostgresVectors:
         if among is not None:
             where += " AND ordinal = ANY(?)"
             given.append(among.tolist())
-        # What is added keeps the planner from the index.
+        # What is added keeps the planner from the index; without it and without sorting, the index is all it has.
         order = "(embedding <#> ?) + 0.0"
-        if among is None and not exact and self._indexed(space, dimension, count):
-            self._tx.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
-                " set_config('hnsw.max_scan_tuples', ?, true), set_config('hnsw.ef_search', ?, true)",
-                (str(max(20_000, 8 * take)), str(min(MOST_EF, max(200, take)))),
-            )
+        indexed = among is None and not exact and self._indexed(space, dimension, count)
+        if indexed:
             where, given, order = f"ns = ? AND space = {int(space)}", [ns], "embedding <#> ?"
+            self._plan(sort="off", scanned=max(20_000, 8 * take), listed=min(MOST_EF, max(200, take)))
         rows = self._tx.execute(
             f"SELECT ordinal, embedding FROM {table} WHERE {where} ORDER BY {order} LIMIT ?", (*given, vector, take)
         ).fetchall()
+        if indexed:
+            self._plan(sort="on")
         ordinals = np.array([ordinal for ordinal, _ in rows], np.int64)
         found = np.array([each.to_numpy() for _, each in rows], np.float32).reshape(len(rows), dimension)
         return ordinals, found
+
+    def _plan(self, *, sort: str, scanned: int = 20_000, listed: int = 40) -> None:
+        """How the rest of this transaction is planned. scanned: tuples at most        listed: candidates of a step"""
+        self._tx.execute(
+            "SELECT set_config('enable_sort', ?, true), set_config('hnsw.iterative_scan', 'strict_order', true),"
+            " set_config('hnsw.max_scan_tuples', ?, true), set_config('hnsw.ef_search', ?, true)",
+            (sort, str(scanned), str(listed)),
+        )
 
     def _indexed(self, space: int, dimension: int, count: int) -> bool:
         if count < FEWEST_INDEXED or dimension > MOST_INDEXED_DIMENSIONS:
