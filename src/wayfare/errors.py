@@ -10,6 +10,7 @@
     ├── Diverged         a learner's values left the range that its rewards allow
     └── StoreError       a memory's store
         ├── NoSuchRecord     no memory of that namespace has the id (also a KeyError)
+        │   └── NoSuchReceipt    no recall of it has
         ├── VersionConflict  the record has moved on since the version that was expected
         ├── OutcomeConflict  the task already has another outcome from that source, or a key another request
         ├── ReadOnly         the store was opened, or lies, where nothing can be written
@@ -27,6 +28,7 @@ __all__ = [
     "Damaged",
     "Diverged",
     "MissingExtra",
+    "NoSuchReceipt",
     "NoSuchRecord",
     "OutcomeConflict",
     "ReadOnly",
@@ -102,6 +104,14 @@ class NoSuchRecord(StoreError, KeyError):
 
     def __reduce__(self) -> tuple[type[NoSuchRecord], tuple[object]]:
         return type(self), (self.id,)
+
+
+class NoSuchReceipt(NoSuchRecord):
+    """No recall of the namespace left a receipt with that id."""
+
+    def __init__(self, id: object) -> None:
+        super().__init__(id)
+        self.args = (f"no receipt has the id {id!r} in this namespace",)
 
 
 class VersionConflict(StoreError):
