@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from wayfare.errors import BadValue
 from wayfare.memory import tasks
+from wayfare.memory.answers import Asked, asked_under, of_fields
 from wayfare.memory.credit import RANKS, CreditRule, Rank
 from wayfare.memory.governing import Governing
 from wayfare.memory.ids import new_id
@@ -18,11 +19,13 @@ from wayfare.memory.recalled import Recall
 from wayfare.memory.records import checked_name, checked_time
 from wayfare.memory.signals import WEIGHT, reused
 from wayfare.memory.standing import is_frozen
+from wayfare.memory.store.database import Transaction
 from wayfare.memory.tasks import Task
 
 __all__ = ["Crediting"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+CREDITED = of_fields(Credited)
 
 
 class Crediting(Governing):
@@ -64,6 +67,7 @@ class Crediting(Governing):
         actor: str | None = None,
         at: float | None = None,
         correct: bool = False,
+        idempotency_key: str | None = None,
     ) -> Credited:
         """How a task went: one outcome, for all that was recalled in it. The next recall knows it.
 
@@ -73,6 +77,7 @@ class Crediting(Governing):
         rank: human, harness, agent, or implicit (enters what is learned, never evaluation or the floor); None: the
         source, if it is one of these, else harness
         actor: on whose account; None is the memory's own, "" the owner's        at: when, s since the epoch
+        idempotency_key: the same key with the same outcome again returns the first answer, whatever came in between
 
         Raises: BadValue; OutcomeConflict; StoreError.
         """
@@ -84,7 +89,11 @@ class Crediting(Governing):
         named: Rank = rank or (source if source in RANKS else "harness")  # type: ignore[assignment]
         when = ground.clock() if at is None else checked_time("at", at)
         assert when is not None
-        return self._credit(task, unit, float(reward), used, source, named, actor, when, correct)
+        said = None if used is None else tuple(used)
+        asked = asked_under(
+            idempotency_key, "credit", _named(task), float(reward), said, source, named, actor, at, correct
+        )
+        return self._credit(task, unit, float(reward), said, source, named, actor, when, correct, asked=asked)
 
     def observe(self, task: Task, output: str) -> Credited | None:
         """`Task.observe` says what it does."""
@@ -107,27 +116,28 @@ class Crediting(Governing):
         when: float,
         correct: bool,
         weight: float = 1.0,
+        asked: Asked | None = None,
     ) -> Credited:
-        if not isinstance(task, str | Recall | Task):
-            raise BadValue("task", task, "the id of a task or of a receipt, or the object")
-        name = task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id
         own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, Task) else []
         outcome = Outcome(
-            checked_name("task", name), unit, raw, None if used is None else tuple(used), source, rank,
+            _named(task), unit, raw, None if used is None else tuple(used), source, rank,
             self.actor if actor is None else checked_name("actor", actor) if actor else "", when, weight,
         )  # fmt: skip
-        ns = self._ns()
-        with self._ground.database.write() as tx:
-            outcome = outcome.of_task(tx, ns)
+
+        def change(tx: Transaction, ns: int) -> Credited:
             self._recaller.store_late(
                 tx, [each.receipt for each in own if not each.logged and each.receipt is not None]
             )
             return post(
-                tx, ns, outcome, self.credit_rule, operation=new_id(), correct=correct,
+                tx, ns, outcome.of_task(tx, ns), self.credit_rule, operation=new_id(), correct=correct,
                 known=isinstance(task, Task), frozen=is_frozen(tx, ns),
             )  # fmt: skip
 
-    def showed(self, query: str, ids: Sequence[str], *, task: str | None = None) -> Recall:
+        return self._once(asked, CREDITED, change)
+
+    def showed(
+        self, query: str, ids: Sequence[str], *, task: str | None = None, idempotency_key: str | None = None
+    ) -> Recall:
         """Write down that these memories were shown for a query by other means than `recall`, so that they can be
         credited. It enters what is learned; evaluation and the floor leave it out, since nothing was drawn.
 
@@ -137,7 +147,16 @@ class Crediting(Governing):
         if isinstance(ids, str) or not ids:
             raise BadValue("ids", ids, "a list of ids, one at least")
         name = task if task is not None else entered.id if entered is not None else None
-        found = self._recaller.showed(query, self.engine.get_many(list(dict.fromkeys(ids))), name, ns)
+        chosen = list(dict.fromkeys(ids))
+        asked = asked_under(idempotency_key, "showed", query, chosen, name)
+        found = self._recaller.showed(query, self.engine.get_many(chosen), name, ns, asked)
         if entered is not None and entered.id == name:
             entered.recalls.append(found)
         return found
+
+
+def _named(task: object) -> str:
+    """The id of a task. Raises: BadValue."""
+    if not isinstance(task, str | Recall | Task):
+        raise BadValue("task", task, "the id of a task or of a receipt, or the object")
+    return checked_name("task", task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id)

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue, NoSuchRecord, ReadOnly, Unavailable
 from wayfare.memory import reading
-from wayfare.memory.answers import answered, hashed, keep_answer
+from wayfare.memory.answers import RESULTS, Asked, Kept, answered, asked_under, once
 from wayfare.memory.applying import Applying, texts_of
 from wayfare.memory.embedding import Embedder
 from wayfare.memory.embedding.served import Moved, Served, serving
@@ -45,7 +46,9 @@ Records = list[Record]
 Versions = list[Version]
 Links = list[Link]
 Made = tuple[Sequence[Operation], Sequence[int]]
+T = TypeVar("T")
 TRIES = 10
+PURGED: Kept[Purged] = Kept(asdict, lambda fields: Purged(**{**fields, "derived": tuple(fields["derived"])}))
 
 
 class Engine:
@@ -102,11 +105,10 @@ class Engine:
             if not isinstance(op, Operation):
                 raise BadValue("ops", op, "a list of operations")
         wanted = _checked_expect(expect)
-        request = hashed(["apply", ops, wanted]) if idempotency_key is not None else b""
+        asked = asked_under(idempotency_key, "apply", ops, wanted)
         every = range(len(ops))
         return self._write(
-            lambda tx, ns, space, vectors: (ops, every), texts_of(ops), wanted, idempotency_key, request, actor,
-            operation,
+            lambda tx, ns, space, vectors: (ops, every), texts_of(ops), wanted, asked, actor, operation,
         )  # fmt: skip
 
     def plan_and_add(self, drafts: Sequence[Add], *, idempotency_key: str | None = None, actor: str = "") -> Results:
@@ -119,10 +121,10 @@ class Engine:
         for draft in drafts:
             if not isinstance(draft, Add):
                 raise BadValue("drafts", draft, "a list of Add")
-        request = hashed(["add", drafts]) if idempotency_key is not None else b""
+        asked = asked_under(idempotency_key, "add", drafts)
         planner = self.planner
         if planner.slow:
-            return self._refined(drafts, planner, idempotency_key, request, actor)
+            return self._refined(drafts, planner, asked, actor)
         wanted = [planner.wants(draft) for draft in drafts]
         looking = any(each.nearest or each.tag is not None for each in wanted)
         if looking:
@@ -145,7 +147,7 @@ class Engine:
                     around.note(planned)
             return ops, first
 
-        return self._write(make, texts, {}, idempotency_key, request, actor, None)
+        return self._write(make, texts, {}, asked, actor, None)
 
     def undo_merge(self, id: str, *, reason: str = "", actor: str = "") -> Results:
         """Take the last merge into a record back: what was merged stands again, under a new version.
@@ -158,23 +160,36 @@ class Engine:
             undo_merge(applying, id, reason)
             return applying.finish()
 
-    def forget(self, id: str, *, purge: bool = False, reason: str = "", actor: str = "") -> OpResult | Purged:
+    def forget(
+        self,
+        id: str,
+        *,
+        purge: bool = False,
+        reason: str = "",
+        idempotency_key: str | None = None,
+        actor: str = "",
+    ) -> OpResult | Purged:
         """Hide a record at once; with `purge`, leave no byte of its text in the file.
 
         Raises: NoSuchRecord; Unavailable where another process keeps the old text alive; StoreError.
         """
         if not purge:
-            return self.apply([Delete(id, reason)], actor=actor)[0]
-        return self.purge(id, actor=actor)
+            return self.apply([Delete(id, reason)], idempotency_key=idempotency_key, actor=actor)[0]
+        return self.purge(id, idempotency_key=idempotency_key, actor=actor)
 
-    def purge(self, id: str, *, actor: str = "") -> Purged:
+    def purge(self, id: str, *, idempotency_key: str | None = None, actor: str = "") -> Purged:
         """As `forget` with purge; also of a record that was forgotten before."""
         checked_name("id", id)
+        asked = asked_under(idempotency_key, "purge", id)
         with self.database.read() as tx:
             ns = self.number(tx)
+            known = None if ns is None or asked is None else answered(tx, ns, asked, PURGED)
+        if known is not None:
+            return known[0]
         if ns is None:
             raise NoSuchRecord(id)
-        return purge(self.database, ns, id, time=self.clock(), actor=actor, operation=new_id())
+        done = purge(self.database, ns, id, time=self.clock(), actor=actor, operation=new_id())
+        return self._done(asked, PURGED, done)
 
     # Reading
 
@@ -273,18 +288,16 @@ class Engine:
         make: Callable[[Transaction, int, int | None, Vectors], Made],
         texts: Sequence[str],
         expect: Mapping[str, int],
-        key: str | None,
-        request: bytes,
+        asked: Asked | None,
         actor: str,
         operation: str | None,
     ) -> Results:
         """make: operations, and which of their results are asked for, once the transaction is open."""
         if self.database.read_only:
             raise ReadOnly(f"{self.database.path} was opened to be read only")
-        if key is not None:
-            known = self._answered(key, request)
-            if known is not None:
-                return known
+        known = self._answered(asked)
+        if known is not None:
+            return known
         if self._space == -1:
             with self.database.read() as tx:
                 self._space = self.serving(tx)
@@ -301,21 +314,10 @@ class Engine:
                 assert ns is not None
                 self._space = self.serving(tx)
                 if self._space == space:
-                    if key is not None:
-                        known = answered(tx, ns, key, request)
-                        if known is not None:
-                            return known
-                    ops, asked = make(tx, ns, space, vectors)
                     applying = self._applying(tx, ns, space, vectors, actor, operation)
-                    if expect:
-                        applying.expect(expect)
-                    for op in ops:
-                        applying.take(op)
-                    results = applying.finish()
-                    results = [results[i] for i in asked]
-                    if key is not None:
-                        keep_answer(tx, ns, key, request, results, applying.time)
-                    return results
+                    made = partial(make, tx, ns, space, vectors)
+                    change = partial(_applied, applying, made, expect)
+                    return once(tx, ns, asked, applying.time, RESULTS, change)
         raise Unavailable(f"{self.database.path}: the namespace has changed its embedder {TRIES} times meanwhile")
 
     @property
@@ -326,11 +328,13 @@ class Engine:
                 self._space = self.serving(tx)
         return self._served.costly(self._space)
 
-    def _answered(self, key: str, request: bytes) -> Results | None:
-        checked_name("idempotency_key", key)
+    def _answered(self, asked: Asked | None) -> Results | None:
+        if asked is None:
+            return None
         with self.database.read() as tx:
             ns = self.number(tx)
-            return None if ns is None else answered(tx, ns, key, request)
+            known = None if ns is None else answered(tx, ns, asked, RESULTS)
+        return None if known is None else known[0]
 
     def _unknown(self, drafts: Sequence[Add]) -> Sequence[str]:
         """Texts of the drafts that no active record says: only these are worth a costly embedding."""
@@ -348,21 +352,31 @@ class Engine:
 
     # A slow planner
 
-    def _refined(self, drafts: Sequence[Add], planner: Planner, key: str | None, request: bytes, actor: str) -> Results:
-        if key is not None:
-            known = self._answered(key, request)
-            if known is not None:
-                return known
+    def _refined(self, drafts: Sequence[Add], planner: Planner, asked: Asked | None, actor: str) -> Results:
+        known = self._answered(asked)
+        if known is not None:
+            return known
         results = [refined(self, draft, planner, actor) for draft in drafts]
-        if key is not None:
-            with self.database.write() as tx:
-                ns = self.number(tx, create=True)
-                assert ns is not None
-                known = answered(tx, ns, key, request)
-                if known is not None:
-                    return known
-                keep_answer(tx, ns, key, request, results, self.clock())
-        return results
+        return self._done(asked, RESULTS, results)
+
+    def _done(self, asked: Asked | None, kept: Kept[T], answer: T) -> T:
+        """Keep the answer of what took several transactions, each of which can be done again: when all are through."""
+        if asked is None:
+            return answer
+        with self.database.write() as tx:
+            ns = self.number(tx, create=True)
+            assert ns is not None
+            return once(tx, ns, asked, self.clock(), kept, lambda: answer)
+
+
+def _applied(applying: Applying, made: Callable[[], Made], expect: Mapping[str, int]) -> Results:
+    ops, wanted = made()
+    if expect:
+        applying.expect(expect)
+    for op in ops:
+        applying.take(op)
+    results = applying.finish()
+    return [results[i] for i in wanted]
 
 
 def _checked_expect(expect: Mapping[str, int] | None) -> dict[str, int]:

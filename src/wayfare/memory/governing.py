@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from wayfare.errors import BadValue, NoSuchRecord, ReadOnly
 from wayfare.explore.rules.floor import Floor
+from wayfare.memory.answers import NOTHING, Asked, Kept, answered, asked_under, of_fields, once
 from wayfare.memory.credit import counting, replay, write_utilities
 from wayfare.memory.engine import Engine
 from wayfare.memory.evaluate import Evaluation, evaluate
@@ -37,6 +38,11 @@ from wayfare.memory.store.rows import append_log
 from wayfare.memory.utility import gaussian_posterior
 
 __all__ = ["Governing"]
+
+T = TypeVar("T")
+POLICY = Kept(Policy.to_json, Policy.from_json)
+VOIDED = of_fields(Voided)
+NUMBER = Kept[int](int, int)
 
 MOST_ROWS = 20_000
 """Outcomes that a fit looks back on."""
@@ -65,19 +71,27 @@ class Governing:
     def _standing(self, tx: Transaction, ns: int) -> Standing:
         return read_standing(tx, ns) or begun(self._recaller.learned, self._recaller.settings)
 
-    def freeze(self, *, reason: str = "") -> None:
-        """Learn nothing more until `thaw`: recall goes on as it stands, outcomes are kept and change nothing."""
+    def _once(self, asked: Asked | None, kept: Kept[T], change: Callable[[Transaction, int], T]) -> T:
+        """A change in a transaction of its own, or what was answered under its key before."""
         ns = self._ns()
         with self._ground.database.write() as tx:
+            return once(tx, ns, asked, self._ground.clock(), kept, lambda: change(tx, ns))
+
+    def freeze(self, *, reason: str = "", idempotency_key: str | None = None) -> None:
+        """Learn nothing more until `thaw`: recall goes on as it stands, outcomes are kept and change nothing."""
+
+        def change(tx: Transaction, ns: int) -> None:
             standing = self._standing(tx, ns)
             if standing.frozen is None:
                 seq = self._log(tx, ns, "FREEZE", reason)
                 write_standing(tx, ns, replace(standing, frozen=seq), self._ground.clock())
 
-    def thaw(self, *, reason: str = "") -> None:
+        self._once(asked_under(idempotency_key, "freeze", reason), NOTHING, change)
+
+    def thaw(self, *, reason: str = "", idempotency_key: str | None = None) -> None:
         """Learn again, and what was said meanwhile too."""
-        ns = self._ns()
-        with self._ground.database.write() as tx:
+
+        def change(tx: Transaction, ns: int) -> None:
             standing = self._standing(tx, ns)
             if standing.frozen is None:
                 return
@@ -89,6 +103,8 @@ class Governing:
             replay(tx, ns, [record for (record,) in rows])
             self._log(tx, ns, "THAW", reason, records=[record for (record,) in rows])
             write_standing(tx, ns, replace(standing, frozen=None), self._ground.clock())
+
+        self._once(asked_under(idempotency_key, "thaw", reason), NOTHING, change)
 
     def policies(self) -> list[dict[str, Any]]:
         """Every recall policy that the namespace ever used, oldest first: id, rule, since when, and its role now."""
@@ -121,19 +137,24 @@ class Governing:
             raise BadValue("policy", id, f"safe, one of {', '.join(RULES)}, or the id of a policy that was used here")
         return found
 
-    def rollback(self, policy_id: str, *, reason: str = "") -> Policy:
+    def rollback(self, policy_id: str, *, reason: str = "", idempotency_key: str | None = None) -> Policy:
         """Make an earlier policy the incumbent again; it begins without certificates. Raises: BadValue."""
-        ns, policy = self._ns(), self.policy_named(policy_id)
-        with self._ground.database.write() as tx:
+        policy = self.policy_named(policy_id)
+
+        def change(tx: Transaction, ns: int) -> Policy:
             standing = self._standing(tx, ns)
             seq = self._log(tx, ns, "ROLLBACK", reason, policy=policy.id)
             write_standing(tx, ns, anew(standing, policy, seq), self._ground.clock())
-        return policy
+            return policy
 
-    def challenge(self, policy: Policy, *, reason: str = "") -> Policy:
+        return self._once(asked_under(idempotency_key, "rollback", policy_id, reason), POLICY, change)
+
+    def challenge(self, policy: Policy, *, reason: str = "", idempotency_key: str | None = None) -> Policy:
         """Put a policy on trial beside the incumbent; it replaces it once it has proved that it is better."""
-        ns = self._ns()
-        with self._ground.database.write() as tx:
+        return self._challenge(policy, reason, asked_under(idempotency_key, "challenge", policy, reason))
+
+    def _challenge(self, policy: Policy, reason: str, asked: Asked | None) -> Policy:
+        def change(tx: Transaction, ns: int) -> Policy:
             standing = self._standing(tx, ns)
             if policy.id in {each.id for each in standing.policies().values()}:
                 raise BadValue("policy", policy.id, "another than those that share the tasks already")
@@ -142,20 +163,25 @@ class Governing:
             floor.challenge()
             trial = replace(standing, challenger=policy, floor=floor, epoch=standing.epoch + 1)
             write_standing(tx, ns, trial, self._ground.clock())
-        return policy
+            return policy
 
-    def refit(self) -> Policy:
+        return self._once(asked, POLICY, change)
+
+    def refit(self, *, idempotency_key: str | None = None) -> Policy:
         """Fit the incumbent's numbers to all credits, implicit ones included, and put the result on trial.
 
         Raises: BadValue where nothing has been credited.
         """
-        ns = self._ns()
+        ns, asked = self._ns(), asked_under(idempotency_key, "refit")
         with self._ground.database.read() as tx:
+            known = None if asked is None else answered(tx, ns, asked, POLICY)
+            if known is not None:
+                return known[0]
             before = self._standing(tx, ns).incumbent
             rows, through = fit_rows(tx, ns, before)
         if not rows:
             raise BadValue("refit", "no credits", "asked for once recalled memories have been credited")
-        return self.challenge(fit(rows, before, through), reason="refit")
+        return self._challenge(fit(rows, before, through), "refit", asked)
 
     def void(
         self,
@@ -165,30 +191,35 @@ class Governing:
         since: float | None = None,
         until: float | None = None,
         reason: str = "",
+        idempotency_key: str | None = None,
     ) -> Voided:
         """Take out the outcomes that match all that is given, as if they had never been. Receipts stay as they are.
 
         since, until: times of the outcomes, [since, until)        Raises: BadValue when nothing is given.
         """
-        ns, ground = self._ns(), self._ground
-        with ground.database.write() as tx:
+        ground = self._ground
+        since, until = checked_time("since", since), checked_time("until", until)
+        asked = asked_under(idempotency_key, "void", source, actor, since, until, reason)
+
+        def change(tx: Transaction, ns: int) -> Voided:
             standing = read_standing(tx, ns)
             done = void(
-                tx, ns, source=source, actor=actor, since=checked_time("since", since),
-                until=checked_time("until", until), by=self.actor, time=ground.clock(), operation=new_id(),
-                reason=reason, frozen=None if standing is None else standing.frozen,
+                tx, ns, source=source, actor=actor, since=since, until=until, by=self.actor, time=ground.clock(),
+                operation=new_id(), reason=reason, frozen=None if standing is None else standing.frozen,
             )  # fmt: skip
             if done.outcomes and standing is not None:
                 write_standing(tx, ns, replace(standing, stale=max(1, standing.seen)), ground.clock())
             return done
 
-    def reset_utility(self, id: str | None = None, *, reason: str = "") -> int:
+        return self._once(asked, VOIDED, change)
+
+    def reset_utility(self, id: str | None = None, *, reason: str = "", idempotency_key: str | None = None) -> int:
         """Forget what credit has taught about a memory, or about all (None); how many. The outcomes stay in the log.
 
         Raises: NoSuchRecord.
         """
-        ns = self._ns()
-        with self._ground.database.write() as tx:
+
+        def change(tx: Transaction, ns: int) -> int:
             if id is None:
                 rows = tx.execute(
                     "SELECT record, recalled FROM utilities WHERE ns = ? ORDER BY record", (ns,)
@@ -206,7 +237,9 @@ class Governing:
             tx.executemany("DELETE FROM accounts WHERE ns = ? AND record = ?", numbers)
             write_utilities(tx, ns, {record: Utility(recalled=recalled) for record, recalled in rows})
             self._log(tx, ns, "RESET", reason, records=[record for _, record in numbers])
-        return len(numbers)
+            return len(numbers)
+
+        return self._once(asked_under(idempotency_key, "reset_utility", id, reason), NUMBER, change)
 
     def evaluate(self, policy: Policy | str, *, interval: str = "normal", level: float = 0.95) -> Evaluation:
         """What another policy would have earned on the tasks that are logged, with an interval, and what that assumes.

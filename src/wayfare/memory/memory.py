@@ -12,7 +12,8 @@ the others what credit has taught, and the shares move only as far as the outcom
 `explore.rules.floor`). Every recall leaves a receipt with its propensity, from which `evaluate` tells what another
 policy would have earned.
 
-Threads may share a Memory; processes may share its file; a fork needs nothing special.
+Threads may share a Memory; processes may share its file; a fork needs nothing special. Every verb that writes takes an
+`idempotency_key`: asked again with the same, it changes nothing and returns the first answer (`answers`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from wayfare.memory.drafting import FIELDS, draft, echoed
 from wayfare.memory.embedding import SPECIFICATIONS, Embedder, embedder_from
 from wayfare.memory.embedding.reembedding import Reembedded, reembed
 from wayfare.memory.engine import Engine
+from wayfare.memory.explaining import Explaining
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
 from wayfare.memory.planners import Planner
@@ -46,7 +48,7 @@ from wayfare.memory.records import Key, Link, Record, Version, checked_name
 __all__ = ["Memory"]
 
 
-class Memory(Crediting):
+class Memory(Crediting, Explaining):
     """One namespace of one file.
 
     address: path of the file, made when it is not there
@@ -172,13 +174,22 @@ class Memory(Crediting):
                 raise BadValue(f"texts[{i}].{error.field}", error.value, error.allowed) from None
         return self.engine.plan_and_add(given, idempotency_key=idempotency_key, actor=self.actor) if given else []
 
-    def remember_dialogue(self, turns: Iterable[Turn | Mapping[str, Any]]) -> list[OpResult]:
+    def remember_dialogue(
+        self, turns: Iterable[Turn | Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[OpResult]:
         """Keep a conversation, a record a turn, each found by itself, by its neighbours, its date and its session."""
         given = drafts(turns)
-        return self.engine.plan_and_add(given, actor=self.actor) if given else []
+        return self.engine.plan_and_add(given, idempotency_key=idempotency_key, actor=self.actor) if given else []
 
     def revise(
-        self, id: str, text: str | None = None, *, expect: int | None = None, reason: str = "", **changes: Any
+        self,
+        id: str,
+        text: str | None = None,
+        *,
+        expect: int | None = None,
+        reason: str = "",
+        idempotency_key: str | None = None,
+        **changes: Any,
     ) -> OpResult:
         """Write a new version: another text, or kind, tags, meta, event_from, event_to, valid_from, valid_to, keys.
 
@@ -190,26 +201,31 @@ class Memory(Crediting):
         if not changes:
             raise BadValue("revise", "nothing", "told what to change: text or a field")
         wanted = None if expect is None else {id: expect}
-        return self.engine.apply([Update(id, changes, reason)], expect=wanted, actor=self.actor)[0]
+        update = Update(id, changes, reason)
+        return self.engine.apply([update], expect=wanted, idempotency_key=idempotency_key, actor=self.actor)[0]
 
-    def forget(self, id: str, *, purge: bool = False, reason: str = "") -> Any:
+    def forget(self, id: str, *, purge: bool = False, reason: str = "", idempotency_key: str | None = None) -> Any:
         """Hide a memory at once, keeping its history; with `purge`, rewrite the file until no byte of its text is left.
 
         Raises: NoSuchRecord; StoreError when a purge cannot be finished (another process reads an old snapshot).
         """
-        return self.engine.forget(id, purge=purge, reason=reason, actor=self.actor)
+        return self.engine.forget(id, purge=purge, reason=reason, idempotency_key=idempotency_key, actor=self.actor)
 
-    def link(self, source: str, target: str, type: str, **fields: Any) -> OpResult:
+    def link(
+        self, source: str, target: str, type: str, *, idempotency_key: str | None = None, **fields: Any
+    ) -> OpResult:
         """Link two memories. fields: weight, evidence, valid_from, valid_to."""
-        return self.engine.apply([AddLink(Link(source, target, type, **fields))], actor=self.actor)[0]
+        link = AddLink(Link(source, target, type, **fields))
+        return self.engine.apply([link], idempotency_key=idempotency_key, actor=self.actor)[0]
 
-    def unlink(self, source: str, target: str, type: str) -> OpResult:
+    def unlink(self, source: str, target: str, type: str, *, idempotency_key: str | None = None) -> OpResult:
         """Take a link away."""
-        return self.engine.apply([Unlink(source, target, type)], actor=self.actor)[0]
+        unlink = Unlink(source, target, type)
+        return self.engine.apply([unlink], idempotency_key=idempotency_key, actor=self.actor)[0]
 
-    def archive(self, id: str, *, reason: str = "") -> OpResult:
+    def archive(self, id: str, *, reason: str = "", idempotency_key: str | None = None) -> OpResult:
         """Keep it, but recall it no more."""
-        return self.engine.apply([Archive(id, reason)], actor=self.actor)[0]
+        return self.engine.apply([Archive(id, reason)], idempotency_key=idempotency_key, actor=self.actor)[0]
 
     # Reading
 

@@ -188,6 +188,8 @@ def _blank_answers(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
     rows = tx.execute("SELECT ns, key, request, answer, time, checksum FROM answers").fetchall()
     for of, key, request, answer, time, stored in rows:
         results = json.loads(answer)
+        if not isinstance(results, list):
+            continue  # an answer without a text (`answers.Kept`)
         changed = False
         for result in results:
             if result[3] and ((of == ns and result[1] == id) or runs.within(result[3].encode())):

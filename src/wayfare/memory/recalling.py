@@ -23,6 +23,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue, Damaged, StoreError
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.explore.rules.slates import SlateMixture
+from wayfare.memory.answers import Asked, Kept, once
 from wayfare.memory.candidates import Filters, Found, gathered, weights_for
 from wayfare.memory.credit import read_utilities, write_utilities
 from wayfare.memory.embedding.served import serving
@@ -50,6 +51,9 @@ from wayfare.memory.store.rows import append_log
 
 __all__ = ["Recaller"]
 
+RECEIPT: Kept[tuple[str, str]] = Kept(
+    lambda named: {"receipt": named[0], "task": named[1]}, lambda fields: (fields["receipt"], fields["task"])
+)
 FIXED = "fixed"
 """The only side of a handle with a policy of its own."""
 SHOWN = "shown"
@@ -278,7 +282,7 @@ class Recaller:
                 )
                 self._store(tx, receipt, receipt.side, 0, [record for (record,) in rows.fetchall()])
 
-    def showed(self, query: str, records: Sequence[Record], task: str | None, ns: int) -> Recall:
+    def showed(self, query: str, records: Sequence[Record], task: str | None, ns: int, asked: Asked | None) -> Recall:
         """`Memory.showed` says what it does."""
         checked_text("query", query)
         id = new_id()
@@ -289,7 +293,10 @@ class Recaller:
             {}, {FIXED: 1.0}, {FIXED: SHOWN}, FIXED, {FIXED: 1.0}, certain,
         )  # fmt: skip
         with self.ground.database.write() as tx:
-            self.store_late(tx, [receipt])
+            known = once(tx, ns, asked, receipt.time, RECEIPT, lambda: self._stored(tx, receipt))
+        if known != (id, name):
+            id, name = known
+            receipt = replace(receipt, id=id, task=name)
         text, shown = rendered(records)
         items = tuple(
             RecalledItem(record, 0.0, 0.0, 1.0, {}, part) for record, part in zip(records, shown, strict=True)
@@ -297,6 +304,10 @@ class Recaller:
         return Recall(
             id, name, query, items, text, True, "", SHOWN, FIXED, 1.0, len(items), self.ground.namespace, receipt
         )
+
+    def _stored(self, tx: Transaction, receipt: Receipt) -> tuple[str, str]:
+        self.store_late(tx, [receipt])
+        return receipt.id, receipt.task
 
     def _then(self, id: str, task: str, query: str, k: int, filters: Filters, budget: int | None) -> Recall:
         """A look at the past."""
