@@ -45,6 +45,9 @@ DAY = 86_400.0
 STEP, START = 0.3, 0.5
 LAST = 2**62
 """After every seq."""
+ANY_SOURCE = "source >= ''"
+"""True of every outcome: with it SQLite looks for those of a task in the index on (ns, task, source), and without it
+through all of the namespace."""
 
 
 @dataclass(frozen=True)
@@ -196,11 +199,12 @@ def _rivals(tx: Transaction, ns: int, tasks: set[str], last: int) -> list[tuple[
     """(seq, task, rank) of every outcome of these tasks that stands, as of seq `last`."""
     found: list[tuple[int, str, str]] = []
     for task in tasks:
-        found += tx.execute(
-            "SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND seq <= ? AND voided IS NULL "
+        rows = tx.execute(
+            f"SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND {ANY_SOURCE} AND voided IS NULL "
             "AND (replaced IS NULL OR replaced > ?)",
-            (ns, task, last, last),
+            (ns, task, last),
         ).fetchall()
+        found += [row for row in rows if row[0] <= last]
     return found
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from wayfare.errors import BadValue, OutcomeConflict
 from wayfare.memory.credit import (
+    ANY_SOURCE,
     RANKS,
     CreditRule,
     credited,
@@ -113,7 +114,7 @@ def post(
     said = None if outcome.used is None else json.dumps(sorted(set(outcome.used)))
     standing = tx.execute(
         "SELECT seq, reward, used, rank, source FROM outcomes "
-        "WHERE ns = ? AND task = ? AND voided IS NULL AND replaced IS NULL",
+        f"WHERE ns = ? AND task = ? AND {ANY_SOURCE} AND voided IS NULL AND replaced IS NULL",
         (ns, outcome.task),
     ).fetchall()
     before = next((row[:4] for row in standing if row[4] == outcome.source), None)
@@ -261,7 +262,8 @@ def void(
 def _credited_by(tx: Transaction, ns: int, task: str) -> set[int]:
     """Records that any outcome of the task ever credited."""
     rows = tx.execute(
-        "SELECT l.body FROM outcomes o JOIN log l ON l.ns = o.ns AND l.seq = o.seq WHERE o.ns = ? AND o.task = ?",
+        "SELECT l.body FROM outcomes o JOIN log l ON l.ns = o.ns AND l.seq = o.seq "
+        f"WHERE o.ns = ? AND o.task = ? AND o.{ANY_SOURCE}",
         (ns, task),
     )
     return {record for (body,) in rows.fetchall() for record in json.loads(body)["records"]}

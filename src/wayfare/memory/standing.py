@@ -27,7 +27,7 @@ from typing import Any
 from wayfare.draws import Stream
 from wayfare.errors import Damaged, Unavailable
 from wayfare.explore.rules.floor import Floor, FloorSettings
-from wayfare.memory.credit import counting
+from wayfare.memory.credit import ANY_SOURCE, counting
 from wayfare.memory.policy import BASELINE, Policy
 from wayfare.memory.receipts import read_receipts
 from wayfare.memory.records import checksum
@@ -239,7 +239,8 @@ def advance(tx: Transaction, ns: int, standing: Standing, time: float, operation
         if stored is None or stored[1] < standing.first:
             continue
         others = tx.execute(
-            "SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND voided IS NULL AND replaced IS NULL",
+            f"SELECT seq, task, rank FROM outcomes WHERE ns = ? AND task = ? AND {ANY_SOURCE} AND voided IS NULL "
+            "AND replaced IS NULL",
             (ns, task),
         ).fetchall()
         if len(others) > 1:
