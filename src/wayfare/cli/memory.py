@@ -21,6 +21,7 @@ from wayfare.errors import BadValue, OutcomeConflict
 from wayfare.flags import nearest, parse
 from wayfare.memory import Policy, Record, Version
 from wayfare.memory.drafting import draft
+from wayfare.memory.store.addresses import is_postgres
 from wayfare.memory.store.schema import VERSION
 
 __all__ = ["VERBS", "memory"]
@@ -233,6 +234,14 @@ def _doctor(options: take.Doctor) -> int:
     from wayfare.memory.store.doctor import doctor, salvage
 
     checked_there(options.db)
+    if is_postgres(options.db):
+        from wayfare.memory.store.postgres.doctor import doctor_namespace
+
+        if options.salvage is not None:
+            raise BadValue("salvage", options.salvage, "left out: of PostgreSQL, restore a backup or an export")
+        looked = doctor_namespace(options.db, options.namespace)
+        answer(options, looked, lambda: str(looked))
+        return 1 if looked.worst == "damage" else 0
     if options.salvage is not None:
         saved = salvage(options.db, options.salvage)
         return answer(options, saved, lambda: str(saved))

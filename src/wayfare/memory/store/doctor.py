@@ -26,7 +26,7 @@ from wayfare.memory.store.row_checks import count, present, tables, version_of
 from wayfare.memory.store.salvage import Saved, salvage
 from wayfare.memory.store.schema import VERSION
 
-__all__ = ["Finding", "Report", "Saved", "doctor", "salvage"]
+__all__ = ["Finding", "Report", "Saved", "doctor", "guarded", "reported", "salvage"]
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ def doctor(path: str | os.PathLike[str]) -> Report:
     try:
         tx = Transaction(connection, name, writing=False)
         if not _pages(connection, found):
-            return _report(name, None, found, rows)
-        _guarded(found, "meta", lambda: tables(tx, found))
+            return reported(name, None, found, rows)
+        guarded(found, "meta", lambda: tables(tx, found))
         version = version_of(tx)
         for table in present(tx):
-            _guarded(found, table, lambda table=table: rows.update({table: count(tx, table)}))  # type: ignore[misc]
+            guarded(found, table, lambda table=table: rows.update({table: count(tx, table)}))  # type: ignore[misc]
         if version == VERSION:
             for table, check in (*ROW_CHECKS, *INDEX_CHECKS):
-                _guarded(found, table, lambda check=check: check(tx, found))  # type: ignore[misc]
+                guarded(found, table, lambda check=check: check(tx, found))  # type: ignore[misc]
         elif version is not None and version < VERSION:
             found.add(
                 "note", "meta", f"tables of version {version}: only pages were looked at",
@@ -80,7 +80,7 @@ def doctor(path: str | os.PathLike[str]) -> Report:
             )  # fmt: skip
     finally:
         connection.close()
-    return _report(name, version, found, rows)
+    return reported(name, version, found, rows)
 
 
 def _pages(connection: sqlite3.Connection, found: Findings) -> bool:
@@ -99,7 +99,7 @@ def _pages(connection: sqlite3.Connection, found: Findings) -> bool:
         return False
 
 
-def _guarded(found: Findings, table: str, check: Callable[[], object]) -> None:
+def guarded(found: Findings, table: str, check: Callable[[], object]) -> None:
     """Whatever a check stumbles over is a finding: what is read here may be anything."""
     try:
         check()
@@ -107,6 +107,7 @@ def _guarded(found: Findings, table: str, check: Callable[[], object]) -> None:
         found.add("damage", table, f"could not be looked at to the end: {type(error).__name__}: {error}")
 
 
-def _report(path: str, version: int | None, found: Findings, rows: dict[str, int]) -> Report:
+def reported(path: str, version: int | None, found: Findings, rows: dict[str, int]) -> Report:
+    """What was found, with the worst of it."""
     findings = found.all()
     return Report(path, version, findings[0].severity if findings else "clean", findings, rows)

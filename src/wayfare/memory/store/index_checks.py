@@ -119,7 +119,9 @@ def _postings(tx: Transaction, found: Findings, ns: int, segment: int, first: in
         for word, times in Counter(tokens(text)).items():
             said.setdefault(word, {})[ordinal] = min(times, MOST_TIMES)
     before = ""
-    for term, data in tx.execute("SELECT term, data FROM postings WHERE ns = ? AND segment = ?", (ns, segment)):
+    for term, data in tx.execute(
+        "SELECT term, data FROM postings WHERE ns = ? AND segment = ? ORDER BY term", (ns, segment)
+    ):
         name = f"the word {term!r} in segment {segment} of namespace {ns}"
         own = said.pop(term, {})
         if before and term <= before:

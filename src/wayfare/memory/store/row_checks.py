@@ -202,7 +202,7 @@ def _links(tx: Transaction, found: Findings) -> None:
 
 def _log(tx: Transaction, found: Findings) -> None:
     before = (0, 0)
-    for ns, *row in _rows(tx, f"SELECT ns, {LOG_COLUMNS} FROM log"):
+    for ns, *row in _rows(tx, f"SELECT ns, {LOG_COLUMNS} FROM log ORDER BY ns, seq"):
         if (ns, row[0]) <= before:
             found.add("damage", "log", f"row {row[0]} of namespace {ns} is out of its order")
         before = (ns, row[0])
