@@ -20,50 +20,50 @@ TEXTS = [f"text number {i}" for i in range(7)]
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def embeddings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with serving() as found:
         yield found
 
 
-def endpoint(server: Server, **given: object) -> tuple[Endpoint, list[float]]:
+def endpoint(embeddings: Server, **given: object) -> tuple[Endpoint, list[float]]:
     """And the seconds that it waited."""
     waited: list[float] = []
-    return Endpoint("words", server.url, sleep=waited.append, **given), waited  # type: ignore[arg-type]
+    return Endpoint("words", embeddings.url, sleep=waited.append, **given), waited  # type: ignore[arg-type]
 
 
-def test_vectors_come_in_batches_in_the_order_of_the_texts_with_length_one(server: Server) -> None:
-    found = endpoint(server, batch=3)[0].embed(TEXTS)
-    assert [len(texts) for texts in server.asked] == [3, 3, 1]
+def test_vectors_come_in_batches_in_the_order_of_the_texts_with_length_one(embeddings: Server) -> None:
+    found = endpoint(embeddings, batch=3)[0].embed(TEXTS)
+    assert [len(texts) for texts in embeddings.asked] == [3, 3, 1]
     assert found == pytest.approx(Lexical(32).embed(TEXTS), abs=1e-6) and found.dtype == np.float32
 
 
-def test_the_dimension_is_asked_for_once_and_no_vector_of_another_is_taken(server: Server) -> None:
-    asking, _ = endpoint(server)
-    assert asking.dimension == 32 == asking.dimension and len(server.asked) == 1
-    assert asking.embed([]).shape == (0, 32) and len(server.asked) == 1
-    server.model = Lexical(64)
+def test_the_dimension_is_asked_for_once_and_no_vector_of_another_is_taken(embeddings: Server) -> None:
+    asking, _ = endpoint(embeddings)
+    assert asking.dimension == 32 == asking.dimension and len(embeddings.asked) == 1
+    assert asking.embed([]).shape == (0, 32) and len(embeddings.asked) == 1
+    embeddings.model = Lexical(64)
     with pytest.raises(BadValue, match="32"):
         asking.embed(["x"])
 
 
-def test_a_busy_or_broken_server_is_asked_again_later_each_time(server: Server) -> None:
-    asking, waited = endpoint(server)
-    server.refuse, server.broken = 1, 2
+def test_a_busy_or_broken_server_is_asked_again_later_each_time(embeddings: Server) -> None:
+    asking, waited = endpoint(embeddings)
+    embeddings.refuse, embeddings.broken = 1, 2
     assert asking.embed_query("x").shape == (32,) and waited == [0.5, 1.0, 2.0]
     waited.clear()
-    server.refuse, server.retry_after = 1, "7"
+    embeddings.refuse, embeddings.retry_after = 1, "7"
     asking.embed_query("x")
     assert waited == [7.0]
 
 
-def test_a_server_that_does_not_answer_is_named(server: Server) -> None:
-    asking, waited = endpoint(server, attempts=2)
-    server.broken = 2
+def test_a_server_that_does_not_answer_is_named(embeddings: Server) -> None:
+    asking, waited = endpoint(embeddings, attempts=2)
+    embeddings.broken = 2
     with pytest.raises(Unavailable, match=r"2 attempts.*500: broken"):
         asking.embed(["x"])
-    server.shutdown()
-    server.server_close()
+    embeddings.shutdown()
+    embeddings.server_close()
     with pytest.raises(Unavailable, match="no vectors"):
         asking.embed(["x"])
     assert waited == [0.5, 0.5]
@@ -77,51 +77,51 @@ def test_a_server_that_does_not_answer_is_named(server: Server) -> None:
         b'{"data": [{"index": 0, "embedding": "abc"}]}', b'{"data": [{"index": 0, "embedding": []}]}',
     ],
 )  # fmt: skip
-def test_an_answer_of_another_form_is_refused(server: Server, said: bytes) -> None:
-    server.said = said
+def test_an_answer_of_another_form_is_refused(embeddings: Server, said: bytes) -> None:
+    embeddings.said = said
     with pytest.raises(BadValue):
-        endpoint(server)[0].embed(["x"])
-    assert len(server.asked) == 1
+        endpoint(embeddings)[0].embed(["x"])
+    assert len(embeddings.asked) == 1
 
 
-def test_a_refusal_is_passed_on_at_once_with_what_the_server_said(server: Server) -> None:
+def test_a_refusal_is_passed_on_at_once_with_what_the_server_said(embeddings: Server) -> None:
     with pytest.raises(BadValue, match="404: no such model"):
-        Endpoint("letters", server.url).embed(["x"])
-    assert len(server.asked) == 1
+        Endpoint("letters", embeddings.url).embed(["x"])
+    assert len(embeddings.asked) == 1
 
 
 def test_the_key_is_read_when_it_is_needed_and_stands_in_no_file(
-    server: Server, monkeypatch: pytest.MonkeyPatch, store: Store, address: str
+    embeddings: Server, monkeypatch: pytest.MonkeyPatch, store: Store, address: str
 ) -> None:
-    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
+    with Memory(address, embedder=f"openai:words@{embeddings.url}") as memory:
         memory.remember("a text")
-        assert set(server.keys) == {None}
+        assert set(embeddings.keys) == {None}
         monkeypatch.setenv("OPENAI_API_KEY", "secret-4711")
         memory.recall("a text")
-        assert server.keys[-1] == "Bearer secret-4711"
+        assert embeddings.keys[-1] == "Bearer secret-4711"
         assert b"a text" in store.contents(address) and b"secret-" not in store.contents(address)
 
 
-def test_a_memory_opens_again_with_the_server_that_it_wrote_down(server: Server, address: str) -> None:
-    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
+def test_a_memory_opens_again_with_the_server_that_it_wrote_down(embeddings: Server, address: str) -> None:
+    with Memory(address, embedder=f"openai:words@{embeddings.url}") as memory:
         memory.remember_many(TEXTS)
         model = memory.stats()["embedder"]
-    assert model == f"openai:words@{server.url}" and json.dumps(model)
+    assert model == f"openai:words@{embeddings.url}" and json.dumps(model)
     again = embedder_from(model)
-    assert isinstance(again, Endpoint) and again.url == server.url
+    assert isinstance(again, Endpoint) and again.url == embeddings.url
     with Memory(address) as memory:
         found = memory.recall("number 3", policy="similarity")
         assert found.items[0].record.content == "text number 3" and found.items[0].by["vectors"] > 0
 
 
-def test_a_memory_whose_server_is_gone_can_still_be_read_and_listed(server: Server, address: str) -> None:
-    with Memory(address, embedder=f"openai:words@{server.url}") as memory:
+def test_a_memory_whose_server_is_gone_can_still_be_read_and_listed(embeddings: Server, address: str) -> None:
+    with Memory(address, embedder=f"openai:words@{embeddings.url}") as memory:
         id = memory.remember("a text").id
-    asked = len(server.asked)
+    asked = len(embeddings.asked)
     with Memory(address) as memory:
         assert memory.get(id).content == "a text" and memory.stats()["memories"] == {"active": 1}
         assert memory.history(id) and memory.list().records
-    assert len(server.asked) == asked
+    assert len(embeddings.asked) == asked
 
 
 @pytest.mark.parametrize(

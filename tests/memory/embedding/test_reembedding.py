@@ -29,7 +29,7 @@ TEXTS = [
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def embeddings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with serving() as found:
         yield found
@@ -179,8 +179,8 @@ def test_a_writer_in_the_way_of_every_switch_is_held_up_in_the_end(path: str) ->
 
 
 @pytest.mark.parametrize("after", [4, 8, 12])
-def test_killed_and_begun_again_it_embeds_nothing_twice(path: str, server: Server, after: int) -> None:
-    model = f"openai:words@{server.url}"
+def test_killed_and_begun_again_it_embeds_nothing_twice(path: str, embeddings: Server, after: int) -> None:
+    model = f"openai:words@{embeddings.url}"
     program = (
         "import os, signal, sys\nfrom wayfare.memory import Memory\n"
         "path, model, after = sys.argv[1:]\n"
@@ -192,7 +192,7 @@ def test_killed_and_begun_again_it_embeds_nothing_twice(path: str, server: Serve
     with Memory(path) as memory:
         assert memory.stats()["embedder"] == "lexical" and by_vectors(memory, "lost invoice")
         told = memory.reembed(model, batch=4)
-        assert [text for text in server.texts if text != PROBE] == TEXTS
+        assert [text for text in embeddings.texts if text != PROBE] == TEXTS
         assert told.embedded == 12 - after and whole(memory, model)
 
 
@@ -442,11 +442,11 @@ def test_a_refit_after_the_move_learns_from_what_came_after_it(path: str) -> Non
 # The model behind a name
 
 
-def test_a_server_that_runs_another_model_under_the_same_name_is_noticed(path: str, server: Server) -> None:
-    model = f"openai:words@{server.url}"
+def test_a_server_that_runs_another_model_under_the_same_name_is_noticed(path: str, embeddings: Server) -> None:
+    model = f"openai:words@{embeddings.url}"
     with Memory(path) as memory:
         memory.reembed(model)
-    server.version = 1
+    embeddings.version = 1
     with Memory(path) as memory:
         before = memory.stats()["recalls"]
         for verb in (memory.recall, memory.remember):
@@ -462,23 +462,23 @@ def test_a_server_that_runs_another_model_under_the_same_name_is_noticed(path: s
         assert by_vectors(memory, "lost invoice") and memory.remember("a text that is new").op == "ADD"
 
 
-def test_the_same_model_is_trusted_and_asked_for_its_probe_once_by_each_handle(path: str, server: Server) -> None:
+def test_the_same_model_is_trusted_and_asked_for_its_probe_once_by_each_handle(path: str, embeddings: Server) -> None:
     with Memory(path) as memory:
-        memory.reembed(f"openai:words@{server.url}")
-    server.asked.clear()
+        memory.reembed(f"openai:words@{embeddings.url}")
+    embeddings.asked.clear()
     with Memory(path) as memory:
         for i in range(3):
             memory.recall(f"question {i}")
             memory.remember(f"answer {i}")
-    assert server.texts.count(PROBE) == 1
+    assert embeddings.texts.count(PROBE) == 1
 
 
-def test_until_a_changed_model_has_embedded_everything_words_alone_are_recalled(path: str, server: Server) -> None:
-    model = f"openai:words@{server.url}"
+def test_until_a_changed_model_has_embedded_everything_words_alone_are_recalled(path: str, embeddings: Server) -> None:
+    model = f"openai:words@{embeddings.url}"
     with Memory(path) as memory, Memory(path) as other:
         memory.reembed(model)
         assert by_vectors(other, "lost invoice")
-        server.version = 1
+        embeddings.version = 1
         told: list[Any] = []
 
         def step(done: int, total: int) -> None:
@@ -493,11 +493,11 @@ def test_until_a_changed_model_has_embedded_everything_words_alone_are_recalled(
         assert held(memory)["Said meanwhile"] == pytest.approx(vector, abs=1e-6)
 
 
-def test_a_model_that_changes_during_the_move_is_not_switched_to(path: str, server: Server) -> None:
-    model = f"openai:words@{server.url}"
+def test_a_model_that_changes_during_the_move_is_not_switched_to(path: str, embeddings: Server) -> None:
+    model = f"openai:words@{embeddings.url}"
 
     def step(done: int, total: int) -> None:
-        server.version = 1
+        embeddings.version = 1
 
     with Memory(path) as memory:
         with pytest.raises(BadValue, match="probe text differently"):
