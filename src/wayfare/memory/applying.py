@@ -4,7 +4,12 @@
 `finish`: a batch costs few statements. All entries and vectors of records are written in `index`.
 
 Rows of the log name the record that they changed. A merge writes one row of op MERGE under the record that stands
-after it, whose body says how to undo it, and one of op MERGED under each that it took in.
+after it, whose body says how to undo it, and one of op MERGED under each that it took in. So that an earlier state can
+be told (`copies.points`), a body also says what else the change undid:
+
+    links     [source, target, type, before, after] of each that it touched: [weight, evidence, valid_from, valid_to]
+              each, null where there was or is none
+    alive     ordinals of the entries under which the record was found before, where any of them died
 """
 
 from __future__ import annotations
@@ -99,6 +104,8 @@ class Applying:
         self.waiting: list[tuple[int, list[tuple[str, str | None, str]], list[Vector | None]]] = []
         self._log: list[tuple[str, str | None, int | None, str, str]] = []
         self._results: list[tuple[str, str, int | None, str, int]] = []
+        self._links: list[list[Any]] = []
+        self._alive: dict[int, list[int]] = {}
 
     # Taking operations
 
@@ -174,8 +181,16 @@ class Applying:
         return int(row[0]), record
 
     def write_log(self, op: str, id: str | None, version: int | None, reason: str, body: Mapping[str, Any]) -> None:
-        text = f'{{"record":{body["record"]}}}' if len(body) == 1 and "record" in body else json.dumps(dict(body))
-        self._log.append((op, id, version, reason, text))
+        self._log.append((op, id, version, reason, self._body(body)))
+
+    def _body(self, body: Mapping[str, Any]) -> str:
+        """With the links that were touched since the last row, and what the record was found under."""
+        alive = self._alive.pop(body.get("record", -1), None)
+        if alive is not None:
+            body = {**body, "alive": alive}
+        if self._links:
+            body, self._links = {**body, "links": self._links}, []
+        return f'{{"record":{body["record"]}}}' if len(body) == 1 and "record" in body else json.dumps(dict(body))
 
     def answer(self, op: str, id: str, version: int | None, reason: str) -> None:
         """The result of the operation in hand; its row of the log is the last one."""
@@ -236,7 +251,7 @@ class Applying:
                 self._link(Link(id, parent, "derived_from"))
         for link in op.links:
             self._link(replace(link, source=link.source or id, target=link.target or id))
-        self._log.append(("ADD", id, 1, op.reason, f'{{"record":{number}}}'))
+        self._log.append(("ADD", id, 1, op.reason, self._body({"record": number})))
         return id, 1, True
 
     def _same(self, kind: str, content: str) -> tuple[str, int] | None:
@@ -272,10 +287,22 @@ class Applying:
     def kill(self, number: int, roles: str = "") -> None:
         """No search finds it any more. roles: a condition, to kill only some of its entries."""
         self.index()
+        if number not in self._alive:
+            alive = self.alive(number)
+            if alive:
+                self._alive[number] = alive
         if roles:
             self.tx.execute(f"{entries.KILL} AND {roles}", (number, self.ns))
         else:
             entries.kill(self.tx, self.ns, number)
+
+    def alive(self, number: int) -> list[int]:
+        """Ordinals of the entries under which a record is found."""
+        self.index()
+        rows = self.tx.execute(
+            "SELECT ordinal FROM entries WHERE record = ? AND ns = ? AND alive = 1", (number, self.ns)
+        )
+        return sorted(ordinal for (ordinal,) in rows)
 
     # What each operation does
 
@@ -359,22 +386,42 @@ class Applying:
         self.put_link(link)
 
     def put_link(self, link: Link) -> None:
+        row = link_row(link)
+        key = (self.ns, link.source, link.type, link.target)
+        before = self.tx.execute(
+            "SELECT weight, evidence, valid_from, valid_to FROM links"
+            " WHERE ns = ? AND source = ? AND type = ? AND target = ?",
+            key,
+        ).fetchone()
+        self._links.append([link.source, link.target, link.type, _told(before), _told(row[3:7])])
         self.tx.execute(
             "INSERT INTO links (ns, source, target, type, weight, evidence, valid_from, valid_to, checksum, created_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, source, type, target) DO UPDATE SET"
             " weight = excluded.weight, evidence = excluded.evidence, valid_from = excluded.valid_from,"
             " valid_to = excluded.valid_to, checksum = excluded.checksum",
-            (self.ns, *link_row(link), self.time),
+            (self.ns, *row, self.time),
         )  # fmt: skip
+
+    def drop_link(self, source: str, target: str, type: str) -> bool:
+        """Whether there was one."""
+        gone = self.tx.execute(
+            "DELETE FROM links WHERE ns = ? AND source = ? AND type = ? AND target = ?"
+            " RETURNING weight, evidence, valid_from, valid_to",
+            (self.ns, source, type, target),
+        ).fetchone()
+        if gone is not None:
+            self._links.append([source, target, type, _told(gone), None])
+        return gone is not None
 
     def _unlink(self, op: Unlink) -> None:
         number, _ = self.find(op.source)
-        gone = self.tx.execute(
-            "DELETE FROM links WHERE ns = ? AND source = ? AND type = ? AND target = ?",
-            (self.ns, op.source, op.type, op.target),
-        ).rowcount
-        if not gone:
+        if not self.drop_link(op.source, op.target, op.type):
             self._noop(op.source, None, f"no such link: {op.type} to {op.target}")
             return
         self.write_log("UNLINK", op.source, None, op.reason, {"record": number})
         self.answer("UNLINK", op.source, None, op.reason)
+
+
+def _told(row: Sequence[Any] | None) -> list[Any] | None:
+    """weight, evidence, valid_from, valid_to of a link, as the log has them."""
+    return None if row is None else [row[0], json.loads(row[1]), row[2], row[3]]

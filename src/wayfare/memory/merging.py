@@ -19,7 +19,7 @@ from wayfare.memory.store.vector_rows import Vector
 if TYPE_CHECKING:
     from wayfare.memory.applying import Applying
 
-__all__ = ["merge", "undo_merge"]
+__all__ = ["merge", "revive", "undo_merge"]
 
 
 def merge(applying: Applying, op: Merge) -> None:
@@ -27,7 +27,7 @@ def merge(applying: Applying, op: Merge) -> None:
     taken: list[tuple[int, Record, list[int]]] = []
     also: list[Provenance] = []
     for number, record in [applying.active(id) for id in op.ids if id != op.into]:
-        alive = _alive(applying, number)
+        alive = applying.alive(number)
         new = applying.rewrite(number, record, record.with_(status="superseded"))
         applying.kill(number)
         taken.append((number, new, alive))
@@ -78,11 +78,8 @@ def undo_merge(applying: Applying, id: str, reason: str = "") -> None:
         applying.expect({source: version})
         own, taken = applying.find(source)
         new = applying.rewrite(own, taken, taken.with_(status="active"))
-        _revive(applying, own, new, ordinals)
-        applying.tx.execute(
-            "DELETE FROM links WHERE ns = ? AND source = ? AND type = 'derived_from' AND target = ?",
-            (applying.ns, id, source),
-        )
+        revive(applying, own, new, ordinals)
+        applying.drop_link(id, source, "derived_from")
         applying.write_log("UNMERGE", source, new.version, reason, {"record": own})
         applying.answer("UNMERGE", source, new.version, reason)
 
@@ -94,15 +91,7 @@ def _version(applying: Applying, id: str, version: int) -> Record:
     return record_from_body(body, stored, "")
 
 
-def _alive(applying: Applying, number: int) -> list[int]:
-    applying.index()
-    rows = applying.tx.execute(
-        "SELECT ordinal FROM entries WHERE record = ? AND ns = ? AND alive = 1", (number, applying.ns)
-    )
-    return sorted(ordinal for (ordinal,) in rows)
-
-
-def _revive(applying: Applying, number: int, record: Record, ordinals: Sequence[int]) -> None:
+def revive(applying: Applying, number: int, record: Record, ordinals: Sequence[int]) -> None:
     """New entries with the texts and vectors of old ones: what was dead when it was packed has no postings."""
     applying.index()
     texts: list[tuple[str, str | None, str]] = []

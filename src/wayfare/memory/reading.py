@@ -23,7 +23,9 @@ __all__ = ["Page", "as_of", "history", "links_of", "listed", "read_records"]
 
 STATUSES = ("active", "superseded", "archived")
 MOST = 10_000
-CHANGES = ("ADD", "UPDATE", "MERGE", "MERGED", "UNMERGE", "SUPERSEDE", "ARCHIVE", "DELETE", "PURGE", "LOST")
+CHANGES = (
+    "ADD", "UPDATE", "MERGE", "MERGED", "UNMERGE", "SUPERSEDE", "ARCHIVE", "DELETE", "RESTORE", "PURGE", "LOST"
+)  # fmt: skip
 """Operations of the log that made a version."""
 PART = 500
 _UTILITY = "u.n, u.total, u.squares, u.q, u.recalled, u.used, u.last_credit"

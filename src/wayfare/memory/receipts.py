@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ __all__ = [
     "blank_query",
     "read_receipts",
     "receipt_from",
+    "renumbered",
     "thin",
     "write_receipt",
 ]
@@ -135,6 +136,19 @@ def _unpack(body: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         arrays.append(np.frombuffer(data, kind, count, at).reshape(shape))
         at += arrays[-1].nbytes
     return header, arrays
+
+
+def renumbered(data: bytes, change: Callable[[int], int]) -> bytes:
+    """An unpacked body in which the candidates have other numbers. Raises: ValueError for what is no body."""
+    try:
+        (size,) = struct.unpack_from("<I", data)
+        header = json.loads(data[4 : 4 + size])
+        ((count,), kind) = header["shapes"][0], np.dtype(header["types"][0])
+        numbers = np.frombuffer(data, kind, count, 4 + size)
+        changed = np.array([change(number) for number in numbers.tolist()], kind)
+    except (struct.error, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"no body of a receipt: {error}") from None
+    return data[: 4 + size] + changed.tobytes() + data[4 + size + changed.nbytes :]
 
 
 def write_receipt(tx: Transaction, ns: int, seq: int, receipt: Receipt) -> None:

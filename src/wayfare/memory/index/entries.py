@@ -32,6 +32,7 @@ __all__ = [
     "add_many",
     "entry_sum",
     "kill",
+    "put_back",
     "scrub",
 ]
 
@@ -104,6 +105,24 @@ def add_many(
     for boundary in range(first // SEGMENT + 1, end // SEGMENT + 1):
         _pack(tx, ns, boundary * SEGMENT, texts)
     return range(first, end)
+
+
+def put_back(tx: Transaction, ns: int, rows: Sequence[tuple[int, int, str, str | None, int, int]]) -> None:
+    """Write entries as they were, the living and the dead, after those that are there.
+
+    rows: (ordinal, record, role, text or None for the record's own content, length, alive), ordinals without a gap
+    Raises: BadValue for an ordinal out of its turn.
+    """
+    (end,) = tx.execute("SELECT entries FROM namespaces WHERE ns = ?", (ns,)).fetchone()
+    if [row[0] for row in rows] != list(range(end, end + len(rows))):
+        raise BadValue("ordinal", rows[0][0] if rows else None, f"{end} and so on, without a gap")
+    tx.executemany(
+        "INSERT INTO entries (ns, ordinal, record, role, text, length, alive, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(ns, *row, entry_sum(*row)) for row in rows],
+    )
+    tx.execute("UPDATE namespaces SET entries = entries + ? WHERE ns = ?", (len(rows), ns))
+    for boundary in range(end // SEGMENT + 1, (end + len(rows)) // SEGMENT + 1):
+        _pack(tx, ns, boundary * SEGMENT, {})
 
 
 def kill(tx: Transaction, ns: int, record: int) -> None:
