@@ -77,11 +77,11 @@ def test_another_policy_is_judged_from_the_log(address, new_address) -> None:
     """The interval from one policy's log holds what the other then earns when it is run live."""
     logged = Policy("epsilon", explore=0.5)
     with desk(address, policy=logged) as memory:
-        work(memory, 400)
+        work(memory, 250)
         found = memory.evaluate("similarity")
         assert found.low <= 0.1 + 1e-9 <= found.high or found.low <= 0.13 <= found.high
     with desk(new_address(), policy="similarity") as live:
-        earned = work(live, 400, seed=1)
+        earned = work(live, 250, seed=1)
     assert found.low <= earned <= found.high and found.high - found.low < 0.3
 
 
@@ -166,7 +166,7 @@ def test_the_higher_source_counts_and_the_lower_comes_back_when_it_is_gone(addre
         assert memory.get(id).utility.mean == 0.25 and memory.get(id).utility.n == 2
 
 
-def test_ten_thousand_credits_of_one_actor_weigh_no_more_than_the_cap(address) -> None:
+def test_however_often_one_actor_credits_it_moves_twenty_honest_credits_as_three_would(address) -> None:
     with desk(address, policy="similarity", clock=Clock()) as memory:
         for i in range(20):
             memory.recall("login fault", k=1, task=f"honest{i}")
@@ -175,7 +175,7 @@ def test_ten_thousand_credits_of_one_actor_weigh_no_more_than_the_cap(address) -
             memory.recall("login fault", k=1, task=f"spam{i}")
             memory.credit(f"spam{i}", 0.0, actor="mallory")
         utility = memory.get(memory.recall("login fault", k=1).ids[0]).utility
-        assert utility.n == pytest.approx(25, abs=1e-9) and utility.total == 20
+        assert utility.n == pytest.approx(23, abs=1e-9) and utility.total == 20
 
 
 def test_shares_by_every_rule_by_hand() -> None:

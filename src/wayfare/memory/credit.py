@@ -12,8 +12,8 @@ it knows no shares.
 take the highest-ranked of those that stand (human > harness > agent), the latest among equals. Implicit outcomes
 enter (1) and nothing else, beside the one that counts.
 
-*Caps.* What one named actor may add to one record is at most max(3, a fifth of all that was credited to it) in 30
-days; the rest is logged with share 0. Credits that name no actor are the owner's own and are not capped.
+*Caps.* What one named actor may add to one record is at most max(3, an eighth of all that was credited to it) in
+30 days; the rest is logged with share 0. Credits that name no actor are the owner's own and are not capped.
 
 *Replay.* A utility is a fold over the credits of its record in the order of the log. `replay` folds again, from
 nothing: after `void` or a correction a store equals one that never had what was taken out, bit for bit.
@@ -40,7 +40,7 @@ RANKS: tuple[str, ...] = get_args(Rank)
 """Highest first."""
 Rule = Literal["used", "uniform", "rank", "propensity"]
 
-CAP_WEIGHT, CAP_SHARE, CAP_DAYS = 3.0, 0.2, 30
+CAP_WEIGHT, CAP_SHARE, CAP_DAYS = 3.0, 0.125, 30
 DAY = 86_400.0
 STEP, START = 0.3, 0.5
 LAST = 2**62
@@ -126,7 +126,7 @@ def credited(utility: Utility, share: float, reward: float, time: float, used: b
 def granted(share: float, by_actor: float, by_all: float) -> float:
     """What the cap leaves of a share: by_actor, by_all are credited to the record within the last 30 days.
 
-    The fifth is of all with this share in it: by_actor + x <= (by_all + x) / 5.
+    The eighth is of all with this share in it: by_actor + x <= (by_all + x) / 8.
     """
     room = max(CAP_WEIGHT - by_actor, (CAP_SHARE * by_all - by_actor) / (1 - CAP_SHARE))
     return min(share, max(0.0, room))
