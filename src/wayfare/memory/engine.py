@@ -149,6 +149,25 @@ class Engine:
 
         return self._write(make, texts, {}, asked, actor, None)
 
+    def decide(
+        self,
+        decide: Callable[[Transaction, int], Sequence[Operation]],
+        texts: Sequence[str] = (),
+        *,
+        actor: str = "",
+    ) -> Results:
+        """Apply what `decide(tx, ns)` answers within the writing transaction, so that what it saw is what stands.
+
+        texts: those that its operations may bring in, embedded before the transaction begins
+        Raises: as `apply`; what `decide` raises.
+        """
+
+        def make(tx: Transaction, ns: int, space: int | None, vectors: Vectors) -> Made:
+            ops = tuple(decide(tx, ns))
+            return ops, range(len(ops))
+
+        return self._write(make, texts, {}, None, actor, None)
+
     def undo_merge(self, id: str, *, reason: str = "", actor: str = "") -> Results:
         """Take the last merge into a record back: what was merged stands again, under a new version.
 

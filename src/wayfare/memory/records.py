@@ -42,7 +42,8 @@ LARGEST_TEXT = 1_000_000
 """Characters of one text. More is a document: cut it first."""
 LONGEST_NAME = 200
 MOST_TAGS = 100
-LARGEST_META = 100_000
+LARGEST_META = 1_000_000
+"""Characters of JSON."""
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
