@@ -126,6 +126,7 @@ class Forget(Asked):
 
     id: Name
     purge: bool = False
+    expect: VersionNumber | None = None
     reason: Reason = ""
 
 
@@ -133,6 +134,7 @@ class Archive(Asked):
     """Keep a memory, but recall it no more."""
 
     id: Name
+    expect: VersionNumber | None = None
     reason: Reason = ""
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from wayfare.errors import BadValue
 from wayfare.memory import Memory, Policy, Record
 from wayfare.memory import recalled as recalls
-from wayfare.memory.operations import OpResult
+from wayfare.memory.operations import Archive, Delete, OpResult
 from wayfare.memory.purge import Purged
 from wayfare.memory.receipts import Receipt
 from wayfare.serve import shapes
@@ -143,7 +143,12 @@ def _revise(memory: Memory, ask: shapes.Revise, key: str | None) -> Answer:
 
 
 def _forget(memory: Memory, ask: shapes.Forget, key: str | None) -> Answer:
-    done = memory.forget(ask.id, purge=ask.purge, reason=ask.reason, idempotency_key=key)
+    if ask.expect is not None:
+        if ask.purge:
+            raise BadValue("expect", ask.expect, "left out of a purge, which takes every version")
+        (done,) = memory.apply([Delete(ask.id, ask.reason)], expect={ask.id: ask.expect}, idempotency_key=key)
+    else:
+        done = memory.forget(ask.id, purge=ask.purge, reason=ask.reason, idempotency_key=key)
     if isinstance(done, Purged):
         return {"id": done.id, "purged": True, "version": None, "scanned_bytes": done.scanned_bytes,
                 "derived": list(done.derived)}  # fmt: skip
@@ -151,7 +156,8 @@ def _forget(memory: Memory, ask: shapes.Forget, key: str | None) -> Answer:
 
 
 def _archive(memory: Memory, ask: shapes.Archive, key: str | None) -> Answer:
-    return _done(memory.archive(ask.id, reason=ask.reason, idempotency_key=key))
+    expect = None if ask.expect is None else {ask.id: ask.expect}
+    return _done(memory.apply([Archive(ask.id, ask.reason)], expect=expect, idempotency_key=key)[0])
 
 
 def _link(memory: Memory, ask: shapes.Tie, key: str | None) -> Answer:
@@ -245,7 +251,7 @@ def _stats(memory: Memory, ask: shapes.Everything, key: str | None) -> Answer:
 
 
 def _floor(memory: Memory, ask: shapes.Everything, key: str | None) -> Answer:
-    found: Answer = plain(memory.stats()["floor"])
+    found: Answer = plain(memory.floor())
     return {**found, "rho": 1.0 - found["shares"].get("baseline", 0.0)}
 
 
