@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from wayfare.errors import BadValue
 from wayfare.memory import dates
 from wayfare.memory.credit import read_utilities
+from wayfare.memory.decay import faded
 from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.index.fusion import Fused, expanded, fused
 from wayfare.memory.opening import Ground
@@ -30,6 +31,7 @@ from wayfare.memory.records import Record, Utility, checked_name, checked_time
 from wayfare.memory.sessions import sessions
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
+from wayfare.memory.timing import timed
 
 __all__ = [
     "LINKS",
@@ -190,9 +192,11 @@ def ranking(
     )
     channels = {}
     if weights["words"] > 0:
-        channels["words"] = cache.words(query, POOL * k1, mask, calibrated=True)
+        with timed("words"):
+            channels["words"] = cache.words(query, POOL * k1, mask, calibrated=True)
     if weights["vectors"] > 0 and vector is not None and _same_space(tx, ground, ns, model):
-        channels["vectors"] = cache.nearest(vector, POOL * k1, mask)
+        with timed("vectors"):
+            channels["vectors"] = cache.nearest(vector, POOL * k1, mask)
     talk = None
     if weights["sessions"] > 0:
         talk = sessions(tx, ns, (numbers for numbers, _ in channels.values()))
@@ -206,8 +210,10 @@ def ranking(
             name: (numbers, scores * np.array([counts.get(number, 1.0) for number in numbers.tolist()]))
             for name, (numbers, scores) in channels.items()
         }
-    found = _with_links(tx, ground, ns, channels, weights, cache, mask)
-    return found if talk is None else talk.shared(found, weights["sessions"])
+    with timed("links"):
+        found = _with_links(tx, ground, ns, channels, weights, cache, mask)
+    found = found if talk is None else talk.shared(found, weights["sessions"])
+    return faded(tx, found, ground.decay, ground.clock())
 
 
 def _with_links(

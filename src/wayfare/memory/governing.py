@@ -255,6 +255,14 @@ class Governing:
                 raise BadValue("namespace", ground.namespace, "one with credited tasks")
             return evaluate(tx, ns, target, reward_range=ground.reward_range, interval=interval, level=level)
 
+    def floor(self) -> dict[str, Any]:
+        """How far the safe mixture has come: shares of the tasks by side, what is certified, which policies, events."""
+        ground = self._ground
+        with ground.database.read() as tx:
+            ns = tx.namespace(ground.namespace)
+            standing = begun(self._recaller.learned, self._recaller.settings) if ns is None else self._standing(tx, ns)
+        return _floor(standing)
+
     def stats(self) -> dict[str, Any]:
         """How the namespace stands: what it holds, what was recalled and credited, how much is learned and proved."""
         ground = self._ground
@@ -280,20 +288,23 @@ class Governing:
             found["links"] = tx.execute("SELECT COUNT(*) FROM links WHERE ns = ?", (ns,)).fetchone()[0]
             found["recalls"] = tx.execute("SELECT COUNT(*) FROM receipts WHERE ns = ?", (ns,)).fetchone()[0]
             found["sides"] = _sides(tx, ns)
-            standing = self._standing(tx, ns)
-            found["floor"] = {
-                **asdict(standing.floor.settings),
-                "shares": standing.floor.shares(),
-                "certified": standing.floor.certified,
-                "suspended": standing.floor.suspended,
-                "outcomes_seen": standing.seen,
-                "epoch": standing.epoch,
-                "frozen": standing.frozen is not None,
-                "policies": {side: policy.id for side, policy in standing.policies().items()},
-                "events": list(standing.events),
-            }
+            found["floor"] = _floor(self._standing(tx, ns))
             found["search"] = getattr(caches(ground.database)[ns], "approximation", None)
         return found
+
+
+def _floor(standing: Standing) -> dict[str, Any]:
+    return {
+        **asdict(standing.floor.settings),
+        "shares": standing.floor.shares(),
+        "certified": standing.floor.certified,
+        "suspended": standing.floor.suspended,
+        "outcomes_seen": standing.seen,
+        "epoch": standing.epoch,
+        "frozen": standing.frozen is not None,
+        "policies": {side: policy.id for side, policy in standing.policies().items()},
+        "events": list(standing.events),
+    }
 
 
 def _embedder(tx: Transaction, ns: int | None) -> str | None:
