@@ -412,8 +412,8 @@ def test_the_answer_from_one_policys_log_holds_when_the_other_is_then_run_live(a
         told = evaluate(tx, memory._ground.ns, target)  # type: ignore[arg-type]
     assert told.estimate.n == 600
     other = Memory(address, policy=target, synchronous="NORMAL")
-    live = _live(other, 1_000, 600, worth)
-    error = 1.96 * (live * (1 - live) / 600) ** 0.5
+    live = _live(other, 1_000, 300, worth)
+    error = 1.96 * (live * (1 - live) / 300) ** 0.5
     assert told.low - error <= live <= told.high + error
     assert told.gain[1] > 0
     assert "more than the log earned" in told.text
