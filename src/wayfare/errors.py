@@ -13,6 +13,7 @@
         │   └── NoSuchReceipt    no recall of it has
         ├── VersionConflict  the record has moved on since the version that was expected
         ├── OutcomeConflict  the task already has another outcome from that source, or a key another request
+        ├── QuotaExceeded    the namespace may not hold that much, or not so much more today
         ├── ReadOnly         the store was opened, or lies, where nothing can be written
         ├── Unavailable      busy for too long, disk full, or closed: nothing was changed
         └── Damaged          a row or page does not answer to its checksum; `wayfare memory doctor`
@@ -31,6 +32,7 @@ __all__ = [
     "NoSuchReceipt",
     "NoSuchRecord",
     "OutcomeConflict",
+    "QuotaExceeded",
     "ReadOnly",
     "RecordRefused",
     "ResumeRefused",
@@ -127,6 +129,19 @@ class VersionConflict(StoreError):
 
 class OutcomeConflict(StoreError):
     """Said before, and otherwise; the message names both."""
+
+
+class QuotaExceeded(StoreError):
+    """A write would take a namespace over its quota: `used` of the `allowed` are used, and it asked for `more`."""
+
+    def __init__(self, quota: str, used: int, allowed: int, more: int) -> None:
+        self.quota, self.used, self.allowed, self.more = quota, used, allowed, more
+        super().__init__(
+            f"the quota of {quota} does not allow it: {used} of {allowed} are used, and {more} more were asked for"
+        )
+
+    def __reduce__(self) -> tuple[type[QuotaExceeded], tuple[str, int, int, int]]:
+        return type(self), (self.quota, self.used, self.allowed, self.more)
 
 
 class ReadOnly(StoreError):
