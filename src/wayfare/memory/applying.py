@@ -40,6 +40,7 @@ from wayfare.memory.operations import (
     Update,
     checked_order,
 )
+from wayfare.memory.quotas import limited, settle
 from wayfare.memory.records import Key, Link, Provenance, Record, checksum, content_hash
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, link_row, record_body, record_from, record_row
@@ -104,6 +105,7 @@ class Applying:
         self.waiting: list[tuple[int, list[tuple[str, str | None, str]], list[Vector | None]]] = []
         self._log: list[tuple[str, str | None, int | None, str, str]] = []
         self._results: list[tuple[str, str, int | None, str, int]] = []
+        self._more_records = self._more_bytes = 0
         self._links: list[list[Any]] = []
         self._alive: dict[int, list[int]] = {}
 
@@ -154,9 +156,10 @@ class Applying:
         first = 0
         if self._log:
             row = self.tx.execute(
-                "UPDATE namespaces SET sequence = sequence + ? WHERE ns = ? RETURNING sequence",
+                "UPDATE namespaces SET sequence = sequence + ? WHERE ns = ? RETURNING sequence, settings",
                 (len(self._log), self.ns),
             ).fetchone()
+            settings: str = row[1]
             first = int(row[0]) - len(self._log) + 1
             rows = []
             for i, (op, id, version, reason, body) in enumerate(self._log):
@@ -166,6 +169,11 @@ class Applying:
                 self.tx.execute(_LOG, rows[0])
             else:
                 self.tx.executemany(_LOG, rows)
+            if limited(settings):
+                settle(
+                    self.tx, self.ns, settings, first=first, ops=[row[0] for row in self._log], time=self.time,
+                    records=self._more_records, bytes=self._more_bytes,
+                )  # fmt: skip
         return [OpResult(op, id, version, reason, first + place) for op, id, version, reason, place in self._results]
 
     # Rows
@@ -239,6 +247,8 @@ class Applying:
                 raise BadValue("id", id, "an id that no memory of the namespace has had")
             return (*same, False)
         number = int(row[0])
+        self._more_records += 1
+        self._more_bytes += len(op.content.encode())
         if record.tags:
             self._tag(number, record.tags)
         texts: list[tuple[str, str | None, str]] = [("content", None, op.content)]
@@ -273,6 +283,9 @@ class Applying:
             same = self._same(new.kind, new.content)
             if same is not None and same[0] != old.id:
                 raise StoreError(f"memory {same[0]} already says what memory {old.id} would: merge them instead")
+        self._more_records += (new.status == "active") - (old.status == "active")
+        for record, sign in ((old, -1), (new, 1)):
+            self._more_bytes += sign * len(record.content.encode()) if record.status != "tombstone" else 0
         body = record_body(old)
         self.tx.execute(
             "INSERT INTO versions (ns, id, version, body, superseded_at, checksum) VALUES (?, ?, ?, ?, ?, ?)",

@@ -30,12 +30,14 @@ from wayfare.memory import tasks
 from wayfare.memory.candidates import MOST, Filters, checked_weights
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.crediting import Crediting
+from wayfare.memory.decay import NOTHING_FADES, Decay
 from wayfare.memory.dialogue import Turn, drafts
 from wayfare.memory.drafting import FIELDS, draft, echoed
 from wayfare.memory.embedding import SPECIFICATIONS, Embedder, embedder_from
 from wayfare.memory.embedding.reembedding import Reembedded, reembed
 from wayfare.memory.engine import Engine
 from wayfare.memory.explaining import Explaining
+from wayfare.memory.keeping import Keeping
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
 from wayfare.memory.planners import Planner
@@ -48,7 +50,7 @@ from wayfare.memory.records import Key, Link, Record, Version, checked_name
 __all__ = ["Memory"]
 
 
-class Memory(Crediting, Explaining):
+class Memory(Crediting, Explaining, Keeping):
     """One namespace of one file.
 
     address: path of the file, made when it is not there
@@ -66,6 +68,7 @@ class Memory(Crediting, Explaining):
     weights: what counts how much in a relevance, where not as in `candidates.WEIGHTS` (with a model `MODEL_WEIGHTS`):
     words, vectors and links, as parts of a sum (0 leaves a search out); sessions, the share that the turns of a
     conversation have in common; dates, the share lost by what happened at another time than the query names
+    decay: half-lives by which a memory's relevance falls with its age, and kinds that are pinned; None: nothing fades
     synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
     seed: of the draws
 
@@ -89,6 +92,7 @@ class Memory(Crediting, Explaining):
         relevance_floor: float = 0.02,
         k1: int = MOST,
         weights: Mapping[str, float] | None = None,
+        decay: Decay | None = None,
         synchronous: str = "FULL",
         read_only: bool = False,
         clock: Callable[[], float] = clocks.time,
@@ -102,6 +106,8 @@ class Memory(Crediting, Explaining):
         if not 0 <= relevance_floor <= 1:
             raise BadValue("relevance_floor", relevance_floor, "from 0 to 1")
         chosen = checked_weights(weights)
+        if decay is not None and not isinstance(decay, Decay):
+            raise BadValue("decay", decay, "a wayfare.memory.decay.Decay, or None")
         if planner is not None and not isinstance(planner, Planner):
             raise BadValue("planner", planner, "one of wayfare.memory.planners, or an object with its methods")
         self.actor = checked_name("actor", actor) if actor else ""
@@ -110,6 +116,7 @@ class Memory(Crediting, Explaining):
             address, namespace=namespace, also_read=also_read, embedder=embedder, reward_range=reward_range,
             synchronous=synchronous, read_only=read_only, clock=clock,
         )  # fmt: skip
+        ground.decay = decay or NOTHING_FADES
         self.engine = Engine(
             ground.database, namespace, also_read=also_read, served=ground.served, planner=planner, clock=clock
         )
@@ -183,6 +190,7 @@ class Memory(Crediting, Explaining):
 
     def revise(
         self,
+        /,
         id: str,
         text: str | None = None,
         *,
@@ -212,7 +220,7 @@ class Memory(Crediting, Explaining):
         return self.engine.forget(id, purge=purge, reason=reason, idempotency_key=idempotency_key, actor=self.actor)
 
     def link(
-        self, source: str, target: str, type: str, *, idempotency_key: str | None = None, **fields: Any
+        self, /, source: str, target: str, type: str, *, idempotency_key: str | None = None, **fields: Any
     ) -> OpResult:
         """Link two memories. fields: weight, evidence, valid_from, valid_to."""
         link = AddLink(Link(source, target, type, **fields))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wayfare.errors import StoreError, VersionConflict
 from wayfare.memory.operations import Add, Merge
-from wayfare.memory.records import Link, Provenance, Record
+from wayfare.memory.records import Link, Provenance, Record, checked_tags
 from wayfare.memory.store.rows import record_from_body
 from wayfare.memory.store.vector_rows import Vector
 
@@ -23,7 +23,8 @@ __all__ = ["merge", "revive", "undo_merge"]
 
 
 def merge(applying: Applying, op: Merge) -> None:
-    """Take records into another: their provenance is its own, they are superseded, and linked to as its sources."""
+    """Take records into another: their provenance is its own, so are their tags where it stood before; they are
+    superseded, and linked to as its sources."""
     taken: list[tuple[int, Record, list[int]]] = []
     also: list[Provenance] = []
     for number, record in [applying.active(id) for id in op.ids if id != op.into]:
@@ -41,7 +42,8 @@ def merge(applying: Applying, op: Merge) -> None:
     if not made:
         before = version
         whole = tuple(dict.fromkeys((*record.provenance, *also)))
-        version = applying.rewrite(number, record, record.with_(provenance=whole)).version
+        tags = checked_tags({*record.tags, *(tag for _, each, _ in taken for tag in each.tags)})
+        version = applying.rewrite(number, record, record.with_(provenance=whole, tags=tags)).version
     for source, each, _ in taken:
         applying.put_link(Link(id, each.id, "derived_from"))
         applying.write_log("MERGED", each.id, each.version, op.reason, {"record": source, "into": id})
@@ -71,7 +73,7 @@ def undo_merge(applying: Applying, id: str, reason: str = "") -> None:
         applying.kill(number)
     else:
         earlier = _version(applying, id, body["before"])
-        new = applying.rewrite(number, record, record.with_(provenance=earlier.provenance))
+        new = applying.rewrite(number, record, record.with_(provenance=earlier.provenance, tags=earlier.tags))
     applying.write_log("UNMERGE", id, new.version, reason, {"record": number})
     applying.answer("UNMERGE", id, new.version, reason)
     for source, version, ordinals in body["from"]:

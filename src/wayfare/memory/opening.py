@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from wayfare.errors import BadValue, Damaged
+from wayfare.memory.decay import NOTHING_FADES, Decay
 from wayfare.memory.embedding import Embedder, embedder_from
 from wayfare.memory.embedding.served import PROBE, Asked, Moved, Served, serving
 from wayfare.memory.records import checked_name, checksum
@@ -37,6 +38,7 @@ class Ground:
     also_read: paths of those that are read too        given: the embedder that it was opened with, or None
     space: of its vectors, as last looked up; None without        served: the embedders of this handle
     reward_range: declared, mapped to [0, 1]        clock: seconds since the epoch
+    decay: by which relevance falls with age
     """
 
     database: Database
@@ -48,6 +50,7 @@ class Ground:
     reward_range: tuple[float, float]
     clock: Callable[[], float]
     served: Served
+    decay: Decay = NOTHING_FADES
 
     @property
     def embedder(self) -> Embedder | None:
