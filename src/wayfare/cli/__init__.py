@@ -6,7 +6,8 @@ is written.
 studies         the commands of studies
 memory          the verbs of a memory                  memory_options   what each verb takes
 memory_answers  what all its verbs do                  memory_install   what an administrator of PostgreSQL does
-memory_demo     a memory that learns, in a minute      plot             a curve in the terminal, and as SVG
+memory_demo     a memory that learns, in a minute      memory_mcp       a memory for an MCP client
+plot            a curve in the terminal, and as SVG
 """
 
 from __future__ import annotations
