@@ -28,7 +28,7 @@ from typing import Any
 from wayfare.errors import BadValue
 from wayfare.memory.ids import new_id
 from wayfare.memory.operations import MOST_KEYS, Add, Archive, Delete, Operation, Update
-from wayfare.memory.records import LONGEST_NAME, Key, Record
+from wayfare.memory.records import LARGEST_META, LONGEST_NAME, Key, Record
 from wayfare.memory.store.database import Transaction
 
 __all__ = [
@@ -53,6 +53,8 @@ STATUSES = ("active", "archived")
 ROLE = "field"
 DEEPEST = 100
 """Levels of a document."""
+LARGEST = LARGEST_META * 9 // 10
+"""Characters of a document as JSON in ASCII: its key and its tuple need room too."""
 SLACK = 1 / 8
 """Of a lifetime. A reading renews it, but is written down only where the end would otherwise come too early: a document
 lives for at least its lifetime after it was last read, and for an eighth longer at most."""
@@ -96,6 +98,9 @@ class Put:
     def __post_init__(self) -> None:
         if self.ttl is not None:
             checked_minutes("ttl", self.ttl)
+        size = len(json.dumps(self.value))
+        if size > LARGEST:
+            raise BadValue("value", f"{size} characters of JSON", f"at most {LARGEST}")
 
     @property
     def content(self) -> str:
