@@ -10,16 +10,18 @@ import pytest
 
 from wayfare.errors import BadValue, OutcomeConflict
 from wayfare.memory import Memory, Policy
+from wayfare.memory.operations import Add, Merge
 
 READS = {
-    "close", "credits", "evaluate", "get", "history", "learns", "links", "list", "observe", "policies", "policy_named",
-    "recall", "recalled", "receipt", "receipts", "reembed", "stats", "task",
+    "audit", "branch", "close", "credits", "delete_snapshot", "diff", "erase", "evaluate", "export", "floor", "get",
+    "history", "learns", "links", "list", "observe", "policies", "policy_named", "quota", "recall", "recalled",
+    "receipt", "receipts", "reembed", "set_quota", "snapshot", "snapshots", "stats", "task", "upkeep",
 }  # fmt: skip
 """Verbs without a key: they read, or doing them again is nothing new; each recall is a draw of its own."""
 KEY = "request 4711"
 
 
-def _verbs(first: str, second: str, policy: str) -> dict[str, Callable[..., Any]]:
+def _verbs(first: str, second: str, merged: str, policy: str) -> dict[str, Callable[..., Any]]:
     """name -> the verb, to be called with a memory and a key"""
     return {
         "apply": lambda m, key: m.apply([], idempotency_key=key),
@@ -39,12 +41,13 @@ def _verbs(first: str, second: str, policy: str) -> dict[str, Callable[..., Any]
         "rollback": lambda m, key: m.rollback(policy, idempotency_key=key),
         "showed": lambda m, key: m.showed("a query", [first, second], idempotency_key=key),
         "thaw": lambda m, key: m.thaw(idempotency_key=key),
+        "undo_merge": lambda m, key: m.undo_merge(merged, idempotency_key=key),
         "unlink": lambda m, key: m.unlink(first, second, "far", idempotency_key=key),
         "void": lambda m, key: m.void(source="harness", idempotency_key=key),
     }
 
 
-NAMES = sorted(_verbs("", "", ""))
+NAMES = sorted(_verbs("", "", "", ""))
 
 
 @pytest.fixture
@@ -52,9 +55,12 @@ def made(shared_address: str, request: pytest.FixtureRequest):
     with Memory(shared_address, namespace=f"answers/{request.node.callspec.id}", synchronous="NORMAL") as memory:
         first, second = (each.id for each in memory.remember_many(["the session cache", "the session clock"]))
         memory.link(first, second, "far")
+        merged = memory.apply([Merge(tuple(each.id for each in memory.remember_many(["one", "two"])), Add("both"))])[
+            0
+        ].id
         memory.recall("session", task="t")
         memory.credit("t", 1.0)
-        yield memory, _verbs(first, second, memory.policies()[0]["id"])
+        yield memory, _verbs(first, second, merged, memory.policies()[0]["id"])
 
 
 def _state(memory: Memory) -> Any:

@@ -9,6 +9,7 @@
 The public face
     memory          `Memory`: remember, recall, credit, revise, forget, ...
     crediting       its verbs about outcomes            governing   about learning: freeze, refit, rollback, void, stats
+    asynchronous    `AsyncMemory`, the same verbs awaited
     recalled        what a recall returns        tasks    what is credited together        dialogue  conversations
 
 Recalling: candidates -> a policy -> a receipt
@@ -32,6 +33,7 @@ Keeping
 
 from __future__ import annotations
 
+from wayfare.memory.asynchronous import AsyncMemory, AsyncTask
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.dialogue import Turn
 from wayfare.memory.evaluation import Evaluation
@@ -45,6 +47,8 @@ from wayfare.memory.tasks import Task
 from wayfare.memory.transitions import Snapshot, Transition, Transitions
 
 __all__ = [
+    "AsyncMemory",
+    "AsyncTask",
     "CreditRule",
     "Credited",
     "Evaluation",

@@ -20,7 +20,7 @@ from wayfare.memory.records import checked_name, checked_time
 from wayfare.memory.signals import WEIGHT, reused
 from wayfare.memory.standing import is_frozen
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.tasks import Task
+from wayfare.memory.tasks import AnyTask, Task
 
 __all__ = ["Crediting"]
 
@@ -58,7 +58,7 @@ class Crediting(Governing):
 
     def credit(
         self,
-        task: str | Recall | Task,
+        task: str | Recall | AnyTask,
         reward: float,
         *,
         used: Iterable[str] | None = None,
@@ -95,7 +95,7 @@ class Crediting(Governing):
         )
         return self._credit(task, unit, float(reward), said, source, named, actor, when, correct, asked=asked)
 
-    def observe(self, task: Task, output: str) -> Credited | None:
+    def observe(self, task: AnyTask, output: str) -> Credited | None:
         """`Task.observe` says what it does."""
         used = reused((item for recall in task.recalls for item in recall), output)
         if not used:
@@ -106,7 +106,7 @@ class Crediting(Governing):
 
     def _credit(
         self,
-        task: str | Recall | Task,
+        task: str | Recall | AnyTask,
         unit: float,
         raw: float,
         used: Iterable[str] | None,
@@ -118,7 +118,7 @@ class Crediting(Governing):
         weight: float = 1.0,
         asked: Asked | None = None,
     ) -> Credited:
-        own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, Task) else []
+        own = [task] if isinstance(task, Recall) else task.recalls if isinstance(task, AnyTask) else []
         outcome = Outcome(
             _named(task), unit, raw, None if used is None else tuple(used), source, rank,
             self.actor if actor is None else checked_name("actor", actor) if actor else "", when, weight,
@@ -130,7 +130,7 @@ class Crediting(Governing):
             )
             return post(
                 tx, ns, outcome.of_task(tx, ns), self.credit_rule, operation=new_id(), correct=correct,
-                known=isinstance(task, Task), frozen=is_frozen(tx, ns),
+                known=isinstance(task, AnyTask), frozen=is_frozen(tx, ns),
             )  # fmt: skip
 
         return self._once(asked, CREDITED, change)
@@ -147,6 +147,7 @@ class Crediting(Governing):
         if isinstance(ids, str) or not ids:
             raise BadValue("ids", ids, "a list of ids, one at least")
         name = task if task is not None else entered.id if entered is not None else None
+        query = self.engine.redacted("query", query)
         chosen = list(dict.fromkeys(ids))
         asked = asked_under(idempotency_key, "showed", query, chosen, name)
         found = self._recaller.showed(query, self.engine.get_many(chosen), name, ns, asked)
@@ -157,6 +158,6 @@ class Crediting(Governing):
 
 def _named(task: object) -> str:
     """The id of a task. Raises: BadValue."""
-    if not isinstance(task, str | Recall | Task):
+    if not isinstance(task, str | Recall | AnyTask):
         raise BadValue("task", task, "the id of a task or of a receipt, or the object")
     return checked_name("task", task if isinstance(task, str) else task.task if isinstance(task, Recall) else task.id)

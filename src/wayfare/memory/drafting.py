@@ -10,7 +10,7 @@ from wayfare.memory.echo import echo_of
 from wayfare.memory.operations import Add
 from wayfare.memory.recalled import Recall
 from wayfare.memory.records import Key, Provenance, Record, checked_text
-from wayfare.memory.tasks import Task
+from wayfare.memory.tasks import AnyTask
 
 __all__ = ["FIELDS", "draft", "echoed"]
 
@@ -52,7 +52,7 @@ def draft(
     )
 
 
-def echoed(text: str, task: Task | None, source: object) -> str | None:
+def echoed(text: str, task: AnyTask | None, source: object) -> str | None:
     """Which of the memories that this text was made from, or that its task had recalled, it only restates."""
     recalls = list(task.recalls) if task is not None else []
     if isinstance(source, Recall):

@@ -168,16 +168,23 @@ class Engine:
 
         return self._write(make, texts, {}, None, actor, None)
 
-    def undo_merge(self, id: str, *, reason: str = "", actor: str = "") -> Results:
+    def undo_merge(self, id: str, *, reason: str = "", idempotency_key: str | None = None, actor: str = "") -> Results:
         """Take the last merge into a record back: what was merged stands again, under a new version.
 
         Raises: NoSuchRecord; StoreError where nothing was merged into it; VersionConflict where one has moved on.
         """
         checked_name("id", id)
+        asked = asked_under(idempotency_key, "undo_merge", id, reason)
         with self.database.write() as tx:
-            applying = self._applying(tx, self.number(tx, create=True), self.serving(tx), {}, actor, None)
-            undo_merge(applying, id, reason)
-            return applying.finish()
+            ns = self.number(tx, create=True)
+            assert ns is not None
+            applying = self._applying(tx, ns, self.serving(tx), {}, actor, None)
+
+            def change() -> Results:
+                undo_merge(applying, id, reason)
+                return applying.finish()
+
+            return once(tx, ns, asked, applying.time, RESULTS, change)
 
     def forget(
         self,
@@ -393,6 +400,7 @@ def _applied(applying: Applying, made: Callable[[], Made], expect: Mapping[str, 
     if expect:
         applying.expect(expect)
     for op in ops:
+        applying.tx.stop.check()  # there may be thousands of them
         applying.take(op)
     results = applying.finish()
     return [results[i] for i in wanted]

@@ -61,14 +61,14 @@ class Keeping:
 
         return audit(self.engine, threshold)
 
-    def undo_merge(self, id: str, *, reason: str = "") -> list[OpResult]:
+    def undo_merge(self, id: str, *, reason: str = "", idempotency_key: str | None = None) -> list[OpResult]:
         """Take the last merge into a memory back: what was merged stands again, and upkeep leaves it so.
 
         Raises: NoSuchRecord; StoreError where nothing was merged into it; VersionConflict where one has moved on.
         """
-        return self.engine.undo_merge(id, reason=reason, actor=self.actor)
+        return self.engine.undo_merge(id, reason=reason, idempotency_key=idempotency_key, actor=self.actor)
 
-    def set_quota(self, *, reason: str = "", **limits: int | None) -> Quota:
+    def set_quota(self, /, *, reason: str = "", **limits: int | None) -> Quota:
         """Limit what the namespace may hold: records (that can be recalled), bytes (of text), writes_a_day.
 
         Limits that are not named stay; None takes one away. A write that would exceed one is refused whole, with

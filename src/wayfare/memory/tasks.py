@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from wayfare.memory.outcomes import Credited
     from wayfare.memory.recalled import Recall
 
-__all__ = ["Task", "learns"]
+__all__ = ["AnyTask", "Task", "current", "learns"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_current: ContextVar[tuple[Task, ...]] = ContextVar("wayfare_tasks", default=())
+_current: ContextVar[tuple[AnyTask, ...]] = ContextVar("wayfare_tasks", default=())
 
 
-class Task:
-    """One job of an agent. Made by `Memory.task`; enter it to make it current.
+class AnyTask:
+    """One job of an agent: `Task`, or `AsyncTask` of a memory whose verbs are awaited.
 
     id: the caller's, or made up        recalls: what was recalled within it, in order        outcome: the last credit
     """
@@ -45,10 +45,30 @@ class Task:
     def __init__(self, memory: Crediting, id: str, on_error: float | None) -> None:
         self.id, self.recalls, self.outcome = id, list[Any](), None
         self._memory, self._on_error = memory, on_error
-        self._token: Token[tuple[Task, ...]] | None = None
+        self._token: Token[tuple[AnyTask, ...]] | None = None
 
     recalls: list[Recall]
     outcome: Credited | None
+
+    def _enter(self) -> None:
+        if self._token is not None:
+            raise BadValue("task", self.id, "entered once at a time")
+        self._token = _current.set((*_current.get(), self))
+
+    def _leave(self, error: BaseException | None) -> float | None:
+        """The reward that is left to be credited, because of an error."""
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+        failed = isinstance(error, Exception) and self.outcome is None and bool(self.recalls)
+        return self._on_error if failed else None
+
+
+class Task(AnyTask):
+    """One job of an agent. Made by `Memory.task`; enter it to make it current.
+
+    id: the caller's, or made up        recalls: what was recalled within it, in order        outcome: the last credit
+    """
 
     def credit(self, reward: float, *, used: Iterable[str] | None = None, **how: Any) -> Credited:
         """How the task went: closes all its receipts with one outcome. `used` and `how` as in `Memory.credit`."""
@@ -64,22 +84,18 @@ class Task:
         return self._memory.observe(self, output)
 
     def __enter__(self) -> Task:
-        if self._token is not None:
-            raise BadValue("task", self.id, "entered once at a time")
-        self._token = _current.set((*_current.get(), self))
+        self._enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
-        if isinstance(error, Exception) and self._on_error is not None and self.outcome is None and self.recalls:
-            self.credit(self._on_error)
+        failure = self._leave(error)
+        if failure is not None:
+            self.credit(failure)
 
 
-def current(memory: Crediting) -> Task | None:
+def current(memory: Crediting) -> AnyTask | None:
     """The innermost task of this memory that this thread or asyncio task has entered."""
     for task in reversed(_current.get()):
         if task._memory is memory:

@@ -113,6 +113,7 @@ class Followed:
         self._lender, self._lent_all = None, False
 
     def _load(self, tx: Transaction, entries: int) -> None:
+        self.sequence = -1  # until it is whole: the next begins anew where this one is interrupted
         self.count = self.living = self.words = 0
         self._postings, self._filters, self._space = Postings(), Filters(), None
         self._role_names = []

@@ -27,14 +27,15 @@ from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
 from wayfare.memory.store.blocks import Blocks
 from wayfare.memory.store.erasing import Erasing, FileErasing
 from wayfare.memory.store.schema import TABLES, VERSION
+from wayfare.memory.store.stops import NEVER, Stop, current_stop
 from wayfare.memory.store.turnstile import Turnstile
 from wayfare.memory.store.vector_rows import VectorRows
 
 __all__ = ["Database", "Result", "Transaction"]
 
 SYNCHRONOUS = ("FULL", "NORMAL")
-MAGIC = b"SQLite format 3\x00"
 CACHE_KIB = 16_384
+PIECE_MS = 100
 
 
 class Result(Protocol):
@@ -53,8 +54,10 @@ class Result(Protocol):
 class Transaction:
     """What a read or a write sees and does. Made by `Database`, and over when its `with` ends.
 
-    path: of the file, for errors        writing: whether it may change anything
+    path: of the file, for errors        writing: whether it may change anything        stop: of the call that it serves
     """
+
+    stop: Stop = NEVER
 
     def __init__(self, connection: sqlite3.Connection, path: str, writing: bool) -> None:
         self._connection, self.path, self.writing = connection, path, writing
@@ -171,10 +174,10 @@ class Database:
         there = os.path.exists(self.path) and os.path.getsize(self.path) > 0
         if self.read_only and not there:
             raise Unavailable(f"{self.path}: there is no such file to read")
-        if there:
-            with open(self.path, "rb") as file:
-                if file.read(16) != MAGIC:
-                    raise Damaged(f"{self.path} is no memory: it does not begin as an SQLite file does")
+        if there and os.path.getsize(self.path) == 1:
+            raise Damaged(f"{self.path} is no memory: one byte is none, though SQLite takes it for an empty file")
+        # Of all others SQLite says itself whether they are. To open the file here and close it again would drop every
+        # lock that this process has on it (so POSIX has it), and the next process to leave would delete the log.
         with self.read() as tx:
             version = _version(tx)
         if version == VERSION:
@@ -215,6 +218,7 @@ class Database:
         if self._local.transaction is not None and self._local.pid == os.getpid():
             yield self._local.transaction
             return
+        current_stop().check()
         connection = self._connection()
         tx = Transaction(connection, self.path, writing=False)
         tx.execute("BEGIN")
@@ -241,16 +245,20 @@ class Database:
             return
         if self.read_only:
             raise ReadOnly(f"{self.path} was opened to be read only")
+        stop = current_stop()
+        stop.check()
         connection = self._connection()
-        if not self._turn.acquire(self.timeout):
+        if not self._turn.acquire(self.timeout, stop):
             raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
         try:
             tx = Transaction(connection, self.path, writing=True)
-            tx.execute("BEGIN IMMEDIATE")
+            tx.stop = stop
+            self._begin_writing(connection, stop)
             self._local.transaction = tx
             try:
                 yield tx
                 self._local.transaction = None
+                stop.committing()
                 tx.execute("COMMIT")
             except BaseException as error:
                 self._local.transaction = None
@@ -262,6 +270,20 @@ class Database:
             self._turn.release()
         for hook in tx._hooks:
             hook()
+
+    def _begin_writing(self, connection: sqlite3.Connection, stop: Stop) -> None:
+        """Wait for writers of other processes. SQLite's own waiting cannot be woken: it is cut into pieces."""
+        try:
+            if stop is NEVER:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            connection.execute(f"PRAGMA busy_timeout = {PIECE_MS}")
+            try:
+                _retried(lambda: connection.execute("BEGIN IMMEDIATE"), self.timeout, stop)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {round(self.timeout * 1_000)}")
+        except sqlite3.Error as error:
+            raise _named(error, self.path) from error
 
     @property
     def erasing(self) -> Erasing:
@@ -363,10 +385,11 @@ def _version(tx: Transaction) -> int | None:
     return int(row[0])
 
 
-def _retried(action: Callable[[], object], timeout: float) -> None:
-    """SQLite does not wait by itself where two processes turn on write-ahead logging at once."""
+def _retried(action: Callable[[], object], timeout: float, stop: Stop = NEVER) -> None:
+    """Where SQLite does not wait by itself: two processes turn on write-ahead logging at once, or a wait is cut."""
     end = time.monotonic() + timeout
     while True:
+        stop.check()
         try:
             action()
             return

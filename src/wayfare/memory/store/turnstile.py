@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 
+from wayfare.memory.store.stops import NEVER, Stop
+
 __all__ = ["Turnstile"]
 
 
@@ -15,21 +17,31 @@ class Turnstile:
         self._guard, self._held = threading.Lock(), False
         self._waiting: deque[threading.Event] = deque()
 
-    def acquire(self, timeout: float) -> bool:
-        """Whether it was had within so many seconds."""
+    def acquire(self, timeout: float, stop: Stop = NEVER) -> bool:
+        """Whether it was had within so many seconds. Raises: Stopped, without it."""
         with self._guard:
             if not self._held:
                 self._held = True
                 return True
             turn = threading.Event()
             self._waiting.append(turn)
-        if turn.wait(timeout):
-            return True
+        try:
+            with stop.waking(turn.set):
+                turn.wait(timeout)
+            stop.check()
+        except BaseException:
+            if self._had(turn):
+                self.release()
+            raise
+        return self._had(turn)
+
+    def _had(self, turn: threading.Event) -> bool:
+        """Whether it was passed to this one, who waits no more."""
         with self._guard:
-            if turn.is_set():
+            if turn not in self._waiting:
                 return True
             self._waiting.remove(turn)
-        return False
+            return False
 
     def release(self) -> None:
         """Pass it to who has waited longest."""

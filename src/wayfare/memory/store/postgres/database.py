@@ -30,10 +30,12 @@ from wayfare.memory.store.postgres.driver import psycopg, without_password
 from wayfare.memory.store.postgres.erasing import PostgresErasing
 from wayfare.memory.store.postgres.errors import UNCERTAIN, lost, named
 from wayfare.memory.store.postgres.installing import privileged
+from wayfare.memory.store.postgres.interrupting import Interrupt
 from wayfare.memory.store.postgres.pools import LARGEST, pool_for
 from wayfare.memory.store.postgres.schema import SCHEMA
 from wayfare.memory.store.postgres.vectors import PostgresVectors
 from wayfare.memory.store.schema import VERSION
+from wayfare.memory.store.stops import Stop, current_stop
 from wayfare.memory.store.turnstile import Turnstile
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class PostgresTransaction(Transaction):
         try:
             cursor: Result = self._postgres.execute(translated(sql), parameters, binary=True)
         except (psycopg().Error, UnicodeEncodeError) as error:
+            self.stop.check()
             raise named(error, self.path) from error
         self._count(sql, cursor)
         return cursor
@@ -81,6 +84,7 @@ class PostgresTransaction(Transaction):
             cursor = self._postgres.cursor()
             cursor.executemany(translated(sql), rows)
         except (psycopg().Error, UnicodeEncodeError) as error:
+            self.stop.check()
             raise named(error, self.path) from error
         self._count(sql, cursor)
 
@@ -217,8 +221,9 @@ class PostgresDatabase(Database):
         if self.read_only:
             raise ReadOnly(f"{self.path} was opened to be read only")
         self._mine()
-        turn = self._turn
-        if not turn.acquire(self.timeout):
+        turn, stop = self._turn, current_stop()
+        stop.check()
+        if not turn.acquire(self.timeout, stop):
             raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
         try:
             with self._transaction(True) as tx:
@@ -230,18 +235,19 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _transaction(self, writing: bool) -> Iterator[PostgresTransaction]:
-        connection = self._begun(writing)
-        tx = PostgresTransaction(connection, self.path, writing, self.own)
-        self._current.transaction, self._current.pid = tx, os.getpid()
-        try:
-            yield tx
-            self._current.transaction = None
-            if writing:
-                self._commit(connection)
-        finally:
-            self._current.transaction = None
-            _quietly_rolled_back(connection)
-            self._pool.give(connection)
+        stop = current_stop()
+        with self._begun(writing, stop) as connection:
+            tx = PostgresTransaction(connection, self.path, writing, self.own)
+            tx.stop = stop
+            self._current.transaction, self._current.pid = tx, os.getpid()
+            try:
+                yield tx
+                self._current.transaction = None
+                if writing:
+                    stop.committing()
+                    self._commit(connection)
+            finally:
+                self._current.transaction = None
 
     def _commit(self, connection: Any) -> None:
         try:
@@ -251,27 +257,39 @@ class PostgresDatabase(Database):
                 raise Unavailable(f"{self.path}: {UNCERTAIN}") from error
             raise named(error, self.path) from error
 
-    def _begun(self, writing: bool) -> Any:
+    @contextmanager
+    def _begun(self, writing: bool, stop: Stop) -> Iterator[Any]:
         """A connection within a transaction that has said for whom it speaks.
 
         Those that the server has closed meanwhile are passed over: nothing has been done on them.
         """
         self._mine()
         for left in range(LARGEST, -1, -1):
-            connection = self._pool.take(self.timeout)
-            try:
-                connection.execute(self._opening(connection, writing))
-                return connection
-            except psycopg().Error as error:
-                _quietly_rolled_back(connection)
-                self._pool.give(connection)
-                if not lost(error) or not left:
-                    raise named(error, self.path) from error
-            except BaseException:
-                _quietly_rolled_back(connection)
-                self._pool.give(connection)
-                raise
-        raise AssertionError("unreachable")
+            with self._taken(stop) as connection:
+                try:
+                    connection.execute(self._opening(connection, writing))
+                except psycopg().Error as error:
+                    stop.check()
+                    if not lost(error) or not left:
+                        raise named(error, self.path) from error
+                    continue
+                yield connection
+                return
+
+    @contextmanager
+    def _taken(self, stop: Stop) -> Iterator[Any]:
+        """A connection whose statements end where the call is stopped; given back with no transaction on it."""
+        connection = self._pool.take(self.timeout)
+        interrupt = Interrupt(connection)
+        try:
+            with stop.waking(interrupt):
+                yield connection
+        finally:
+            untouched = interrupt.over()
+            _quietly_rolled_back(connection)
+            if not untouched:
+                connection.close()
+            self._pool.give(connection)
 
     def _opening(self, connection: Any, writing: bool) -> str:
         """The statements with which a transaction begins: one journey to the server. Settings are local to it."""

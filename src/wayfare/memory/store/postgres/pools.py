@@ -14,6 +14,7 @@ from typing import Any
 
 from wayfare.errors import Unavailable
 from wayfare.memory.store.postgres.driver import psycopg_pool, register_vector, without_password
+from wayfare.memory.store.stops import current_stop
 
 __all__ = ["LARGEST", "Pool", "pool_for"]
 
@@ -42,6 +43,7 @@ class Pool:
             try:
                 return pool.getconn(timeout=min(PATIENCE, timeout))
             except PoolTimeout as error:
+                current_stop().check()
                 if pool.get_stats().get("pool_size", 0) == 0 or time.monotonic() > end:
                     raise Unavailable(f"{without_password(self.address)}: {_why(self.address, error)}") from error
             except PoolClosed as error:
