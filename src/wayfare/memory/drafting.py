@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wayfare.errors import BadValue
+from wayfare.memory.copies.subjects import subject_tag
 from wayfare.memory.echo import echo_of
 from wayfare.memory.operations import Add
 from wayfare.memory.recalled import Recall
-from wayfare.memory.records import Key, Provenance, Record, checked_text
+from wayfare.memory.records import Key, Provenance, Record, checked_tags, checked_text
 from wayfare.memory.tasks import AnyTask
 
 __all__ = ["FIELDS", "draft", "echoed"]
 
-FIELDS = frozenset({"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "reason"})
+FIELDS = frozenset({"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "subject", "reason"})
 """What `remember` takes."""
 
 
@@ -28,6 +29,7 @@ def draft(
     source: Recall | Record | str | None = None,
     event: float | tuple[float | None, float | None] | None = None,
     valid: tuple[float | None, float | None] | None = None,
+    subject: str | None = None,
     reason: str = "",
     actor: str = "",
 ) -> Add:
@@ -40,7 +42,7 @@ def draft(
     return Add(
         text,
         kind=kind,
-        tags=tags,
+        tags=tags if subject is None else (*checked_tags(tags), subject_tag(subject)),
         meta={} if meta is None else meta,
         keys=tuple(_key(key) for key in keys),
         provenance=_provenance(source, actor),

@@ -23,6 +23,7 @@ from wayfare.errors import BadValue, NoSuchRecord, ReadOnly, Unavailable
 from wayfare.memory import reading
 from wayfare.memory.answers import RESULTS, Asked, Kept, answered, asked_under, once
 from wayfare.memory.applying import Applying, texts_of
+from wayfare.memory.copies.listed import Copy
 from wayfare.memory.embedding import Embedder
 from wayfare.memory.embedding.served import Moved, Served, serving
 from wayfare.memory.ids import new_id
@@ -34,6 +35,7 @@ from wayfare.memory.planners import HashDedup, Planner
 from wayfare.memory.purge import Purged, purge
 from wayfare.memory.reading import Page
 from wayfare.memory.records import Link, Record, Version, checked_name, content_hash
+from wayfare.memory.redaction import Redact, redacted, redacted_text
 from wayfare.memory.refining import refined
 from wayfare.memory.store.database import Database, Transaction
 
@@ -48,7 +50,16 @@ Links = list[Link]
 Made = tuple[Sequence[Operation], Sequence[int]]
 T = TypeVar("T")
 TRIES = 10
-PURGED: Kept[Purged] = Kept(asdict, lambda fields: Purged(**{**fields, "derived": tuple(fields["derived"])}))
+PURGED: Kept[Purged] = Kept(
+    asdict,
+    lambda fields: Purged(
+        **{
+            **fields,
+            "derived": tuple(fields["derived"]),
+            "copies": tuple(Copy(**each) for each in fields.get("copies", ())),
+        }
+    ),
+)
 
 
 class Engine:
@@ -57,7 +68,7 @@ class Engine:
     also_read: namespaces whose records may be read and linked to        embedder: of the namespace's vectors
     served: the embedders of a handle, instead of `embedder`
     planner: what becomes of new texts that resemble old ones; None: exact duplicates are not stored twice
-    clock: s since the epoch
+    redact: what a text becomes before anything is done with it (`redaction`)        clock: s since the epoch
     """
 
     def __init__(
@@ -69,8 +80,12 @@ class Engine:
         embedder: Embedder | None = None,
         served: Served | None = None,
         planner: Planner | None = None,
+        redact: Redact | None = None,
         clock: Callable[[], float] = clocks.time,
     ) -> None:
+        if redact is not None and not callable(redact):
+            raise BadValue("redact", redact, "a function from a text to the text that may be kept")
+        self._redact = redact
         self.database = database.bound(namespace, also_read)
         self.namespace, self.also_read = namespace, tuple(also_read)
         self.clock = clock
@@ -104,6 +119,7 @@ class Engine:
         for op in ops:
             if not isinstance(op, Operation):
                 raise BadValue("ops", op, "a list of operations")
+        ops = tuple(redacted(self._redact, op) for op in ops)
         wanted = _checked_expect(expect)
         asked = asked_under(idempotency_key, "apply", ops, wanted)
         every = range(len(ops))
@@ -121,6 +137,7 @@ class Engine:
         for draft in drafts:
             if not isinstance(draft, Add):
                 raise BadValue("drafts", draft, "a list of Add")
+        drafts = tuple(redacted(self._redact, draft) for draft in drafts)
         asked = asked_under(idempotency_key, "add", drafts)
         planner = self.planner
         if planner.slow:
@@ -141,6 +158,7 @@ class Engine:
                 planned = planner.plan(draft, () if around is None else around.of(draft, each))
                 if not planned:
                     raise BadValue("planner", planned, "one that answers each draft with an operation")
+                planned = [redacted(self._redact, op) for op in planned]
                 first.append(len(ops))
                 ops += planned
                 if around is not None:
@@ -174,6 +192,7 @@ class Engine:
         Raises: NoSuchRecord; StoreError where nothing was merged into it; VersionConflict where one has moved on.
         """
         checked_name("id", id)
+        reason = self.redacted("reason", reason)
         asked = asked_under(idempotency_key, "undo_merge", id, reason)
         with self.database.write() as tx:
             ns = self.number(tx, create=True)
@@ -185,6 +204,14 @@ class Engine:
                 return applying.finish()
 
             return once(tx, ns, asked, applying.time, RESULTS, change)
+
+    def applying(self, tx: Transaction, actor: str = "") -> Applying:
+        """What applies operations within a writing transaction."""
+        return self._applying(tx, self.number(tx, create=True), self.serving(tx), {}, actor, None)
+
+    def redacted(self, field: str, text: str) -> str:
+        """The text that may be kept. Raises: what the redactor raises; BadValue."""
+        return redacted_text(self._redact, field, text)
 
     def forget(
         self,

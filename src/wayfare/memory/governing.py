@@ -65,8 +65,9 @@ class Governing:
 
     def _log(self, tx: Transaction, ns: int, op: str, reason: str = "", **body: Any) -> int:
         return append_log(
-            tx, ns, time=self._ground.clock(), actor=self.actor, operation=new_id(), op=op, reason=reason, body=body
-        )
+            tx, ns, time=self._ground.clock(), actor=self.actor, operation=new_id(), op=op,
+            reason=self.engine.redacted("reason", reason), body=body,
+        )  # fmt: skip
 
     def _standing(self, tx: Transaction, ns: int) -> Standing:
         return read_standing(tx, ns) or begun(self._recaller.learned, self._recaller.settings)
@@ -199,6 +200,7 @@ class Governing:
         """
         ground = self._ground
         since, until = checked_time("since", since), checked_time("until", until)
+        reason = self.engine.redacted("reason", reason)
         asked = asked_under(idempotency_key, "void", source, actor, since, until, reason)
 
         def change(tx: Transaction, ns: int) -> Voided:

@@ -28,6 +28,7 @@ from wayfare.errors import BadValue
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.memory import tasks
 from wayfare.memory.candidates import MOST, Filters, checked_weights
+from wayfare.memory.copies.copying import Copying
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.crediting import Crediting
 from wayfare.memory.decay import NOTHING_FADES, Decay
@@ -46,11 +47,12 @@ from wayfare.memory.reading import Page
 from wayfare.memory.recalled import Recall, count_tokens
 from wayfare.memory.recalling import Recaller
 from wayfare.memory.records import Key, Link, Record, Version, checked_name
+from wayfare.memory.redaction import Redact
 
 __all__ = ["Memory"]
 
 
-class Memory(Crediting, Explaining, Keeping):
+class Memory(Copying, Crediting, Explaining, Keeping):
     """One namespace of one file.
 
     address: path of the file, made when it is not there
@@ -69,6 +71,7 @@ class Memory(Crediting, Explaining, Keeping):
     words, vectors and links, as parts of a sum (0 leaves a search out); sessions, the share that the turns of a
     conversation have in common; dates, the share lost by what happened at another time than the query names
     decay: half-lives by which a memory's relevance falls with its age, and kinds that are pinned; None: nothing fades
+    redact: what a text becomes before it is embedded, stored or logged, say `redaction.secrets`; it may raise
     synchronous: FULL survives power loss; NORMAL may lose the last commits to it        clock: s since the epoch
     seed: of the draws
 
@@ -95,6 +98,7 @@ class Memory(Crediting, Explaining, Keeping):
         decay: Decay | None = None,
         synchronous: str = "FULL",
         read_only: bool = False,
+        redact: Redact | None = None,
         clock: Callable[[], float] = clocks.time,
         count: Callable[[str], int] = count_tokens,
         seed: int = 0,
@@ -110,6 +114,8 @@ class Memory(Crediting, Explaining, Keeping):
             raise BadValue("decay", decay, "a wayfare.memory.decay.Decay, or None")
         if planner is not None and not isinstance(planner, Planner):
             raise BadValue("planner", planner, "one of wayfare.memory.planners, or an object with its methods")
+        if redact is not None and not callable(redact):
+            raise BadValue("redact", redact, "a function from a text to the text that may be kept")
         self.actor = checked_name("actor", actor) if actor else ""
         self.credit_rule = rule
         self._ground = ground = opened(
@@ -118,8 +124,9 @@ class Memory(Crediting, Explaining, Keeping):
         )  # fmt: skip
         ground.decay = decay or NOTHING_FADES
         self.engine = Engine(
-            ground.database, namespace, also_read=also_read, served=ground.served, planner=planner, clock=clock
-        )
+            ground.database, namespace, also_read=also_read, served=ground.served, planner=planner, redact=redact,
+            clock=clock,
+        )  # fmt: skip
         self._recaller = Recaller(ground, None, LEARNED, settings, seed, k1, relevance_floor, count, chosen)
         if policy != "safe":
             try:
@@ -141,6 +148,7 @@ class Memory(Crediting, Explaining, Keeping):
         source: Recall | Record | str | None = None,
         event: float | tuple[float | None, float | None] | None = None,
         valid: tuple[float | None, float | None] | None = None,
+        subject: str | None = None,
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> OpResult:
@@ -149,14 +157,15 @@ class Memory(Crediting, Explaining, Keeping):
         keys: other texts under which it is to be found: (role, text), say ("intent", "log in")
         source: where it comes from: a recall whose items it was made from, a record, or a uri
         event: when it happened, (from, to) or one time        valid: while it holds; s since the epoch, None is open
+        subject: whom it is about or comes from; `export` and `erase` know what is theirs by it
         idempotency_key: the same key with the same text again returns the first answer; with another, refused
 
         Within a task a text that only restates what was recalled in it is not stored: it becomes a link and a NOOP.
         Raises: BadValue; OutcomeConflict for a key that was used for something else; StoreError.
         """
         given = draft(
-            text, kind=kind, tags=tags, keys=keys, meta=meta, source=source, event=event, valid=valid, reason=reason,
-            actor=self.actor,
+            text, kind=kind, tags=tags, keys=keys, meta=meta, source=source, event=event, valid=valid, subject=subject,
+            reason=reason, actor=self.actor,
         )  # fmt: skip
         echo = echoed(text, tasks.current(self), source)
         if echo is not None:
@@ -263,6 +272,7 @@ class Memory(Crediting, Explaining, Keeping):
         name = task if task is not None else entered.id if entered is not None else None
         filters = Filters(kinds, tags, since, until, as_of)
         chosen = None if policy is None else self._named(policy)
+        query = self.engine.redacted("query", query)
         found = self._recaller.recall(
             query, k, name, filters, budget_tokens=budget_tokens, policy=chosen, timeout=timeout
         )

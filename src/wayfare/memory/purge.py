@@ -12,7 +12,7 @@ What is left is a tombstone with a salted hash, when it was, and numbers: what c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import NoSuchRecord, StoreError
+from wayfare.memory.copies.listed import Copy, holding
 from wayfare.memory.index import entries
 from wayfare.memory.index.tokens import tokens
 from wayfare.memory.receipts import blank_query
@@ -27,9 +28,16 @@ from wayfare.memory.records import Record, checksum, content_hash
 from wayfare.memory.scanning import Runs
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.erasing import Erasing
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, append_log, record_from, record_row
+from wayfare.memory.store.rows import (
+    LOG_COLUMNS,
+    RECORD_COLUMNS,
+    append_log,
+    record_from,
+    record_from_body,
+    record_row,
+)
 
-__all__ = ["Purged", "purge"]
+__all__ = ["Purged", "purge", "purge_all"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Purged:
 
     hash: salted, of its last text, hexadecimal        scanned_bytes: of file, -wal and -shm
     windows: runs of the text that were looked for        derived: ids of records made from it, which are as they were
+    copies: snapshots, exports, backups and branches that were made while it was there, and still hold it
     """
 
     id: str
@@ -45,20 +54,22 @@ class Purged:
     scanned_bytes: int
     windows: int
     derived: tuple[str, ...]
+    copies: tuple[Copy, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Own:
-    """What belongs to the record itself. ordinals: of its entries        words: of its texts, as indexed"""
+    """What belongs to the records themselves. ordinals: of their entries        words: of their texts, as indexed"""
 
     ns: int
-    id: str
-    number: int
+    ids: set[str]
+    numbers: list[int]
     ordinals: NDArray[np.int64]
-    words: frozenset[str]
+    words: set[str]
+    texts: set[str]
 
     def alone(self, posting: bytes) -> bool:
-        """Whether a word stands in no entry but its own."""
+        """Whether a word stands in no entry but their own."""
         return bool(np.isin(np.frombuffer(posting, entries.POSTING)["ordinal"], self.ordinals).all())
 
 
@@ -68,11 +79,37 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
     Raises: NoSuchRecord; Unavailable while another process reads an older state, which keeps the text alive: once it
     has ended, purge again; StoreError where bytes of the text are still found.
     """
+    return purge_all(database, ns, [id], time=time, actor=actor, operation=operation)[0]
+
+
+def purge_all(
+    database: Database, ns: int, ids: Sequence[str], *, time: float, actor: str, operation: str
+) -> list[Purged]:
+    """`purge` of several records: one transaction, and one search for what all of them said, or some hundred bytes of
+    memory for each byte of their texts. Raises: as `purge`.
+    """
     with database.write() as tx:
-        runs, hashed, own = _empty(tx, ns, id, time, actor, operation, database.erasing)
-        rows = tx.execute("SELECT source FROM links WHERE ns = ? AND target = ? AND type = 'derived_from'", (ns, id))
-        derived = tuple(sorted(source for (source,) in rows))
-    erasing = database.erasing
+        erasing = database.erasing
+        own = _Own(ns, set(), [], np.zeros(0, np.int64), set(), set())
+        hashes = {id: _empty(tx, own, id, time) for id in dict.fromkeys(ids)}
+        # As the file may hold them: as they are, as JSON writes them, and word by word.
+        texts = sorted(own.texts)
+        runs = Runs(each.encode() for each in (*texts, *(json.dumps(text)[1:-1] for text in texts), *own.words))
+        if own.numbers:
+            runs = runs.without(_held(tx, own, erasing))
+            _blank_log(tx, own, runs)
+            _blank_answers(tx, own, runs)
+            for ns_, seq, query in tx.execute("SELECT ns, seq, query FROM receipts WHERE query != ''").fetchall():
+                if runs.within(query.encode()):
+                    blank_query(tx, ns_, seq)
+        for number in own.numbers:
+            id, version = tx.execute("SELECT id, version FROM records WHERE record = ?", (number,)).fetchone()
+            append_log(
+                tx, ns, time=time, actor=actor, operation=operation, op="PURGE", id=id, version=version,
+                body={"record": number},
+            )  # fmt: skip
+        derived = {id: _derived(tx, ns, id) for id in hashes}
+        copies = {id: holding(tx, ns, [id]) for id in hashes}
     erasing.settle()
     scanned, found = erasing.scan(runs)
     if found:
@@ -84,29 +121,35 @@ def purge(database: Database, ns: int, id: str, *, time: float, actor: str, oper
         found = [place for place in found if runs.has(place.run)]
     if found:
         where = ", ".join(f"{place.file} at byte {place.offset}" for place in found[:5])
-        raise StoreError(f"memory {id} is emptied, but {len(found)} runs of its text are still in {where}")
-    return Purged(id, hashed, scanned, len(runs), derived)
+        what = f"memory {ids[0]} is" if len(hashes) == 1 else f"{len(hashes)} memories are"
+        raise StoreError(f"{what} emptied, but {len(found)} runs of the text are still in {where}")
+    return [Purged(id, hashes[id], scanned, len(runs), derived[id], copies[id]) for id in hashes]
 
 
-def _empty(
-    tx: Transaction, ns: int, id: str, time: float, actor: str, operation: str, erasing: Erasing
-) -> tuple[Runs, str, _Own]:
-    """Empty every row; the runs to look for, and the salted hash."""
+def _derived(tx: Transaction, ns: int, id: str) -> tuple[str, ...]:
+    rows = tx.execute("SELECT source FROM links WHERE ns = ? AND target = ? AND type = 'derived_from'", (ns, id))
+    return tuple(sorted(source for (source,) in rows))
+
+
+def _empty(tx: Transaction, own: _Own, id: str, time: float) -> str:
+    """Empty the rows of a record, and add to what is known of those that are purged; the salted hash."""
+    ns = own.ns
     row = tx.execute(f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND id = ?", (ns, id)).fetchone()
     if row is None:
         raise NoSuchRecord(id)
     number, record = int(row[0]), record_from(row, "")
     if not record.content:
         (known,) = tx.execute("SELECT content_hash FROM records WHERE record = ?", (number,)).fetchone()
-        return Runs(()), known.hex(), _Own(ns, id, number, np.zeros(0, np.int64), frozenset())
+        return str(known.hex())
     (salt,) = tx.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
     hashed = blake2b(bytes.fromhex(salt) + content_hash(record.content), digest_size=16).digest()
     texts = _own_texts(tx, ns, number, record)
-    words = frozenset(word for text in texts for word in tokens(text))
     rows = tx.execute("SELECT ordinal FROM entries WHERE record = ? AND ns = ?", (number, ns)).fetchall()
-    own = _Own(ns, id, number, np.array([ordinal for (ordinal,) in rows], np.int64), words)
-    # As the file may hold them: as they are, as JSON writes them, and word by word.
-    runs = Runs(each.encode() for each in (*texts, *(json.dumps(text)[1:-1] for text in texts), *words))
+    own.ids.add(id)
+    own.numbers.append(number)
+    own.ordinals = np.concatenate([own.ordinals, np.array([ordinal for (ordinal,) in rows], np.int64)])
+    own.texts |= texts
+    own.words |= {word for text in texts for word in tokens(text)}
     blank = Record(
         id, "", record.kind, record.form, "tombstone", record.version + 1, record.created_at, time, record.event_from,
         record.event_to, record.valid_from, record.valid_to,
@@ -119,37 +162,43 @@ def _empty(
     tx.execute("UPDATE versions SET body = '', checksum = ? WHERE ns = ? AND id = ?", (checksum(""), ns, id))
     tx.execute("DELETE FROM tags WHERE record = ?", (number,))
     entries.scrub(tx, ns, number)
-    runs = runs.without(_held(tx, own, erasing))
-    _blank_log(tx, ns, id, runs)
-    _blank_answers(tx, ns, id, runs)
-    for ns_, seq, query in tx.execute("SELECT ns, seq, query FROM receipts WHERE query != ''").fetchall():
-        if runs.within(query.encode()):
-            blank_query(tx, ns_, seq)
-    append_log(
-        tx, ns, time=time, actor=actor, operation=operation, op="PURGE", id=id, version=blank.version,
-        body={"record": number},
-    )  # fmt: skip
-    return runs, hashed.hex(), own
+    return hashed.hex()
 
 
 def _own_texts(tx: Transaction, ns: int, number: int, record: Record) -> set[str]:
-    """All that the record says or said, and under which it was found."""
-    rows = tx.execute("SELECT body FROM versions WHERE ns = ? AND id = ?", (ns, record.id)).fetchall()
-    texts = {record.content, *(json.loads(body)[1] for (body,) in rows if body)}
+    """All that the record says or said, and under which it was found or filed."""
+    rows = tx.execute("SELECT body, checksum FROM versions WHERE ns = ? AND id = ?", (ns, record.id)).fetchall()
+    states = [record, *(record_from_body(body, stored, "") for body, stored in rows if body)]
+    texts = {text for state in states for text in (state.content, *state.tags, *_strings(dict(state.meta)))}
+    texts |= {each.uri for state in states for each in state.provenance}
     rows = tx.execute("SELECT text FROM entries WHERE record = ? AND ns = ?", (number, ns)).fetchall()
     return texts | {text for (text,) in rows if text}
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every text in what JSON holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield str(name)
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
 
 
 def _held(tx: Transaction, own: _Own, erasing: Erasing) -> Iterator[bytes]:
     """What other memories of every namespace say, and the words of the index and of the tables themselves.
 
-    Rows of the record itself are no excuse, but for its kind and id, which stay.
+    Rows of the records themselves are no excuse, but for their kinds and ids, which stay.
     """
+    others = f"record NOT IN ({', '.join(map(str, own.numbers)) or 'NULL'})"
     columns = (
-        f"SELECT content || tags || meta || provenance FROM records WHERE record != {own.number}",
+        f"SELECT content || tags || meta || provenance FROM records WHERE {others}",
         "SELECT kind || ' ' || id FROM records",
-        f"SELECT text FROM entries WHERE record != {own.number} AND coalesce(text, '') != ''",
-        f"SELECT tag FROM tags WHERE record != {own.number}",
+        f"SELECT text FROM entries WHERE {others} AND coalesce(text, '') != ''",
+        f"SELECT tag FROM tags WHERE {others}",
         "SELECT source || ' ' || target || ' ' || type || ' ' || evidence FROM links",
         "SELECT actor || ' ' || op || ' ' || operation || ' ' || body FROM log",
         "SELECT path || ' ' || settings FROM namespaces",
@@ -160,31 +209,34 @@ def _held(tx: Transaction, own: _Own, erasing: Erasing) -> Iterator[bytes]:
         "SELECT body FROM policies",
         "SELECT body FROM standing",
         "SELECT key FROM answers",
+        "SELECT id || ' ' || what || ' ' || label || ' ' || path || ' ' || digest FROM copies",
+        "SELECT name || ' ' || body FROM jobs",
     )
     for text in erasing.own_words(tx):
         yield text.encode()
     for select in columns:
         for (text,) in tx.execute(select):
             yield text.encode()
-    for (text,) in tx.execute("SELECT body FROM versions WHERE ns != ? OR id != ?", (own.ns, own.id)):
-        yield text.encode()
+    for ns, id, text in tx.execute("SELECT ns, id, body FROM versions"):
+        if ns != own.ns or id not in own.ids:
+            yield text.encode()
     for ns, term, data in tx.execute("SELECT ns, term, data FROM postings"):
         if ns != own.ns or term not in own.words or not own.alone(data):
             yield term.encode()
 
 
-def _blank_log(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
-    """Empty the reasons of the record, and any other that quotes it."""
+def _blank_log(tx: Transaction, own: _Own, runs: Runs) -> None:
+    """Empty the reasons of the records, and any other that quotes them."""
     rows = tx.execute(f"SELECT ns, {LOG_COLUMNS} FROM log WHERE reason != ''").fetchall()
     for of, *row in rows:
-        if (of == ns and row[5] == id) or runs.within(row[7].encode()):
+        if (of == own.ns and row[5] in own.ids) or runs.within(row[7].encode()):
             row[7] = ""
             tx.execute(
                 "UPDATE log SET reason = '', checksum = ? WHERE ns = ? AND seq = ?", (checksum(*row[:-1]), of, row[0])
             )
 
 
-def _blank_answers(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
+def _blank_answers(tx: Transaction, own: _Own, runs: Runs) -> None:
     rows = tx.execute("SELECT ns, key, request, answer, time, checksum FROM answers").fetchall()
     for of, key, request, answer, time, stored in rows:
         results = json.loads(answer)
@@ -192,7 +244,7 @@ def _blank_answers(tx: Transaction, ns: int, id: str, runs: Runs) -> None:
             continue  # an answer without a text (`answers.Kept`)
         changed = False
         for result in results:
-            if result[3] and ((of == ns and result[1] == id) or runs.within(result[3].encode())):
+            if result[3] and ((of == own.ns and result[1] in own.ids) or runs.within(result[3].encode())):
                 result[3], changed = "", True
         if changed:
             text, whole = json.dumps(results), checksum(key, request, answer, time) == stored

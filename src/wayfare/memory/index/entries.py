@@ -117,7 +117,8 @@ def put_back(tx: Transaction, ns: int, rows: Sequence[tuple[int, int, str, str |
     if [row[0] for row in rows] != list(range(end, end + len(rows))):
         raise BadValue("ordinal", rows[0][0] if rows else None, f"{end} and so on, without a gap")
     tx.executemany(
-        "INSERT INTO entries (ns, ordinal, record, role, text, length, alive, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries (ns, ordinal, record, role, text, length, alive, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(ns, *row, entry_sum(*row)) for row in rows],
     )
     tx.execute("UPDATE namespaces SET entries = entries + ? WHERE ns = ?", (len(rows), ns))
