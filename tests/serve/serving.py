@@ -14,6 +14,7 @@ import uvicorn
 
 from wayfare.serve.app import Attach, create_app
 from wayfare.serve.doors import Doors
+from wayfare.serve.running import configured
 from wayfare.serve.settings import Settings
 from wayfare.serve.tokens import DEFAULT_SCOPES, SCOPES, Grant, Tokens
 
@@ -51,10 +52,9 @@ def served(address: str, *, attach: tuple[Attach, ...] = (), **options: Any) -> 
     settings = Settings(address, **{"synchronous": "NORMAL", "port": 0, **options})
     app = create_app(settings, attach=attach)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=20)
-    )
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", settings.port))
+    server = uvicorn.Server(configured(settings, lambda: app))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     while not server.started:

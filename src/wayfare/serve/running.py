@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import uvicorn
@@ -24,7 +25,7 @@ from wayfare.serve.settings import Settings
 from wayfare.serve.telemetry import SHARED, log_in_json, record
 from wayfare.serve.tokens import Tokens
 
-__all__ = ["Make", "check", "serve"]
+__all__ = ["Make", "check", "configured", "serve"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def serve(settings: Settings) -> None:
     if settings.workers > 1:
         shared = os.environ[SHARED] = tempfile.mkdtemp(prefix="wayfare-metrics-")
     try:
-        config = _config(settings)
+        config = configured(settings, Make(settings))
         if settings.workers > 1:
             Multiprocess(config, sockets=[listening]).run()
         else:
@@ -97,10 +98,11 @@ def serve(settings: Settings) -> None:
             shutil.rmtree(shared, ignore_errors=True)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def configured(settings: Settings, make: Callable[[], FastAPI]) -> uvicorn.Config:
+    """How uvicorn is to run an application."""
     headers = [("Strict-Transport-Security", "max-age=31536000")] if settings.certificate is not None else []
     return uvicorn.Config(
-        Make(settings), factory=True, workers=settings.workers, log_config=None, access_log=False,
+        make, factory=True, workers=settings.workers, log_config=None, access_log=False,
         server_header=False, headers=headers, proxy_headers=settings.behind_proxy, forwarded_allow_ips="*",
         timeout_graceful_shutdown=max(1, round(settings.grace)), timeout_keep_alive=15, backlog=1024,
         ssl_certfile=None if settings.certificate is None else str(settings.certificate),
