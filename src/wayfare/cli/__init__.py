@@ -6,8 +6,9 @@ is written.
 studies         the commands of studies
 memory          the verbs of a memory                  memory_options   what each verb takes
 memory_answers  what all its verbs do                  memory_install   what an administrator of PostgreSQL does
+memory_upkeep   what whoever looks after a memory does
 memory_demo     a memory that learns, in a minute      memory_mcp       a memory for an MCP client
-plot            a curve in the terminal, and as SVG
+memory_mem0     what mem0 has kept                     plot             a curve in the terminal, and as SVG
 """
 
 from __future__ import annotations

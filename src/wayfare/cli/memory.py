@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wayfare.cli import memory_install, memory_mcp, memory_serve
+from wayfare.cli import memory_install, memory_mcp, memory_serve, memory_upkeep
 from wayfare.cli import memory_options as take
 from wayfare.cli.memory_answers import answer, checked_there, open_memory, said
 from wayfare.errors import BadValue, OutcomeConflict
@@ -263,5 +263,6 @@ VERBS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
     "void": (take.Void, _void), "migrate": (take.Migrate, _migrate), "doctor": (take.Doctor, _doctor),
     "import": (take.Import, _import), "demo": (take.Demo, _demo),
     **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS,
+    **memory_upkeep.VERBS,
 }  # fmt: skip
 """Verb -> what it takes, and what it does."""

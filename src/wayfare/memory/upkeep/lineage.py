@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Link, Record
@@ -66,33 +67,29 @@ class Lineage:
         return sorted({*self.children(ids | stood_for), *ids})
 
     def sources_first(self, ids: Iterable[str]) -> list[str]:
-        """These, none before those among them that it was derived from, as far as they go in no circle."""
-        wanted = sorted(ids)
-        among = set(wanted)
+        """These, each after those among them that it was derived from; of a circle, the one that was named first."""
+        names = list(ids)
+        place = {id: i for i, id in enumerate(names)}
+        waits = {id: {link.target for link, _ in self._links(id) if link.target in place} - {id} for id in names}
+        follow: dict[str, list[str]] = {}
+        for id, sources in waits.items():
+            for source in sources:
+                follow.setdefault(source, []).append(id)
+        ready = [place[id] for id in names if not waits[id]]
         order: dict[str, None] = {}
-        path: set[str] = set()
-
-        def visit(id: str) -> None:
-            stack = [(id, iter(self._among(id, among)))]
-            path.add(id)
-            while stack:
-                here, rest = stack[-1]
-                following = next((each for each in rest if each not in order and each not in path), None)
-                if following is None:
-                    order[here] = None
-                    path.discard(here)
-                    stack.pop()
-                else:
-                    path.add(following)
-                    stack.append((following, iter(self._among(following, among))))
-
-        for id in wanted:
-            if id not in order:
-                visit(id)
+        first = 0
+        while len(order) < len(names):
+            while not ready and names[first] in order:
+                first += 1
+            id = names[heappop(ready) if ready else first]
+            if id in order:
+                continue
+            order[id] = None
+            for each in follow.get(id, ()):
+                waits[each].discard(id)
+                if not waits[each]:
+                    heappush(ready, place[each])
         return list(order)
-
-    def _among(self, id: str, among: set[str]) -> list[str]:
-        return sorted(among & {link.target for link, _ in self._links(id)})
 
     # Whether it still follows
 
