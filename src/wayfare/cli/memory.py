@@ -1,6 +1,6 @@
 """`wayfare memory VERB`: the verbs of Python, on a memory in a file or in PostgreSQL.
 
-The answer goes to standard output, as text or with --json as one JSON document. Only `remember`, `import` and `demo`
+The answer goes to standard output, as text or with --json as one JSON document. Only `remember`, the imports and `demo`
 make a file; any other verb refuses one that is not there, so that a mistyped name leaves nothing behind.
 
 The verbs of a part that has more of them stand in a file of their own, which names them in its `VERBS`.
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wayfare.cli import memory_install, memory_mcp, memory_serve, memory_upkeep
+from wayfare.cli import memory_install, memory_mcp, memory_mem0, memory_serve, memory_upkeep
 from wayfare.cli import memory_options as take
 from wayfare.cli.memory_answers import answer, checked_there, open_memory, said
 from wayfare.errors import BadValue, OutcomeConflict
@@ -262,7 +262,7 @@ VERBS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
     "history": (take.History, _history), "stats": (take.Stats, _stats), "evaluate": (take.Evaluate, _evaluate),
     "void": (take.Void, _void), "migrate": (take.Migrate, _migrate), "doctor": (take.Doctor, _doctor),
     "import": (take.Import, _import), "demo": (take.Demo, _demo),
-    **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS,
+    **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS, **memory_mem0.VERBS,
     **memory_upkeep.VERBS,
 }  # fmt: skip
 """Verb -> what it takes, and what it does."""

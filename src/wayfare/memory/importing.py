@@ -34,7 +34,7 @@ from wayfare.memory.store.database import Transaction
 if TYPE_CHECKING:
     from wayfare.memory.memory import Memory
 
-__all__ = ["Imported", "PastTask", "imported", "read_tasks"]
+__all__ = ["Imported", "PastTask", "imported", "parsed_time", "read_tasks"]
 
 FIELDS = ("query", "text", "reward", "time", "tags")
 NEEDED = FIELDS[:3]
@@ -177,7 +177,7 @@ def _task(name: str, number: int, fields: Mapping[str, Any]) -> PastTask:
         named = checked_tags([] if tags is None else tags)
     except BadValue as error:
         raise BadValue(f"{where}: {error.field}", error.value, error.allowed) from None
-    reward, time = _reward(f"{where}: reward", fields["reward"]), _time(f"{where}: time", fields.get("time"))
+    reward, time = _reward(f"{where}: reward", fields["reward"]), parsed_time(f"{where}: time", fields.get("time"))
     return PastTask(query, text, reward, time, named, where)
 
 
@@ -201,7 +201,8 @@ def _finite(field: str, value: Any, allowed: str) -> float:
     return number
 
 
-def _time(field: str, value: Any) -> float | None:
+def parsed_time(field: str, value: Any) -> float | None:
+    """s since the epoch; None for None. value: a number, or ISO 8601, UTC where no zone is said. Raises: BadValue."""
     allowed = "seconds since the epoch, or ISO 8601 such as 2026-03-01T12:00:00Z"
     if not isinstance(value, str):
         return None if value is None else checked_time(field, _finite(field, value, allowed))
