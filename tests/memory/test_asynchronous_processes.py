@@ -20,7 +20,7 @@ from tests.memory.test_asynchronous import PATIENCE, run
 from wayfare.memory import AsyncMemory, Memory
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITES, CLIENTS = 240, 16
+WRITES, CLIENTS = 160, 16
 
 
 @contextmanager

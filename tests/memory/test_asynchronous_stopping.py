@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from wayfare.errors import OutcomeConflict, WayfareError
 from wayfare.memory import AsyncMemory, Memory
 from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.operations import Add
+from wayfare.memory.planners import Wanted
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.postgres.database import PostgresTransaction
 from wayfare.memory.store.stops import Stop
@@ -322,3 +324,40 @@ def test_a_credit_in_doubt_is_not_followed_by_another(address: str, gate: Gate) 
             assert (await memory.list()).records[0].utility.mean == 1.0
 
     run(in_doubt())
+
+
+def test_what_takes_several_commits_is_carried_out_to_its_end_once_the_first_has_begun(address: str) -> None:
+    """A text is stored, then refined by a slow planner, during which nobody waits any more."""
+
+    class Slow:
+        slow, max_calls = True, 1
+
+        def __init__(self) -> None:
+            self.calls, self.begun, self.go = 0, threading.Event(), threading.Event()
+
+        def wants(self, draft: Add) -> Wanted:
+            return Wanted()
+
+        def plan(self, draft: Add, neighbours: Any) -> Any:
+            self.calls += 1
+            self.begun.set()
+            self.go.wait(PATIENCE)
+            return [replace(draft, content=draft.content.upper())]
+
+    async def refining() -> None:
+        planner = Slow()
+        async with AsyncMemory(Memory(address, synchronous="NORMAL", planner=planner), threads=1) as memory:
+            call = asyncio.create_task(memory.remember("a long story", idempotency_key="k"))
+            while not planner.begun.is_set():
+                await asyncio.sleep(0.001)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            planner.go.set()
+            assert [each.content for each in (await memory.list()).records] == ["A LONG STORY"]
+            before = counts(memory)
+            result = await memory.remember("a long story", idempotency_key="k")
+            assert (await memory.get(result.id)).content == "A LONG STORY"
+            assert counts(memory) == before and planner.calls == 1
+
+    run(refining())

@@ -25,11 +25,14 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from wayfare.errors import BadValue, Unavailable
+from wayfare.memory.copies.points import Point
+from wayfare.memory.copies.rolling import RolledBack
 from wayfare.memory.memory import Memory
 from wayfare.memory.outcomes import Credited
+from wayfare.memory.policy import Policy
 from wayfare.memory.store.stops import Stop
 from wayfare.memory.tasks import AnyTask
 
@@ -78,6 +81,8 @@ class AsyncMemory:
 
     open = staticmethod(_opening(Memory))
     """`async with AsyncMemory.open(...) as memory`, or `await AsyncMemory.open(...)`: as `Memory(...)`."""
+    from_bundle = staticmethod(_opening(Memory.from_bundle))
+    """In the same way, as `Memory.from_bundle`."""
 
     # Writing
     remember = _awaited(Memory.remember)
@@ -108,7 +113,6 @@ class AsyncMemory:
     thaw = _awaited(Memory.thaw)
     policies = _awaited(Memory.policies)
     policy_named = _awaited(Memory.policy_named)
-    rollback = _awaited(Memory.rollback)
     challenge = _awaited(Memory.challenge)
     refit = _awaited(Memory.refit)
     reset_utility = _awaited(Memory.reset_utility)
@@ -128,6 +132,28 @@ class AsyncMemory:
     audit = _awaited(Memory.audit)
     quota = _awaited(Memory.quota)
     set_quota = _awaited(Memory.set_quota)
+
+    # Copies, earlier states, one person's part
+    snapshot = _awaited(Memory.snapshot)
+    snapshots = _awaited(Memory.snapshots)
+    delete_snapshot = _awaited(Memory.delete_snapshot)
+    branch = _awaited(Memory.branch)
+    diff = _awaited(Memory.diff)
+
+    @overload
+    async def rollback(self, policy_id: str, *, reason: str = "", idempotency_key: str | None = None) -> Policy: ...
+
+    @overload
+    async def rollback(
+        self, policy_id: None = None, *, to: Point, dry_run: bool = False, reason: str = ""
+    ) -> RolledBack: ...
+
+    @functools.wraps(Memory.rollback)
+    async def rollback(self, policy_id: str | None = None, **how: Any) -> Policy | RolledBack:
+        return await self._call(functools.partial(self.memory.rollback, policy_id, **how))
+
+    export = _awaited(Memory.export)
+    erase = _awaited(Memory.erase)
 
     # Tasks
 
