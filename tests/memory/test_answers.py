@@ -15,7 +15,7 @@ from wayfare.memory.operations import Add, Merge
 LOOKING = {"explaining", "surveying"}
 """Modules of which no verb writes."""
 READS = {
-    "audit", "branch", "close", "delete_snapshot", "diff", "erase", "evaluate", "export", "get", "history", "learns",
+    "audit", "branch", "close", "delete_snapshot", "diff", "erase", "evaluate", "export", "floor", "get", "history", "learns",
     "links", "list", "observe", "policies", "policy_named", "quota", "recall", "reembed", "set_quota", "snapshot",
     "snapshots", "stats", "task", "upkeep",
 }  # fmt: skip
