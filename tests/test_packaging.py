@@ -28,6 +28,8 @@ BASE_MODULES = [
     "wayfare.cli.memory",
     "wayfare.cli.memory_demo",
     "wayfare.draws",
+    "wayfare.dropins",
+    "wayfare.dropins.mem0",
     "wayfare.errors",
     "wayfare.explore",
     "wayfare.explore.evaluation",
@@ -49,7 +51,10 @@ BASE_MODULES = [
     "wayfare.studies.exploit",
     "wayfare.worlds.boundary",
 ]
-HEAVY = {"torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray", "psycopg", "fastapi", "mcp"}
+HEAVY = {
+    "torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray", "psycopg", "fastapi", "mcp",
+    "langgraph",
+}  # fmt: skip
 
 
 def _run(*command: str | Path, cwd: Path) -> str:

@@ -19,7 +19,7 @@ from wayfare.memory.embedding import Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = ["memory.md", "memory-async.md", "memory-rewards.md", "memory-evaluate.md"]
+PAGES = ["memory.md", "memory-async.md", "memory-rewards.md", "memory-evaluate.md", "memory-dropins.md"]
 
 
 def _blocks(page: str, language: str) -> list[str]:
