@@ -52,8 +52,8 @@ BASE_MODULES = [
     "wayfare.worlds.boundary",
 ]
 HEAVY = {
-    "torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray", "psycopg", "fastapi", "mcp",
-    "langgraph",
+    "torch", "gymnasium", "scipy", "sklearn", "matplotlib", "pandas", "transformers", "ray", "psycopg", "fastapi",
+    "mcp", "langgraph",
 }  # fmt: skip
 
 
