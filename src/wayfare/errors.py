@@ -31,6 +31,7 @@ __all__ = [
     "MissingExtra",
     "NoSuchReceipt",
     "NoSuchRecord",
+    "NoSuchTask",
     "OutcomeConflict",
     "QuotaExceeded",
     "ReadOnly",
@@ -114,6 +115,14 @@ class NoSuchReceipt(NoSuchRecord):
     def __init__(self, id: object) -> None:
         super().__init__(id)
         self.args = (f"no receipt has the id {id!r} in this namespace",)
+
+
+class NoSuchTask(NoSuchRecord):
+    """Nothing was recalled in the namespace in a task with that id."""
+
+    def __init__(self, id: object) -> None:
+        super().__init__(id)
+        self.args = (f"no task that recalled something has the id {id!r} in this namespace",)
 
 
 class VersionConflict(StoreError):

@@ -37,7 +37,6 @@ from wayfare.memory.drafting import FIELDS, draft, echoed
 from wayfare.memory.embedding import SPECIFICATIONS, Embedder, embedder_from
 from wayfare.memory.embedding.reembedding import Reembedded, reembed
 from wayfare.memory.engine import Engine
-from wayfare.memory.explaining import Explaining
 from wayfare.memory.keeping import Keeping
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
@@ -48,11 +47,12 @@ from wayfare.memory.recalled import Recall, count_tokens
 from wayfare.memory.recalling import Recaller
 from wayfare.memory.records import Key, Link, Record, Version, checked_name
 from wayfare.memory.redaction import Redact
+from wayfare.memory.surveying import Surveying
 
 __all__ = ["Memory"]
 
 
-class Memory(Copying, Crediting, Explaining, Keeping):
+class Memory(Copying, Crediting, Surveying, Keeping):
     """One namespace of one file.
 
     address: path of the file, made when it is not there
@@ -366,11 +366,14 @@ class Memory(Copying, Crediting, Explaining, Keeping):
         until: float | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest: bool = False,
     ) -> Page:
         """A page of records, oldest first.
 
         kind, tags, status: any of those given; status None is every one but the forgotten
         since, until: when it happened, else was written, [since, until)        after: `next` of the page before
-        Raises: BadValue.
+        newest: first        Raises: BadValue.
         """
-        return self.engine.list(kind=kind, tags=tags, status=status, since=since, until=until, after=after, limit=limit)
+        return self.engine.list(
+            kind=kind, tags=tags, status=status, since=since, until=until, after=after, limit=limit, newest=newest
+        )

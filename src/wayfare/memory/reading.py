@@ -37,7 +37,7 @@ _SELECT = (
 
 @dataclass(frozen=True)
 class Page:
-    """Some records, in the order of their ids. next: what `after` takes to go on; None at the end."""
+    """Some records, in the order of their ids, or against it. next: what `after` takes to go on; None at the end."""
 
     records: tuple[Record, ...]
     next: str | None
@@ -80,11 +80,12 @@ def listed(
     until: float | None = None,
     after: str | None = None,
     limit: int = 100,
+    newest: bool = False,
 ) -> Page:
     """One page of a namespace.
 
     kind, tags, status: any of those given; status None is every one but the forgotten
-    since, until: when it happened, else was written, [since, until)
+    since, until: when it happened, else was written, [since, until)        newest: first
     Raises: BadValue.
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST:
@@ -92,7 +93,7 @@ def listed(
     where = ["r.ns = ?", "r.status != 'tombstone'"]
     given: list[Any] = [ns]
     if after is not None:
-        where.append("r.id > ?")
+        where.append("r.id < ?" if newest else "r.id > ?")
         given.append(checked_name("after", after))
     for name, wanted in (("kind", kind), ("status", status)):
         if wanted is None:
@@ -116,7 +117,10 @@ def listed(
     if checked_time("until", until) is not None:
         where.append("coalesce(r.event_from, r.created_at) < ?")
         given.append(until)
-    rows = tx.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY r.id LIMIT ?", (*given, limit + 1)).fetchall()
+    order = " DESC" if newest else ""
+    rows = tx.execute(
+        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY r.id{order} LIMIT ?", (*given, limit + 1)
+    ).fetchall()
     records = tuple(_record(row, path) for row in rows[:limit])
     return Page(records, records[-1].id if len(rows) > limit else None)
 
