@@ -25,6 +25,8 @@ from wayfare.serve.verbs import VERBS
 __all__ = ["JSON_LINES", "router"]
 
 JSON_LINES = "application/x-ndjson"
+LISTS = ("kind", "tags", "types")
+"""What may be said several times in an address."""
 Key = Annotated[
     str | None,
     Header(
@@ -54,6 +56,7 @@ class Guarded(APIRoute):
         async def handler(request: Request) -> Response:
             doors: Doors = request.app.state.doors
             await doors.admit(request, scope)
+            _once(request)
             if media:
                 kind, _, parameters = request.headers.get("content-type", "").partition(";")
                 charset = re.search(r"charset=\"?([^\s\";]*)", parameters, re.IGNORECASE)
@@ -63,6 +66,14 @@ class Guarded(APIRoute):
             return await original(StrictRequest(request.scope, request.receive))
 
         return handler
+
+
+def _once(request: Request) -> None:
+    """Raises: Refused for a name in the address that is said twice and is no list: which of them would be meant?"""
+    names = [name for name, _ in request.query_params.multi_items() if name not in LISTS]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refused(422, f"{name} must be said once", field=f"query.{name[:100]}", allowed="said once")
 
 
 def refusals(*more: int) -> dict[int | str, dict[str, Any]]:

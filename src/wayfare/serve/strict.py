@@ -18,7 +18,7 @@ __all__ = ["StrictRequest", "strict_json", "strict_lines"]
 
 
 def strict_json(body: bytes, limits: Limits) -> Any:
-    """The value that a body holds. Raises: Refused, 400 for what is no such JSON, 413 for a text that is too long."""
+    """The value that a body holds. Raises: Refused, 400 for what is no such JSON, 422 for a text that is too long."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -97,7 +97,8 @@ def _look(value: Any, limits: Limits) -> None:
 
 def _checked(text: str, limits: Limits) -> None:
     if len(text) > limits.text:
-        raise Refused(413, f"a text may have {limits.text} characters at most; cut it into parts")
+        said = f"of {limits.text} characters at most; cut it into parts"
+        raise Refused(422, f"a text must be {said}", field="body", value=f"{len(text)} characters", allowed=said)
     if not text.isascii():
         try:
             text.encode()

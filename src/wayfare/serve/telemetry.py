@@ -145,3 +145,5 @@ def log_in_json(level: int = logging.INFO) -> None:
         logger.handlers[:] = [handler] if name != "uvicorn.error" else []
         logger.setLevel(level)
         logger.propagate = name == "uvicorn.error"
+    told = logging.getLogger("uvicorn.access")  # it would quote addresses, and with them what was looked for
+    told.handlers[:], told.propagate = [], False
