@@ -255,7 +255,7 @@ class Everything(Sought):
 
 
 class List(Sought):
-    """A page of memories, oldest first."""
+    """A page of memories, oldest first, or with `newest` the other way round."""
 
     kind: Annotated[list[Name] | None, Field(max_length=MOST_TAGS)] = None
     tags: Annotated[list[Name] | None, Field(max_length=MOST_TAGS)] = None
@@ -264,6 +264,7 @@ class List(Sought):
     until: Seconds | None = None
     after: Annotated[Name | None, Field(description="`next` of the page before")] = None
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 100
+    newest: bool = False
 
 
 class LinkFilters(Sought):
