@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wayfare.cli import memory_install, memory_mcp, memory_mem0, memory_serve, memory_upkeep
+from wayfare.cli import memory_copies, memory_install, memory_mcp, memory_mem0, memory_serve, memory_upkeep
 from wayfare.cli import memory_options as take
 from wayfare.cli.memory_answers import answer, checked_there, open_memory, said
 from wayfare.errors import BadValue, OutcomeConflict
@@ -63,7 +63,9 @@ def _import(options: take.Import) -> int:
     from wayfare.memory.importing import imported, read_tasks
 
     if not options.file.is_file():
-        raise BadValue("file", str(options.file), "a CSV or JSON-lines file that is there")
+        raise BadValue("file", str(options.file), "a bundle, or a CSV or JSON-lines file, that is there")
+    if memory_copies.is_bundle(options.file):
+        return memory_copies.bring_in(options, options.file)
     past = read_tasks(options.file)
     with open_memory(options, make=True) as opened:
         done = imported(opened, past)
@@ -114,7 +116,8 @@ def _revise(options: take.Revise) -> int:
 def _forget(options: take.Forget) -> int:
     with open_memory(options) as opened:
         done = opened.forget(said("id", options.id), purge=options.purge, reason=options.reason)
-    return answer(options, done, lambda: f"{'purged' if options.purge else 'forgotten'} {options.id}")
+    left = memory_copies.still_in(done.copies) if options.purge else ""
+    return answer(options, done, lambda: f"{'purged' if options.purge else 'forgotten'} {options.id}{left}")
 
 
 def _show(options: take.Show) -> int:
@@ -262,7 +265,7 @@ VERBS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
     "history": (take.History, _history), "stats": (take.Stats, _stats), "evaluate": (take.Evaluate, _evaluate),
     "void": (take.Void, _void), "migrate": (take.Migrate, _migrate), "doctor": (take.Doctor, _doctor),
     "import": (take.Import, _import), "demo": (take.Demo, _demo),
-    **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS, **memory_mem0.VERBS,
+    **memory_copies.VERBS, **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS, **memory_mem0.VERBS,
     **memory_upkeep.VERBS,
 }  # fmt: skip
 """Verb -> what it takes, and what it does."""

@@ -70,7 +70,7 @@ class Remember(Options):
 
 @dataclass(frozen=True)
 class Import(Options):
-    """Begin with what there is: past tasks from a CSV or JSON-lines file with query, text and reward."""
+    """Begin with what there is: a bundle, or past tasks from a CSV or JSON-lines file with query, text and reward."""
 
     file: tyro.conf.Positional[Path] = Path()
     """The file."""

@@ -75,6 +75,7 @@ class Keeping:
         QuotaExceeded; reading, recalling, crediting and forgetting always work. Raises: BadValue; ReadOnly.
         """
         given, engine = checked_limits(limits), self.engine
+        reason = engine.redacted("reason", reason)
         if engine.database.read_only:
             raise ReadOnly(f"{engine.database.path} was opened to be read only")
         with engine.database.write() as tx:

@@ -24,7 +24,17 @@ from wayfare.memory.records import checksum
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.job_rows import SILENT, JobRow, read_job, write_job
 
-__all__ = ["LIMITS", "Quota", "checked_limits", "limited", "limits_of", "read_quota", "settle", "with_limits"]
+__all__ = [
+    "LIMITS",
+    "SETTING",
+    "Quota",
+    "checked_limits",
+    "limited",
+    "limits_of",
+    "read_quota",
+    "settle",
+    "with_limits",
+]
 
 LIMITS = ("records", "bytes", "writes_a_day")
 SETTING = "quota"

@@ -29,9 +29,10 @@ Redact = Callable[[str], str]
 O = TypeVar("O", bound=Operation)  # noqa: E741
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}")
-_DIGITS = re.compile(r"(?<!\d)\d(?:[ \-.\u00a0\u2010\u2011]?\d){12,40}(?!\d)")
+_DIGITS = re.compile(r"(?<!\d)\d(?:[ \-\u00a0\u2010\u2011]?\d){12,}")
 _GROUP = re.compile(r"\d+")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?:[ \-\u00a0]?[A-Za-z0-9]){11,30}")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ \-\u00a0]?[A-Za-z0-9])")
+_NEXT = re.compile(r"[ \-\u00a0]?([A-Za-z0-9])")
 _LENGTHS = {
     found[:2]: int(found[2:])
     for found in re.findall(
@@ -68,16 +69,26 @@ def card_numbers(text: str) -> str:
 
 
 def _without_cards(found: re.Match[str]) -> str:
+    """Other numbers may stand before and behind it: of all windows of whole groups, those that check go."""
     text = found[0]
     groups = [(group.start(), group.end()) for group in _GROUP.finditer(text)]
-    for size in range(len(groups), 0, -1):  # a number before or behind it is none of its groups
-        for first in range(len(groups) - size + 1):
-            begin, end = groups[first][0], groups[first + size - 1][1]
-            digits = [int(letter) for letter in text[begin:end] if letter.isdecimal()]
-            if 13 <= len(digits) <= 19 and _luhn(digits):
-                before, after = text[:begin], text[end:]
-                return f"{_DIGITS.sub(_without_cards, before)}[card number]{_DIGITS.sub(_without_cards, after)}"
-    return text
+    spans: list[tuple[int, int]] = []
+    for first, (begin, _) in enumerate(groups):
+        digits: list[int] = []
+        for start, end in groups[first : first + 19]:
+            digits += map(int, text[start:end])
+            if len(digits) > 19:
+                break
+            if len(digits) >= 13 and _luhn(digits):
+                if spans and begin < spans[-1][1]:
+                    spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+                else:
+                    spans.append((begin, end))
+    kept, at = [], 0
+    for begin, end in spans:
+        kept += [text[at:begin], "[card number]"]
+        at = end
+    return "".join([*kept, text[at:]])
 
 
 def _luhn(digits: Sequence[int]) -> bool:
@@ -87,18 +98,26 @@ def _luhn(digits: Sequence[int]) -> bool:
 
 def ibans(text: str) -> str:
     """`[IBAN]` for each account number that has its country's length and checks (ISO 13616, modulo 97)."""
-    return _IBAN.sub(_without_iban, text)
+    kept, at = [], 0
+    for found in _IBAN.finditer(text):
+        end = _iban_end(text, found.start(), found.end()) if found.start() >= at else 0
+        if end:
+            kept += [text[at : found.start()], "[IBAN]"]
+            at = end
+    return "".join([*kept, text[at:]])
 
 
-def _without_iban(found: re.Match[str]) -> str:
-    text = found[0]
-    wanted = _LENGTHS.get(text[:2].upper(), 0)
-    places = [i for i, letter in enumerate(text) if letter.isalnum()][:wanted]
-    if not wanted or len(places) < wanted:
-        return text
-    code = "".join(text[i] for i in places).upper()
+def _iban_end(text: str, start: int, end: int) -> int:
+    """Where an account number that begins here ends; 0 where none does."""
+    code = text[start:end].upper()
+    wanted = _LENGTHS.get(code[:2], 0)
+    while len(code) < wanted:
+        found = _NEXT.match(text, end)
+        if found is None:
+            return 0
+        code, end = code + found[1].upper(), found.end()
     number = "".join(str(int(letter, 36)) for letter in code[4:] + code[:4])
-    return "[IBAN]" + text[places[-1] + 1 :] if int(number) % 97 == 1 else text
+    return end if wanted and int(number) % 97 == 1 else 0
 
 
 def api_keys(text: str) -> str:

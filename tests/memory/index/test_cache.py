@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.memory.stores import opened
 from wayfare.errors import BadValue, StoreError
+from wayfare.memory import Memory
 from wayfare.memory.index import following
 from wayfare.memory.index.cache import NamespaceCache, caches
 
@@ -446,3 +447,11 @@ def test_a_role_of_weight_0_finds_nothing(shelf: Make) -> None:
     assert sorted(made.cache.words("fish", 5)[0].tolist()) == [a, b]
     assert made.cache.words("fish", 5, roles={"intent": 0.0})[0].tolist() == [b]
     assert len(made.cache.words("fish", 5, roles={"intent": 0.0, "content": 0.0})[0]) == 0
+
+
+def test_a_limit_on_records_in_the_log_is_not_taken_for_their_numbers(address: str) -> None:
+    with Memory(address, embedder="none") as memory:
+        id = memory.remember("a red fish").id
+        assert memory.recall("red fish").ids == (id,)
+        memory.set_quota(records=10)
+        assert memory.recall("red fish").ids == (id,)

@@ -29,8 +29,16 @@ from wayfare.errors import BadValue, Damaged, StoreError, Unavailable
 from wayfare.memory.copies.parts import Exported, Part, Row
 
 __all__ = [
-    "FORMAT", "SUBJECT_FORMAT", "VERSION", "Bundle", "checked_target", "head_of", "unfinished", "write_bundle"
-]  # fmt: skip
+    "FORMAT",
+    "SUBJECT_FORMAT",
+    "VERSION",
+    "Bundle",
+    "checked_target",
+    "head_of",
+    "renamed",
+    "unfinished",
+    "write_bundle",
+]
 
 FORMAT, SUBJECT_FORMAT = "wayfare memory", "wayfare subject"
 VERSION = 1
@@ -68,9 +76,7 @@ def write_bundle(path: Path, id: str, head: Mapping[str, Any], parts: Mapping[st
             digest = _write(file, head, parts)
             file.flush()
             os.fsync(file.fileno())
-        checked_target(path)
-        os.rename(part, path)
-        _synced(path.parent)
+        renamed(part, path)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error}") from error
     finally:
@@ -106,6 +112,16 @@ def _member(part: str) -> zipfile.ZipInfo:
     return info
 
 
+def renamed(part: Path, path: Path) -> None:
+    """Give what is whole its name, for good. Raises: BadValue where the name is taken; Unavailable."""
+    checked_target(path)
+    try:
+        os.rename(part, path)
+        _synced(path.parent)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error}") from error
+
+
 def _synced(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -117,10 +133,10 @@ def _synced(folder: Path) -> None:
         os.close(descriptor)
 
 
-def head_of(exported: Exported, time: float) -> dict[str, Any]:
-    """The manifest of a whole memory, without its parts."""
+def head_of(exported: Exported, time: float, copy: str) -> dict[str, Any]:
+    """The manifest of a whole memory, without its parts. copy: id under which it is listed"""
     return {
-        "format": FORMAT, "version": VERSION, "namespace": exported.namespace, "created_at": time,
+        "format": FORMAT, "version": VERSION, "copy": copy, "namespace": exported.namespace, "created_at": time,
         "sequence": exported.sequence, "entries": exported.entries, "embedder": exported.model,
         "serving": exported.serving, "reward_range": exported.settings.get("reward_range"),
         "settings": exported.settings,

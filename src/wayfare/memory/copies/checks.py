@@ -24,6 +24,8 @@ from wayfare.memory.copies.parts import PARTS, Part, Row
 from wayfare.memory.credit import RANKS
 from wayfare.memory.operations import checked_provenance
 from wayfare.memory.policy import Policy
+from wayfare.memory.quotas import SETTING as QUOTA
+from wayfare.memory.quotas import checked_limits
 from wayfare.memory.receipts import receipt_from
 from wayfare.memory.records import (
     FORMS,
@@ -53,11 +55,17 @@ def checked_head(head: Mapping[str, Any]) -> None:
         value = head.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ValueError(f"{name} must be a whole number, got {value!r}")
+    checked_name("copy", head.get("copy"))
+    created = head.get("created_at")
+    if not isinstance(created, float) or not math.isfinite(created):
+        raise ValueError(f"created_at must be a finite number, got {created!r}")
     serving = head.get("serving")
     if serving is not None and (isinstance(serving, bool) or not isinstance(serving, int)):
         raise ValueError(f"serving must be the place of a space or null, got {serving!r}")
     if not isinstance(head.get("settings"), dict):
         raise ValueError(f"settings must be an object, got {head.get('settings')!r}")
+    if QUOTA in head["settings"]:
+        checked_limits(head["settings"][QUOTA])
     given = head.get("reward_range")
     if given != head["settings"].get("reward_range"):
         raise ValueError("reward_range must be that of the settings")
@@ -186,9 +194,9 @@ class Checked:
             raise ValueError(f"seq must be {self._seen['log'] + 1}, got {row['seq']}")
         values = [row[name] for name in _PARTS["log"].names]
         body = log_from((*values, checksum(*values))).body
-        one, many = body.get("record"), body.get("records", [])
-        for place in [*([] if one is None else [one]), *many]:
-            if not isinstance(place, int) or place >= len(self._hashes):
+        many = body.get("records")
+        for place in [body.get("record", 0), *(many if isinstance(many, list) else [])]:
+            if not isinstance(place, int) or place >= max(1, len(self._hashes)):
                 raise ValueError(f"body must name records by their places, got {place!r}")
 
     def _answers_row(self, row: Row) -> None:

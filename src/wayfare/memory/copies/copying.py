@@ -119,7 +119,7 @@ class Copying(Governing):
         def write(copy: Copy) -> tuple[str, int]:
             with self._other(name) as other, ground.database.read() as tx:
                 exported = Exported(tx, self._ns())
-                made.append(load(other, name, head_of(exported, copy.created_at), exported.rows))
+                made.append(load(other, name, head_of(exported, copy.created_at, copy.id), exported.rows))
                 return "whole", exported.sequence
 
         self._copied("branch", "", name, write)
@@ -192,6 +192,7 @@ class Copying(Governing):
         if to is None:
             raise BadValue("to", to, "a sequence number, a time in seconds (a float), or a snapshot")
         ns, database = self._ns(), self._ground.database
+        reason = self.engine.redacted("reason", reason)
         if dry_run:
             with database.read() as tx:
                 return plan(tx, ns, point_of(tx, ns, to, "to"))
@@ -235,7 +236,9 @@ class Copying(Governing):
             with self._ground.database.read() as tx:
                 exported = Exported(tx, self._ns())
                 parts: Mapping[str, Iterator[Row]] = {part.name: exported.rows(part) for part in PARTS}
-                return write_bundle(target, copy.id, head_of(exported, copy.created_at), parts), exported.sequence
+                return write_bundle(
+                    target, copy.id, head_of(exported, copy.created_at, copy.id), parts
+                ), exported.sequence
 
         return self._copied(what, label, str(target), write)
 
@@ -289,7 +292,9 @@ def load_bundle(
         database = handle_at(address, name, synchronous=synchronous)
         try:
             made = bundle.head["created_at"] if clock is None else clock()
-            also = Copy(new_id(), "export", "", str(bundle.path), bundle.digest, bundle.head["sequence"], float(made))
+            also = Copy(
+                bundle.head["copy"], "export", "", str(bundle.path), bundle.digest, bundle.head["sequence"], float(made)
+            )
             return load(database, name, bundle.head, bundle.rows, also)
         finally:
             database.close()

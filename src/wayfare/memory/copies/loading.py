@@ -25,6 +25,8 @@ from wayfare.memory.copies.listed import Copy, note
 from wayfare.memory.copies.parts import PARTS, Numbers, Part, Row, renumbered_body, respaced
 from wayfare.memory.index.entries import put_back
 from wayfare.memory.opening import settled
+from wayfare.memory.quotas import SETTING as QUOTA
+from wayfare.memory.quotas import with_limits
 from wayfare.memory.receipts import renumbered
 from wayfare.memory.records import checksum, content_hash
 from wayfare.memory.standing import read_standing
@@ -52,7 +54,7 @@ def verified(bundle: Bundle) -> None:
     """Read it once, from end to end. Raises: Damaged, naming the file, the part, the line and the field."""
     try:
         checked_head(bundle.head)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise bundle.damaged(f"manifest.json: {error}") from None
     checked = Checked(bundle.head)
     for part in PARTS:
@@ -74,12 +76,11 @@ def load(
     head: Mapping[str, Any],
     source: Source,
     also: Copy | None = None,
-    before: Callable[[], None] | None = None,
 ) -> Loaded:
     """Write all of a memory into a namespace that holds nothing.
 
     database: the handle of the namespace        head: the manifest        source: the rows of a part
-    also: a copy that is to be listed in it, as where it came from        before: called before the end of the change
+    also: a copy that is to be listed in it, as where it came from
     Raises: BadValue where the namespace holds anything, or its rewards have another range; StoreError.
     """
     with database.write() as tx:
@@ -88,7 +89,8 @@ def load(
         _checked_empty(tx, ns, namespace, head)
         writing = _Writing(tx, ns)
         rows = {part.name: writing.take(part, source(part)) for part in PARTS}
-        settings = dict(head["settings"])
+        settings = with_limits(namespace, {}, head["settings"].get(QUOTA, {}))
+        settings |= {name: value for name, value in head["settings"].items() if name != QUOTA}
         if settings.get("reward_range") is not None:
             settings["checksum"] = checksum(namespace, *settings["reward_range"])
         serving = None if head["serving"] is None else writing.spaces[head["serving"]]
@@ -98,9 +100,8 @@ def load(
         )
         read_standing(tx, ns)
         if also is not None:
+            tx.execute("DELETE FROM copies WHERE ns = ? AND id = ?", (ns, also.id))  # as it was while it was made
             note(tx, ns, also)
-        if before is not None:
-            before()
     return Loaded(namespace, head["sequence"], rows)
 
 

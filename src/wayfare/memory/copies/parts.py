@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 
 from wayfare.errors import Damaged
 from wayfare.memory.index.entries import entry_sum
+from wayfare.memory.opening import settled
+from wayfare.memory.quotas import SETTING as QUOTA
+from wayfare.memory.quotas import limits_of
 from wayfare.memory.receipts import renumbered
 from wayfare.memory.records import Record, checksum
 from wayfare.memory.store.database import Transaction
@@ -31,8 +34,6 @@ __all__ = ["PARTS", "Column", "Exported", "Numbers", "Part", "Row", "renumbered_
 
 Row = dict[str, Any]
 PAGE = 1_000
-RENUMBERED = ("record", "records")
-"""In the body of a row of the log: numbers of records."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,10 @@ def renumbered_body(text: str, change: Callable[[int], int]) -> str:
     if '"record' not in text:
         return text
     body = json.loads(text)
-    for name in RENUMBERED:
-        if isinstance(body.get(name), int):
-            body[name] = change(body[name])
-        elif isinstance(body.get(name), list):
-            body[name] = [change(each) for each in body[name]]
+    if isinstance(body.get("record"), int):
+        body["record"] = change(body["record"])
+    if isinstance(body.get("records"), list):  # of a quota it is a limit
+        body["records"] = [change(each) for each in body["records"]]
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -182,7 +182,7 @@ class Exported:
             "SELECT path, sequence, entries, space, settings FROM namespaces WHERE ns = ?", (ns,)
         ).fetchone()
         self.namespace: str = path
-        self.settings: dict[str, Any] = {k: v for k, v in json.loads(settings).items() if k != "checksum"}
+        self.settings = _unsigned(path, json.loads(settings))
         self._spaces = tx.execute(
             "SELECT space, model, dimension, probe, state FROM spaces WHERE ns = ? ORDER BY space", (ns,)
         ).fetchall()
@@ -269,6 +269,14 @@ class Exported:
                 for i in np.flatnonzero(rows.any(axis=1)).tolist():
                     data = np.ascontiguousarray(rows[i], "<f4").tobytes()
                     yield {"space": place, "ordinal": first + i, "vector": base64.b64encode(data).decode()}
+
+
+def _unsigned(path: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a namespace without the checksums that bind them to its path. Raises: Damaged."""
+    settled(path, settings)
+    kept = {name: value for name, value in settings.items() if name not in ("checksum", QUOTA)}
+    limits = limits_of(path, settings)
+    return {**kept, QUOTA: limits} if limits else kept
 
 
 def told_record(record: Record, hashed: bytes) -> Row:

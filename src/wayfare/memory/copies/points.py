@@ -24,6 +24,7 @@ __all__ = ["Diff", "LinkChange", "Point", "State", "changed", "diff", "differs",
 Point = int | float | str | None
 """A sequence number; s since the epoch; the id or the label of a copy; None: now."""
 GONE = ("DELETE", "PURGE")
+KILLING = ("DELETE", "ARCHIVE", "SUPERSEDE", "MERGED")
 LINKING = ("LINK", "UNLINK")
 
 
@@ -68,11 +69,16 @@ class Diff:
 
 @dataclass(frozen=True)
 class State:
-    """Of one record at a point. there: made, and not forgotten        record: None where its text has been purged"""
+    """Of one record at a point. there: made, and not forgotten        record: None where its text has been purged
+
+    ordinals: of the entries under which it was found; None where the log does not tell        texts: of these, by role
+    """
 
     there: bool
     version: int
     record: Record | None
+    ordinals: tuple[int, ...] | None = ()
+    texts: frozenset[tuple[str, str | None]] = frozenset()
 
 
 def point_of(tx: Transaction, ns: int, point: Point, field: str = "point") -> int:
@@ -115,7 +121,37 @@ def state_at(tx: Transaction, ns: int, id: str, seq: int) -> State:
     if row is None:
         return State(False, 0, None)
     op, version = row
-    return State(op not in GONE, version, _version(tx, ns, id, version))
+    record = _version(tx, ns, id, version)
+    if record is None or record.status != "active":
+        return State(op not in GONE, version, record)
+    ordinals = _alive_at(tx, ns, id, seq)
+    return State(op not in GONE, version, record, ordinals, _texts(tx, ns, ordinals or ()))
+
+
+def _alive_at(tx: Transaction, ns: int, id: str, seq: int) -> tuple[int, ...] | None:
+    """Ordinals of the living entries of an active record after change `seq`; None where the log does not tell."""
+    rows = tx.execute(
+        "SELECT op, body FROM log WHERE ns = ? AND id = ? AND seq > ? ORDER BY seq", (ns, id, seq)
+    ).fetchall()
+    for op, text in rows:
+        body = json.loads(text)
+        if "alive" in body:
+            return tuple(body["alive"])
+        if op in KILLING:
+            return None
+    found = tx.execute(
+        "SELECT e.ordinal FROM entries e JOIN records r ON r.record = e.record"
+        " WHERE e.ns = ? AND r.ns = ? AND r.id = ? AND e.alive = 1 ORDER BY e.ordinal",
+        (ns, ns, id),
+    ).fetchall()
+    return tuple(int(ordinal) for (ordinal,) in found)
+
+
+def _texts(tx: Transaction, ns: int, ordinals: Sequence[int]) -> frozenset[tuple[str, str | None]]:
+    """(role, text) of entries; the content's is None."""
+    marks = ", ".join("?" * len(ordinals)) or "NULL"
+    rows = tx.execute(f"SELECT role, text FROM entries WHERE ns = ? AND ordinal IN ({marks})", (ns, *ordinals))
+    return frozenset((role, text) for role, text in rows.fetchall())
 
 
 def _version(tx: Transaction, ns: int, id: str, version: int) -> Record | None:
@@ -132,10 +168,13 @@ def _version(tx: Transaction, ns: int, id: str, version: int) -> Record | None:
 
 
 def differs(one: State, other: State) -> bool:
-    """Whether a record says or is something else; of a purged one, whether it moved on."""
+    """Whether a record says or is something else, or is found under something else; of a purged one, whether it moved
+    on."""
     if one.record is None or other.record is None:
         return one.version != other.version
-    return one.record.with_(version=0, updated_at=0.0) != other.record.with_(version=0, updated_at=0.0)
+    if one.record.with_(version=0, updated_at=0.0) != other.record.with_(version=0, updated_at=0.0):
+        return True
+    return one.ordinals is not None and other.ordinals is not None and one.texts != other.texts
 
 
 def links_since(tx: Transaction, ns: int, after: int, through: int) -> tuple[list[LinkChange], bool]:

@@ -7,9 +7,7 @@ utilities and policies are what was learned, and stay. What has been purged does
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wayfare.errors import NoSuchRecord
@@ -78,7 +76,6 @@ def roll_back(applying: Applying, to: RolledBack, reason: str) -> None:
     """Do what was planned within the same transaction."""
     tx, ns = applying.tx, applying.ns
     then = {id: state_at(tx, ns, id, to.to) for id in to.restored}
-    alive = {id: _alive_then(tx, ns, id, to.to) for id in to.restored}
     for link in to.unlinked:
         if applying.drop_link(link.source, link.target, link.type):
             applying.write_log("UNLINK", link.source, None, reason, {"record": _present(applying, link.source)[0]})
@@ -94,16 +91,15 @@ def roll_back(applying: Applying, to: RolledBack, reason: str) -> None:
         [(os.urandom(16), number) for number, _ in present.values()],
     )
     for id, (number, record) in present.items():
-        _restore(applying, number, record, then[id], alive[id], reason)
+        _restore(applying, number, record, then[id], reason)
     for link in to.linked:
         applying.put_link(link)
         applying.write_log("LINK", link.source, None, reason, {"record": _present(applying, link.source)[0]})
 
 
-def _restore(
-    applying: Applying, number: int, record: Record, then: State, alive: Sequence[int] | None, reason: str
-) -> None:
+def _restore(applying: Applying, number: int, record: Record, then: State, reason: str) -> None:
     assert then.record is not None
+    alive = None if then.ordinals is None else list(then.ordinals)
     before = applying.alive(number)
     new = applying.rewrite(number, record, then.record)
     if new.status != "active":
@@ -116,27 +112,6 @@ def _restore(
             applying.enter(number, [("content", None, new.content)])
         revive(applying, number, new, texts)
     applying.write_log("RESTORE", new.id, new.version, reason, {"record": number})
-
-
-def _alive_then(tx: Transaction, ns: int, id: str, seq: int) -> list[int] | None:
-    """Ordinals of the entries of a record that lived after change `seq`; None where the log does not tell."""
-    told = False
-    rows = tx.execute(
-        "SELECT op, body FROM log WHERE ns = ? AND id = ? AND seq > ? ORDER BY seq", (ns, id, seq)
-    ).fetchall()
-    for op, text in rows:
-        body = json.loads(text)
-        if "alive" in body:
-            return [int(ordinal) for ordinal in body["alive"]]
-        told = told or op in ("DELETE", "ARCHIVE", "SUPERSEDE", "MERGED")
-    if told:
-        return None
-    found = tx.execute(
-        "SELECT e.ordinal FROM entries e JOIN records r ON r.record = e.record"
-        " WHERE e.ns = ? AND r.ns = ? AND r.id = ? AND e.alive = 1 ORDER BY e.ordinal",
-        (ns, ns, id),
-    ).fetchall()
-    return [int(ordinal) for (ordinal,) in found]
 
 
 def _of_content(applying: Applying, ordinal: int) -> bool:

@@ -332,7 +332,7 @@ class Followed:
 
 def _numbers(tx: Transaction, ns: int, id: str | None, body: Mapping[str, Any]) -> set[int]:
     """The records that a row of the log speaks of."""
-    if "records" in body:
+    if isinstance(body.get("records"), list):  # of a quota it is a limit
         return {int(number) for number in body["records"]}
     if "record" in body:
         return {int(body["record"])}

@@ -32,6 +32,7 @@ __all__ = ["Carried"]
 
 ENTRY = ("ordinal", "record", "role", "text", "length", "alive")
 ANSWER = ("key", "request", "answer", "time")
+COPY = ("id", "what", "label", "path", "digest", "seq", "created_at", "gone_at")
 OUTCOME = ("seq", "task", "source", "actor", "time", "reward", "used", "rank", "basis")
 Keys = list[tuple[str, str | None, str]]
 Vectors = list[NDArray[np.float32] | None]
@@ -44,8 +45,8 @@ class Carried(CarriedRecords):
         """Carry everything."""
         for step in (
             self._meta, self._namespaces, self._take_records, self._take_log, self._versions, self._links,
-            self._policies, self._receipts, self._tasks, self._outcomes, self._credits, self._answers, self._standing,
-            self._close_holes, self._index, self._learn,
+            self._policies, self._receipts, self._tasks, self._outcomes, self._credits, self._answers, self._copies,
+            self._standing, self._close_holes, self._index, self._learn,
         ):  # fmt: skip
             step()
 
@@ -147,6 +148,13 @@ class Carried(CarriedRecords):
             return row if checksum(*(row[name] for name in ANSWER)) == row["checksum"] else None
 
         self.each("answers", self.old.rows("answers"), whole)
+
+    def _copies(self) -> None:
+        def whole(row: Row) -> Row | None:
+            self._namespace(row["ns"])
+            return row if checksum(*(row[name] for name in COPY)) == row["checksum"] else None
+
+        self.each("copies", self.old.rows("copies"), whole)
 
     def _standing(self) -> None:
         self.each("standing", self.old.rows("standing"), lambda row: row)

@@ -10,6 +10,7 @@ from wayfare.errors import WayfareError
 from wayfare.memory.embedding import embedder_from
 from wayfare.memory.embedding.served import PROBE
 from wayfare.memory.opening import settled
+from wayfare.memory.quotas import SETTING, limits_of
 from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Record, checksum, content_hash
 from wayfare.memory.standing import POLICY_COLUMNS, policy_from
@@ -81,6 +82,11 @@ class CarriedRecords:
             except WayfareError:
                 settings = {}
                 self.rejected["settings"] += 1
+            try:
+                limits_of(text, settings)
+            except WRONG:
+                del settings[SETTING]
+                self.rejected["quota"] += 1
             return {"ns": row["ns"], "path": text, "settings": json.dumps(settings), "space": row["space"]}
 
         self.each("namespaces", self.old.rows("namespaces"), whole)

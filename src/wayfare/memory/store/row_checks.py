@@ -13,12 +13,14 @@ from typing import Any
 from wayfare.errors import WayfareError
 from wayfare.memory.credit import replay
 from wayfare.memory.opening import settled
+from wayfare.memory.quotas import limits_of
 from wayfare.memory.reading import CHANGES
 from wayfare.memory.receipts import COLUMNS as RECEIPT_COLUMNS
 from wayfare.memory.receipts import receipt_from
 from wayfare.memory.records import checksum, content_hash
 from wayfare.memory.standing import POLICY_COLUMNS, policy_from, read_standing, task_sum
 from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.job_rows import JOB_COLUMNS, job_sum
 from wayfare.memory.store.looking import Findings
 from wayfare.memory.store.rows import (
     LINK_COLUMNS,
@@ -87,6 +89,7 @@ def _namespaces(tx: Transaction, found: Findings) -> None:
     ):
         try:
             settled(path, json.loads(settings))
+            limits_of(path, json.loads(settings))
         except WayfareError as error:
             found.add("damage", "namespaces", str(error))
         last, many = tx.execute("SELECT coalesce(max(seq), 0), COUNT(*) FROM log WHERE ns = ?", (ns,)).fetchone()
@@ -311,6 +314,23 @@ def _voided(tx: Transaction, found: Findings) -> None:
             )
 
 
+def _copies(tx: Transaction, found: Findings) -> None:
+    for *row, stored in _rows(tx, "SELECT id, what, label, path, digest, seq, created_at, gone_at, checksum FROM copies"):
+        if checksum(*row) != stored:
+            found.add("damage", "copies", f"the {row[1]} {row[0]} ({row[3]!r}) does not answer to its checksum")
+
+
+def _jobs(tx: Transaction, found: Findings) -> None:
+    for last, *row, stored in _rows(
+        tx, f"SELECT n.sequence, {JOB_COLUMNS} FROM jobs LEFT JOIN namespaces n ON n.ns = jobs.ns"
+    ):
+        if job_sum(*row) != stored or last is None or row[1] > last:
+            found.add(
+                "warning", "jobs", f"how far {row[0]!r} has come is not what it was",
+                "nothing to do: it looks at everything again",
+            )  # fmt: skip
+
+
 def _utilities(tx: Transaction, found: Findings) -> None:
     """Replayed by the code that learns, on copies of its tables in temporary ones, which hide the real ones."""
     for table in ("utilities", "credits", "accounts"):
@@ -358,6 +378,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("namespaces", _namespaces), ("spaces", _spaces), ("records", _records), ("versions", _versions), ("tags", _tags),
     ("links", _links), ("log", _log), ("answers", _answers), ("policies", _policies), ("standing", _standing),
     ("tasks", _tasks), ("receipts", _receipts), ("outcomes", _outcomes), ("outcomes", _voided),
-    ("utilities", _utilities),
+    ("copies", _copies), ("jobs", _jobs), ("utilities", _utilities),
 )  # fmt: skip
 """Table -> what is asked of it, in this order."""
