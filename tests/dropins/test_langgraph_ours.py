@@ -17,6 +17,7 @@ from tests.dropins.conftest import Maker, embed
 from wayfare.dropins.langgraph import WayfareStore
 from wayfare.errors import BadValue, ReadOnly
 from wayfare.memory import Memory
+from wayfare.memory.redaction import secrets
 
 INDEX = {"dims": 64, "embed": embed, "fields": ["text"]}
 VECTORS = {"words": 0, "vectors": 1, "links": 0, "sessions": 0, "dates": 0}
@@ -226,6 +227,39 @@ def test_what_is_recalled_is_the_indexed_text_alone_and_its_history_is_kept(ours
     ]
     store.delete(("users", "ann"), "drink")
     assert not store.memory.recall("what tea does she like")
+
+
+def test_a_redactor_is_asked_and_what_it_leaves_is_found_under_its_key(ours: Maker) -> None:
+    there = ours(index={"fields": ["text"]}, redact=secrets)
+    for said in ("Write to ann@example.org", "Write to ann.b@example.org"):
+        there.put(("users", "ann"), "ann@example.org", {"text": said, "also": ["bob@example.org"]})
+        (item,) = there.search(("users",), query="whom to write to")
+        assert item.value == {"text": "Write to [e-mail]", "also": ["[e-mail]"]}
+        item = there.get(("users", "ann"), "ann@example.org")
+        assert item.value["text"] == "Write to [e-mail]" and item.key == "ann@example.org"
+    there.delete(("users", "ann"), "ann@example.org")
+    assert there.search(()) == []
+    for step in there.memory.history(_only(there)):
+        assert step.record is None or "example.org" not in repr(step.record)
+
+
+def _only(there: WayfareStore) -> str:
+    """The id of the one record that there ever was."""
+    with there.memory._ground.database.read() as tx:
+        ((id,),) = tx.execute("SELECT id FROM records WHERE ns = ?", (there.memory._ground.ns,)).fetchall()
+    return str(id)
+
+
+def test_all_documents_about_one_person_are_erased_together(ours: Maker) -> None:
+    there = ours(subject=lambda namespace, key: namespace[1] if namespace[0] == "users" else None)
+    there.put(("users", "ann"), "drink", {"text": "green tea"})
+    there.put(("users", "ann", "old"), "drink", {"text": "milk"}, index=False)
+    there.put(("users", "bob"), "drink", {"text": "black tea"})
+    there.put(("all",), "news", {"text": "tea is cheap"})
+    erased = there.memory.erase(subject="ann")
+    assert len(erased.records) == 2
+    assert there.list_namespaces() == [("all",), ("users", "bob")]
+    assert {item.key for item in there.search((), query="tea")} == {"drink", "news"}
 
 
 # Lifetimes

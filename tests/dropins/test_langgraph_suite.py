@@ -148,30 +148,28 @@ def test_nothing_is_put_at_the_root_or_under_the_name_that_langgraph_keeps(a_sto
 LISTED = [("a", "b", "c"), ("a", "b", "d", "e"), ("a", "b", "d", "i"), ("a", "b", "f"), ("a", "c", "f"), ("b", "c")]
 
 
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        ({}, LISTED),
-        ({"prefix": ("a", "b"), "max_depth": 3}, [("a", "b", "c"), ("a", "b", "d"), ("a", "b", "f")]),
-        ({"prefix": ("a", "*", "f")}, [("a", "b", "f"), ("a", "c", "f")]),
-        ({"suffix": ("f",)}, [("a", "b", "f"), ("a", "c", "f")]),
-        ({"suffix": ("d", "*")}, [("a", "b", "d", "e"), ("a", "b", "d", "i")]),
-        ({"prefix": ("a",), "suffix": ("c",)}, [("a", "b", "c")]),
-        ({"suffix": ("a", "b", "c")}, [("a", "b", "c")]),
-        ({"prefix": ("*",) * 4}, [("a", "b", "d", "e"), ("a", "b", "d", "i")]),
-        ({"max_depth": 1}, [("a",), ("b",)]),
-        ({"max_depth": 2, "limit": 2, "offset": 1}, [("a", "c"), ("b", "c")]),
-        ({"limit": 2, "offset": 4}, [("a", "c", "f"), ("b", "c")]),
-        ({"prefix": ("a", "b", "c", "x")}, []),
-        ({"limit": 0}, []),
-    ],
-)
-def test_tuples_are_listed_by_how_they_begin_and_end(
-    a_store: Maker, door: Door, asked: dict[str, Any], found: list[tuple[str, ...]]
-) -> None:
+BY_PATTERN: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
+    ({}, LISTED),
+    ({"prefix": ("a", "b"), "max_depth": 3}, [("a", "b", "c"), ("a", "b", "d"), ("a", "b", "f")]),
+    ({"prefix": ("a", "*", "f")}, [("a", "b", "f"), ("a", "c", "f")]),
+    ({"suffix": ("f",)}, [("a", "b", "f"), ("a", "c", "f")]),
+    ({"suffix": ("d", "*")}, [("a", "b", "d", "e"), ("a", "b", "d", "i")]),
+    ({"prefix": ("a",), "suffix": ("c",)}, [("a", "b", "c")]),
+    ({"suffix": ("a", "b", "c")}, [("a", "b", "c")]),
+    ({"prefix": ("*",) * 4}, [("a", "b", "d", "e"), ("a", "b", "d", "i")]),
+    ({"max_depth": 1}, [("a",), ("b",)]),
+    ({"max_depth": 2, "limit": 2, "offset": 1}, [("a", "c"), ("b", "c")]),
+    ({"limit": 2, "offset": 4}, [("a", "c", "f"), ("b", "c")]),
+    ({"prefix": ("a", "b", "c", "x")}, []),
+    ({"limit": 0}, []),
+]
+
+
+def test_tuples_are_listed_by_how_they_begin_and_end(a_store: Maker, door: Door) -> None:
     store = a_store()
     store.batch([PutOp(each, key, {"n": 1}) for each in LISTED for key in ("one", "two")])
-    assert door(store, "list_namespaces", **asked) == found
+    for asked, found in BY_PATTERN:
+        assert door(store, "list_namespaces", **asked) == found, asked
 
 
 def test_several_conditions_must_all_hold(a_store: Maker, door: Door) -> None:
@@ -188,39 +186,39 @@ def test_several_conditions_must_all_hold(a_store: Maker, door: Door) -> None:
 # Filters
 
 
-@pytest.mark.parametrize(
-    ("wanted", "keys"),
-    [
-        ({"type": "report"}, ["old", "report"]),
-        ({"type": {"$eq": "report"}}, ["old", "report"]),
-        ({"type": {"$ne": "report"}}, ["draft"]),
-        ({"score": {"$gt": 3}}, ["report"]),
-        ({"score": {"$gte": 3.0}}, ["draft", "report"]),
-        ({"score": {"$lt": 3}}, ["old"]),
-        ({"score": {"$lte": 3}}, ["draft", "old"]),
-        ({"score": {"$gte": 3.0, "$lt": 4}}, ["draft"]),
-        ({"score": {"$gte": "3"}}, ["draft", "report"]),
-        ({"type": "report", "score": {"$lt": 0}}, ["old"]),
-        ({"status": None}, ["draft"]),
-        ({"nowhere": None}, ["draft", "old", "report"]),
-        ({"nowhere": "x"}, []),
-        ({"by": {"name": "Ann"}}, ["old", "report"]),
-        ({"by": {"name": "Ann", "team": {"$lt": 2}}}, ["report"]),
-        ({"by": {"name": "Ann", "none": 1}}, []),
-        ({"type": {"name": "Ann"}}, []),
-        ({"tags": ["a", "b"]}, ["report"]),
-        ({"tags": []}, ["draft"]),
-        ({"by": {"$eq": {"name": "Bob", "team": 2}}}, ["draft"]),
-        ({}, ["draft", "old", "report"]),
-        (None, ["draft", "old", "report"]),
-    ],
-)
-def test_a_filter_lets_pass_what_is_documented(a_store: Maker, door: Door, wanted: Any, keys: list[str]) -> None:
+FILTERED: list[tuple[Any, list[str]]] = [
+    ({"type": "report"}, ["old", "report"]),
+    ({"type": {"$eq": "report"}}, ["old", "report"]),
+    ({"type": {"$ne": "report"}}, ["draft"]),
+    ({"score": {"$gt": 3}}, ["report"]),
+    ({"score": {"$gte": 3.0}}, ["draft", "report"]),
+    ({"score": {"$lt": 3}}, ["old"]),
+    ({"score": {"$lte": 3}}, ["draft", "old"]),
+    ({"score": {"$gte": 3.0, "$lt": 4}}, ["draft"]),
+    ({"score": {"$gte": "3"}}, ["draft", "report"]),
+    ({"type": "report", "score": {"$lt": 0}}, ["old"]),
+    ({"status": None}, ["draft"]),
+    ({"nowhere": None}, ["draft", "old", "report"]),
+    ({"nowhere": "x"}, []),
+    ({"by": {"name": "Ann"}}, ["old", "report"]),
+    ({"by": {"name": "Ann", "team": {"$lt": 2}}}, ["report"]),
+    ({"by": {"name": "Ann", "none": 1}}, []),
+    ({"type": {"name": "Ann"}}, []),
+    ({"tags": ["a", "b"]}, ["report"]),
+    ({"tags": []}, ["draft"]),
+    ({"by": {"$eq": {"name": "Bob", "team": 2}}}, ["draft"]),
+    ({}, ["draft", "old", "report"]),
+    (None, ["draft", "old", "report"]),
+]
+
+
+def test_a_filter_lets_pass_what_is_documented(a_store: Maker, door: Door) -> None:
     store = a_store(index={**INDEX, "fields": ["$"]})
     store.batch([PutOp(("docs",), key, value) for key, value in DOCUMENTS.items()])
-    assert sorted(_keys(door(store, "search", ("docs",), filter=wanted))) == keys
-    found = door(store, "search", ("docs",), filter=wanted, query="the report of Ann")
-    assert sorted(_keys(found)) == keys and all(item.score is not None for item in found)
+    for wanted, keys in FILTERED:
+        assert sorted(_keys(door(store, "search", ("docs",), filter=wanted))) == keys, wanted
+        found = door(store, "search", ("docs",), filter=wanted, query="the report of Ann")
+        assert sorted(_keys(found)) == keys and all(item.score is not None for item in found), wanted
 
 
 def test_an_unknown_operator_is_refused(a_store: Maker, door: Door) -> None:
@@ -234,7 +232,7 @@ def test_an_unknown_operator_is_refused(a_store: Maker, door: Door) -> None:
 
 
 @pytest.mark.parametrize("asked", [{}, {"filter": {"n": {"$gte": 5}}}, {"query": "number seven"}])
-@pytest.mark.parametrize("size", [1, 3, 7, 100])
+@pytest.mark.parametrize("size", [3, 100])
 def test_pages_hold_everything_once(a_store: Maker, door: Door, size: int, asked: dict[str, Any]) -> None:
     store = a_store(index=INDEX)
     store.batch([PutOp(("docs", str(i % 3)), str(i), {"text": f"number {i} of some", "n": i}) for i in range(17)])

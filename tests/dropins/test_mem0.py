@@ -18,6 +18,7 @@ from wayfare.cli import main
 from wayfare.dropins.mem0 import Export, imported, read_mem0
 from wayfare.errors import BadValue, ReadOnly
 from wayfare.memory import Memory
+from wayfare.memory.redaction import secrets
 
 Open = Callable[..., Memory]
 NUMBERS = count()
@@ -105,6 +106,15 @@ def test_two_persons_who_say_the_same_both_keep_it(a_memory: Open, mem0: Mem0, f
     memory.forget(memory.list(tags=["subject:ann"]).records[0].id)
     assert memory.get(f"mem0-{ids['bob']}").content == "Lives in Oslo"
     assert imported(memory, read_mem0(mem0.write("bob"))).known == 1
+
+
+def test_what_a_redactor_takes_out_stays_out_and_is_no_change(a_memory: Open, tmp_path: Path) -> None:
+    file = tmp_path / "ann.json"
+    file.write_text(_results({**GOOD, "memory": "Mail: ann@example.org", "metadata": {"boss": "bob@example.org"}}))
+    memory = a_memory(redact=secrets)
+    assert imported(memory, read_mem0(file)).added == 1
+    assert memory.get("mem0-1").content == "Mail: [e-mail]" and memory.get("mem0-1").meta["boss"] == "[e-mail]"
+    assert imported(memory, read_mem0(file)).known == 1 and len(memory.history("mem0-1")) == 1
 
 
 @pytest.mark.parametrize("history", [True, False])

@@ -13,7 +13,9 @@ what would be too long for a tag is replaced by its digest, which begins as no j
     langgraph=users.ann     in this very tuple              langgraph#DIGEST    under this key in it
 
 A memory keeps no text twice within one kind, but two keys may hold the same: every document has a kind of its own.
-Deleting hides a record and keeps its history, as `Memory.forget` does; a purge is a purge.
+Deleting hides a record and keeps its history, as `Memory.forget` does; a purge is a purge. A memory's redactor is asked
+about what is indexed and about all of `meta`, keys included: a document is found under its key nevertheless, by its
+tag.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from hashlib import blake2b
 from typing import Any
 
 from wayfare.errors import BadValue
+from wayfare.memory.copies.subjects import subject_tag
 from wayfare.memory.ids import new_id
 from wayfare.memory.operations import MOST_KEYS, Add, Archive, Delete, Operation, Update
-from wayfare.memory.records import LARGEST_META, LONGEST_NAME, Key, Record
+from wayfare.memory.records import LARGEST_META, LONGEST_NAME, Key, Record, checked_tags
 from wayfare.memory.store.database import Transaction
 
 __all__ = [
@@ -64,7 +67,7 @@ lives for at least its lifetime after it was last read, and for an eighth longer
 class Document:
     """As it lies in the store. created, updated: s since the epoch        ttl: lifetime in minutes, None: for ever
 
-    expires: when it may go, s since the epoch        id: of its record
+    expires: when it may go, s since the epoch        id, tag: of its record: `key_tag`
     """
 
     namespace: tuple[str, ...]
@@ -75,6 +78,7 @@ class Document:
     ttl: float | None
     expires: float | None
     id: str
+    tag: str
 
     def lives(self, since: float | None) -> bool:
         """Whether it lives beyond this time; None: whether it is there."""
@@ -87,13 +91,17 @@ class Document:
 
 @dataclass(frozen=True)
 class Put:
-    """What is to stand under a key. value: None deletes        texts: of it that are indexed        ttl: in minutes"""
+    """What is to stand under a key. value: None deletes        texts: of it that are indexed        ttl: in minutes
+
+    subject: whom it is about
+    """
 
     namespace: tuple[str, ...]
     key: str
     value: dict[str, Any] | None
     texts: tuple[str, ...] = ()
     ttl: float | None = None
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         if self.ttl is not None:
@@ -101,6 +109,18 @@ class Put:
         size = len(json.dumps(self.value))
         if size > LARGEST:
             raise BadValue("value", f"{size} characters of JSON", f"at most {LARGEST}")
+
+    @property
+    def tag(self) -> str:
+        """Of its key."""
+        return key_tag(self.namespace, self.key)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Of its record, sorted."""
+        prefixes = [under_tag(self.namespace[:n]) for n in range(len(self.namespace) + 1)]
+        whose = [] if self.subject is None else [subject_tag(self.subject)]
+        return checked_tags([*prefixes, _in_tag(self.namespace), self.tag, *whose])
 
     @property
     def content(self) -> str:
@@ -179,11 +199,6 @@ def key_tag(namespace: Sequence[str], key: str) -> str:
     return f"{MARK}#{_digest(json.dumps([list(namespace), key]))}"
 
 
-def _tags(namespace: Sequence[str], key: str) -> tuple[str, ...]:
-    prefixes = (under_tag(namespace[:n]) for n in range(len(namespace) + 1))
-    return (*prefixes, _in_tag(namespace), key_tag(namespace, key))
-
-
 def namespaces(tx: Transaction, ns: int, since: float | None) -> list[tuple[str, ...]]:
     """Every tuple in which there is a document. since: that lives beyond this time"""
     rows = tx.execute(
@@ -208,12 +223,12 @@ def namespaces(tx: Transaction, ns: int, since: float | None) -> list[tuple[str,
 
 def document_of(record: Record) -> Document | None:
     """The document that a record is; None where it is none."""
-    held = record.meta.get(MARK)
-    if held is None or not record.tags:
+    held, tag = record.meta.get(MARK), next((tag for tag in record.tags if tag.startswith(f"{MARK}#")), None)
+    if held is None or tag is None:
         return None
     return Document(
         tuple(held["namespace"]), held["key"], held["value"], held["created"], held["updated"], held["ttl"],
-        record.valid_to, record.id,
+        record.valid_to, record.id, tag,
     )  # fmt: skip
 
 
@@ -230,8 +245,7 @@ def decided(puts: Sequence[Put], found: Mapping[str, Record], now: float) -> lis
     """What the puts change. found: by `key_tag`, the records that stand there"""
     ops: list[Operation] = []
     for put in puts:
-        tag = key_tag(put.namespace, put.key)
-        old = found.get(tag)
+        old = found.get(put.tag)
         if put.value is None:
             if old is not None:
                 ops.append(Delete(old.id, "deleted"))
@@ -246,6 +260,8 @@ def decided(puts: Sequence[Put], found: Mapping[str, Record], now: float) -> lis
             changes: dict[str, Any] = {"meta": meta}
             if expires != old.valid_to:
                 changes["valid_to"] = expires
+            if old.tags != put.tags:
+                changes["tags"] = put.tags
             if put.texts and old.content != put.content:
                 changes["content"] = put.content
             if put.texts and (old.content != put.content or old.meta[MARK]["texts"] != len(put.keys)):
@@ -257,7 +273,7 @@ def decided(puts: Sequence[Put], found: Mapping[str, Record], now: float) -> lis
         id = new_id()
         ops.append(
             Add(
-                put.content, kind=f"{KIND}.{tag[-16:]}", tags=_tags(put.namespace, put.key), meta=meta, keys=put.keys,
+                put.content, kind=f"{KIND}.{put.tag[-16:]}", tags=put.tags, meta=meta, keys=put.keys,
                 valid_to=expires, id=id,
             )
         )  # fmt: skip

@@ -25,7 +25,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,7 @@ class WayfareStore(BaseStore):
     `dims`: the vectors then come from there, else from the memory's embedder (a new memory's needs no model)
     ttl: default_ttl and sweep_interval_minutes in minutes, refresh_on_read, omit_expired
     Both are as LangGraph documents them.
+    subject: from namespace and key to whom a document is about, or None: all of one person can be exported and erased
 
     Raises: BadValue; StoreError. Importing this module without langgraph raises MissingExtra.
     """
@@ -105,11 +106,15 @@ class WayfareStore(BaseStore):
         *,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
+        subject: Callable[[tuple[str, ...], str], str | None] | None = None,
         **settings: Any,
     ) -> None:
         given: dict[str, Any] = dict(index or {})
         self._fields = checked_fields(given)
         self.ttl_config = checked_ttl(ttl)
+        if subject is not None and not callable(subject):
+            raise BadValue("subject", subject, "a function from namespace and key to whom a document is about, or None")
+        self._subject = subject
         self._sweeper: threading.Thread | None = None
         self._stop = threading.Event()
         self._owned = not isinstance(memory, Memory)
@@ -239,7 +244,7 @@ class WayfareStore(BaseStore):
     ) -> dict[int, Any]:
         """What is found in one state of the store, by the number of the operation. known: those that have an answer"""
         alive = self._ground.clock() if (self.ttl_config or {}).get("omit_expired") else None
-        records = records_at(self.memory, [(op.namespace, op.key) for op in ops if isinstance(op, GetOp)])
+        records = records_at(self.memory, [key_tag(op.namespace, op.key) for op in ops if isinstance(op, GetOp)])
         found: dict[int, Any] = {}
         for i, op in enumerate(ops):
             if i in known:
@@ -282,7 +287,8 @@ class WayfareStore(BaseStore):
         texts: list[str] = []
         for path in () if op.index is False else self._fields if op.index is None else op.index:
             texts += get_text_at_path(value, path)
-        return Put(namespace, key, value, indexed_texts(texts), op.ttl)
+        whose = None if self._subject is None else self._subject(namespace, key)
+        return Put(namespace, key, value, indexed_texts(texts), op.ttl, whose)
 
     def _stale(self, ops: Sequence[Op], found: Sequence[Any]) -> list[Document]:
         """What has been read and must be refreshed."""
@@ -300,16 +306,15 @@ class WayfareStore(BaseStore):
     def _write(self, puts: Sequence[Put], stale: Sequence[Document]) -> None:
         if not puts and not stale:
             return
-        places = [(put.namespace, put.key) for put in puts]
-        read = [place for each in stale if (place := (each.namespace, each.key)) not in places]
+        places = [put.tag for put in puts]
+        read = {document.tag for document in stale} - set(places)
 
         def decide(tx: Transaction, ns: int) -> list[Operation]:
             now = self._ground.clock()
             there = records_at(self.memory, [*places, *read])
             ops = decided(puts, there, now)
-            for place in dict.fromkeys(read):
-                record = there.get(key_tag(*place))
-                document = None if record is None else document_of(record)
+            for tag in sorted(read & there.keys()):
+                document = document_of(there[tag])
                 if document is not None and document.stale(now):
                     ops.append(refreshed(document, now))
             return ops
@@ -317,7 +322,7 @@ class WayfareStore(BaseStore):
         before = records_at(self.memory, places)
         texts: list[str] = []
         for put in puts:  # what stands there already has its vector
-            old = before.get(key_tag(put.namespace, put.key))
+            old = before.get(put.tag)
             if old is None or old.content != put.content:
                 texts += put.embedded()
         self.memory.engine.decide(decide, list(dict.fromkeys(texts)), actor=self.memory.actor)
@@ -330,7 +335,7 @@ def _answer(op: Op, found: Any) -> Result:
     if isinstance(op, SearchOp):
         return [SearchItem(**_fields(document), score=score) for document, score in found]
     if isinstance(op, GetOp):
-        return None if found is None else Item(**_fields(found))
+        return None if found is None else Item(**{**_fields(found), "key": op.key, "namespace": tuple(op.namespace)})
     return found  # type: ignore[no-any-return]
 
 

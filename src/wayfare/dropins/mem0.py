@@ -21,13 +21,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wayfare.errors import BadValue, ReadOnly
 from wayfare.memory.applying import texts_of
+from wayfare.memory.copies.subjects import SUBJECT
 from wayfare.memory.importing import parsed_time
 from wayfare.memory.operations import Add, Delete, Operation, Update
 from wayfare.memory.reading import read_records
@@ -40,6 +41,7 @@ from wayfare.memory.records import (
     checked_text,
     content_hash,
 )
+from wayfare.memory.redaction import redacted
 from wayfare.memory.store.database import Transaction
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Export", "Imported", "Past", "Step", "imported", "read_mem0"]
 
 MARK = "mem0"
-WHOSE = {"user_id": "subject", "agent_id": "agent", "run_id": "run"}
+WHOSE = {"user_id": SUBJECT, "agent_id": "agent:", "run_id": "run:"}
 """Fields of a memory, and what the tags that they become begin with."""
 SAID = ("hash", "created_at", "updated_at", "user_id", "agent_id", "run_id", "actor_id", "role")
 COLUMNS = ("memory_id", "old_memory", "new_memory", "event", "created_at", "updated_at")
@@ -179,7 +181,7 @@ def _memory(where: str, fields: object, history: Mapping[str, Sequence[Step]]) -
     if not steps or steps[-1].text != text:
         steps.append(Step(text, "UPDATE" if steps else "ADD", fields.get("updated_at") or fields.get("created_at")))
     try:
-        tags = checked_tags([MARK, *(f"{tag}:{fields[name]}" for name, tag in WHOSE.items() if fields.get(name))])
+        tags = checked_tags([MARK, *(f"{tag}{fields[name]}" for name, tag in WHOSE.items() if fields.get(name))])
         meta = checked_meta({**(metadata or {}), MARK: said})
     except BadValue as error:
         raise BadValue(f"{where}.{error.field}", error.value, error.allowed) from None
@@ -231,6 +233,7 @@ def imported(memory: Memory, export: Export, *, kind: str = "fact", dry_run: boo
     ground = memory._ground
     if ground.database.read_only and not dry_run:
         raise ReadOnly(f"{ground.database.path} was opened to be read only")
+    export = replace(export, memories=tuple(_redacted(memory, each) for each in export.memories))
     with ground.database.read() as tx:
         ns = ground.ns if ground.ns is not None else -1
         planned = _Plan(tx, ns, ground.namespace, kind, memory.actor, export)
@@ -244,6 +247,13 @@ def imported(memory: Memory, export: Export, *, kind: str = "fact", dry_run: boo
         memory.engine.decide(decide, texts_of(planned.ops), actor=memory.actor)
     counts = planned.counts
     return Imported(**counts, elsewhere=export.elsewhere, dry=dry_run)
+
+
+def _redacted(memory: Memory, past: Past) -> Past:
+    """As it may be kept: what is compared with what is there."""
+    steps = tuple(replace(step, text=memory.engine.redacted("memory", step.text)) for step in past.steps)
+    kept = redacted(memory.engine._redact, Update(past.record, {"meta": past.meta}))
+    return replace(past, steps=steps, meta=kept.changes["meta"])
 
 
 class _Plan:

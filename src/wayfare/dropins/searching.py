@@ -5,12 +5,12 @@ Everything is read in the transaction of the caller, so that one batch sees one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from wayfare.dropins.documents import STATUSES, Document, document_of, key_tag, under_tag
+from wayfare.dropins.documents import STATUSES, Document, document_of, under_tag
 from wayfare.dropins.matching import passes
 from wayfare.memory import Memory
 from wayfare.memory.candidates import Filters, ranking, weights_for
@@ -42,16 +42,16 @@ class Wanted:
         return document if document.lives(self.alive) else None
 
 
-def records_at(memory: Memory, keys: Sequence[tuple[tuple[str, ...], str]]) -> dict[str, Record]:
-    """The records of the documents under these keys, by `key_tag`."""
+def records_at(memory: Memory, tags: Iterable[str]) -> dict[str, Record]:
+    """The records of the documents with these tags, each a `key_tag`, by tag."""
     found = {}
-    wanted = list(dict.fromkeys(key_tag(namespace, key) for namespace, key in keys))
+    wanted = list(dict.fromkeys(tags))
     for start in range(0, len(wanted), PAGE):
         part = wanted[start : start + PAGE]
         for record in memory.list(tags=part, status=STATUSES, limit=len(part)).records:
             document = document_of(record)
             if document is not None:
-                found[key_tag(document.namespace, document.key)] = record
+                found[document.tag] = record
     return found
 
 

@@ -181,10 +181,10 @@ class Engine:
         """
 
         def make(tx: Transaction, ns: int, space: int | None, vectors: Vectors) -> Made:
-            ops = tuple(decide(tx, ns))
+            ops = tuple(redacted(self._redact, op) for op in decide(tx, ns))
             return ops, range(len(ops))
 
-        return self._write(make, texts, {}, None, actor, None)
+        return self._write(make, [self.redacted("text", text) for text in texts], {}, None, actor, None)
 
     def undo_merge(self, id: str, *, reason: str = "", idempotency_key: str | None = None, actor: str = "") -> Results:
         """Take the last merge into a record back: what was merged stands again, under a new version.
