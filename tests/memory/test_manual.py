@@ -19,7 +19,14 @@ from wayfare.memory.embedding import Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = ["memory.md", "memory-async.md", "memory-rewards.md", "memory-evaluate.md", "memory-dropins.md"]
+PAGES = [
+    "memory.md",
+    "memory-async.md",
+    "memory-rewards.md",
+    "memory-evaluate.md",
+    "memory-upkeep.md",
+    "memory-dropins.md",
+]
 
 
 def _blocks(page: str, language: str) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import sqlite3
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ import pytest
 from tests.memory.stores import Store
 from wayfare.errors import BadValue, Damaged, QuotaExceeded, ReadOnly
 from wayfare.memory import Memory
-from wayfare.memory.operations import Add, Supersede
+from wayfare.memory.operations import Add, Merge, Supersede
+from wayfare.memory.store.doctor import doctor, salvage
 from wayfare.memory.upkeep import MergeDuplicates
 
 DAY = 86_400.0
@@ -132,8 +135,6 @@ def test_what_is_counted_on_the_way_is_what_is_there(memory: Memory, now: list[f
             memory.recall("text", k=2)
             ids.append(id)
         elif act == "merge" and ids:
-            from wayfare.memory.operations import Merge
-
             memory.apply([Merge((id,), ids[0])])
             if draw.random() < 0.5:
                 memory.undo_merge(ids[0])
@@ -194,3 +195,28 @@ def test_limits_that_make_no_sense_are_refused(memory: Memory, shared_address: s
         assert looking.quota().records == (1, None)
         with pytest.raises(ReadOnly):
             looking.set_quota(records=1)
+
+
+def test_the_doctor_sees_a_changed_quota_and_watermark_and_what_is_saved_has_a_quota_that_is_whole(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "agent.db"
+    with Memory(path) as memory:
+        memory.remember("one")
+        memory.set_quota(records=5)
+        memory.remember("two")
+        memory.upkeep("duplicates", dry_run=False)
+    assert doctor(path).worst == "clean"
+    salvage(path, tmp_path / "whole.db")
+    with Memory(tmp_path / "whole.db") as whole:
+        assert whole.quota().records == (2, 5)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE jobs SET through = through - 1")
+    assert {finding.table for finding in doctor(path).findings} == {"jobs"} and doctor(path).worst == "warning"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE namespaces SET settings = replace(settings, '\"records\": 5', '\"records\": 9')")
+    assert doctor(path).worst == "damage"
+    salvage(path, tmp_path / "saved.db")
+    with Memory(tmp_path / "saved.db") as saved:
+        assert saved.quota().records == (2, None)
+        assert saved.upkeep("duplicates", dry_run=False).looked == 2

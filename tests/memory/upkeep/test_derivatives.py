@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,6 +117,19 @@ def test_what_is_derived_anew_rests_on_what_its_sources_say_now_and_so_does_what
     assert memory.upkeep(job, dry_run=False).done[0].ids == (child,)
 
 
+def test_a_line_of_derivations_is_followed_to_its_end_also_in_pieces(memory: Memory, source: str) -> None:
+    job = SweepStale(revised="rederive", rederive=lambda record, sources: f"by {sources[0].content}, {record.kind}")
+    ids = [source]
+    for i in range(3):
+        ids.append(_from(memory, f"step {i}", ids[-1]))
+    assert not memory.upkeep(job, dry_run=False).steps  # from here on only what changes is looked at
+    memory.revise(source, "the token lives a day")
+    for id in ids[1:]:
+        assert memory.upkeep(job, dry_run=False, limit=1).done[0].ids == (id,)
+    assert not memory.upkeep(job, dry_run=False).steps
+    assert memory.get(ids[3]).content == "by by by the token lives a day, lesson, lesson, lesson"
+
+
 def test_what_comes_out_the_same_is_not_asked_for_again(memory: Memory, source: str) -> None:
     child = _from(memory, "refresh it in time", source)
     memory.revise(source, "the token lives a day")
@@ -140,6 +154,16 @@ def test_what_cannot_be_derived_anew_is_archived_and_a_text_that_is_there_alread
     done = memory.upkeep(job, dry_run=False)
     assert memory.get(child).status == "archived" and "cannot be derived anew" in memory.history(child)[-1].reason
     assert memory.get(other).content == "another lesson" and "already says" in done.left[0].left
+
+
+def test_what_is_derived_anew_passes_the_redactor(new_memory: Callable[..., Memory]) -> None:
+    memory = new_memory(redact=lambda text: text.replace("secret", "[taken out]"))
+    source = memory.remember("the token lives an hour").id
+    child = _from(memory, "a lesson", source)
+    memory.revise(source, "the token lives a day")
+    job = SweepStale(revised="rederive", rederive=lambda *_: "it is a secret")
+    assert memory.upkeep(job, dry_run=False).done and memory.get(child).content == "it is a [taken out]"
+    assert not memory.upkeep(job, dry_run=False).steps
 
 
 def test_a_source_that_changes_while_the_text_is_made_leaves_the_memory_as_it_is(memory: Memory, source: str) -> None:

@@ -172,6 +172,24 @@ def test_a_change_by_another_wakes_the_next_run_and_the_runs_own_do_not(memory: 
     assert memory.upkeep(job, dry_run=False).looked == 0
 
 
+def test_what_others_write_between_the_steps_is_all_that_the_next_run_looks_at(
+    memory: Memory, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _filled(memory, clock)
+    apply, others = running._Running.apply, iter(["one", "two", "three", "four", "five", "six"])
+
+    def between(self: Any, together: Any) -> Any:
+        memory.remember(f"what {next(others)} has to say is something else")
+        return apply(self, together)
+
+    monkeypatch.setattr(running._Running, "apply", between)
+    first = memory.upkeep(MergeDuplicates(0.9), dry_run=False)
+    monkeypatch.undo()
+    assert len(first.done) == len(THINGS)
+    assert memory.upkeep(MergeDuplicates(0.9), dry_run=False).looked == len(THINGS)
+    assert memory.upkeep(MergeDuplicates(0.9), dry_run=False).looked == 0
+
+
 def test_what_cannot_be_asked_for_is_refused(memory: Memory, new_memory: Callable[..., Memory]) -> None:
     memory.remember("a thing")
     for wrong in ("evict", "everything", None, 3, object()):

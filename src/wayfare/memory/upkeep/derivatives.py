@@ -129,7 +129,7 @@ class SweepStale:
         expect = {id: record.version} | {source.id: source.version for source in sources}
         if text is None:
             return (Archive(id, f"{why}; it cannot be derived anew"),), expect
-        checked_text("rederive", text)
+        text = engine.redacted("rederive", checked_text("rederive", text))
         ops: list[Operation] = [] if text == record.content else [Update(id, {"content": text}, why)]
         return [*ops, *(AddLink(link, why) for link in links)], expect
 

@@ -1,10 +1,11 @@
 """Texts that are almost the same become one memory: merged, never rewritten, and each merge can be undone.
 
 Two memories are the same when their texts are at least `threshold` similar (the cosine of their vectors; without
-vectors, shared words over all words), their kind, form, validity and keys are equal, and neither says a number or a
-"not" that the other does not. A group is merged only if *every* two of its members are, those included that were merged
-into one of them before: of a chain of small changes the ends are never one. Pairs are taken from the most similar on
-(complete linkage), so that what is found depends neither on the order of the memories nor on where a run was stopped.
+vectors, shared words over all words), their kind, form, times, keys, subjects and conversation are equal, and neither
+says a number or a "not" that the other does not. A group is merged only if *every* two of its members are near, those
+included that were merged into one of them before: of a chain of small changes the ends are never one. Pairs are taken
+from the most similar on (complete linkage), so that what is found depends neither on the order of the memories nor on
+where a run was stopped.
 
 What was undone by hand is not merged again.
 """
@@ -18,10 +19,12 @@ from itertools import product
 from typing import Any, ClassVar, Literal
 
 from wayfare.errors import BadValue
+from wayfare.memory.copies.subjects import SUBJECT
 from wayfare.memory.decay import checked_kinds
 from wayfare.memory.echo import TELLING
 from wayfare.memory.operations import Merge
 from wayfare.memory.records import MOST_TAGS
+from wayfare.memory.sessions import SESSION
 from wayfare.memory.store.job_rows import SILENT
 from wayfare.memory.upkeep.capacity import lower_bounds
 from wayfare.memory.upkeep.likeness import Likeness, Seen
@@ -116,8 +119,13 @@ def groups(look: Look, threshold: float, kinds: Iterable[str] | None) -> tuple[l
 
 def _comparable(a: Seen, b: Seen) -> bool:
     """Whether they can be the same memory at all, however alike they sound."""
-    same = (a.kind, a.form, a.valid, a.keys) == (b.kind, b.form, b.valid, b.keys)
-    return same and not _says_otherwise(a, b)
+    same = (a.kind, a.form, a.times, a.keys) == (b.kind, b.form, b.times, b.keys)
+    return same and _belonging(a) == _belonging(b) and not _says_otherwise(a, b)
+
+
+def _belonging(one: Seen) -> set[str]:
+    """To whom, and to which conversation."""
+    return {tag for tag in one.tags if tag.startswith((SUBJECT, SESSION))}
 
 
 def _says_otherwise(a: Seen, b: Seen) -> bool:

@@ -28,7 +28,11 @@ BY_WORDS = 50
 
 @dataclass(frozen=True)
 class Seen:
-    """What is to be known of a record. words: distinct, as the index knows them        keys: (role, text)"""
+    """What is to be known of a record.
+
+    times: event_from, event_to, valid_from, valid_to        words: distinct, as the index knows them
+    keys: (role, text)
+    """
 
     number: int
     id: str
@@ -38,7 +42,7 @@ class Seen:
     form: str
     content: str
     updated_at: float
-    valid: tuple[float | None, float | None]
+    times: tuple[float | None, ...]
     tags: tuple[str, ...]
     keys: frozenset[tuple[str, str]]
     words: frozenset[str]
@@ -124,9 +128,10 @@ class Likeness:
         for row in rows:
             record = record_from(row, "")
             self._ids[row[0]] = record.id
+            times = (record.event_from, record.event_to, record.valid_from, record.valid_to)
             self._seen[record.id] = Seen(
                 row[0], record.id, record.version, record.status, record.kind, record.form, record.content,
-                record.updated_at, (record.valid_from, record.valid_to), record.tags,
+                record.updated_at, times, record.tags,
                 frozenset(keys.get(row[0], ())), frozenset(tokens(record.content)),
             )  # fmt: skip
 
