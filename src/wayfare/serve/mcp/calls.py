@@ -95,7 +95,6 @@ async def _called(tool: Tool, grant: Grant, arguments: dict[str, Any], do: Do, l
 def _listed(tool: Tool) -> Listed:
     """As `tools/list` tells of it."""
     hints = ToolAnnotations(
-        title=tool.title,
         read_only_hint=tool.reads,
         destructive_hint=None if tool.reads else tool.breaks,
         idempotent_hint=None if tool.reads else tool.again,
