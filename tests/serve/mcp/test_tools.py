@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,7 +125,7 @@ def test_a_budget_of_tokens_holds_for_the_words_and_for_the_structure(site: Site
 
 
 @contextmanager
-def _command(*words: str) -> Iterator[str]:
+def command_running(*words: str) -> Iterator[str]:
     """`wayfare memory serve` as an operator starts it: where it listens."""
     program = [sys.executable, "-m", "wayfare", "memory", "serve", "--port", "0", *words]
     process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -140,7 +141,7 @@ def _command(*words: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate()
-    assert process.returncode == 0
+    assert process.returncode in (0, -signal.SIGTERM)  # uvicorn ends by the signal that stopped it
 
 
 def test_any_of_several_workers_answers_and_all_refuse_a_token_that_was_revoked(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_any_of_several_workers_answers_and_all_refuse_a_token_that_was_revoked(
                     async with over_http(url, text, "2026-07-28") as client:
                         await client.call_tool("recall", {"query": "Note"})
 
-        with _command(address, "--workers", "2") as place:
+        with command_running(address, "--workers", "2") as place:
             url = f"{place}/mcp"
             for number in range(8):
                 asyncio.run(one(url, number))
