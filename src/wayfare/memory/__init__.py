@@ -9,6 +9,7 @@
 The public face
     memory          `Memory`: remember, recall, credit, revise, forget, ...
     crediting       its verbs about outcomes            governing   about learning: freeze, refit, rollback, void, stats
+    keeping         about upkeep, the audit and quotas
     asynchronous    `AsyncMemory`, the same verbs awaited
     recalled        what a recall returns        tasks    what is credited together        dialogue  conversations
 
@@ -17,6 +18,7 @@ Recalling: candidates -> a policy -> a receipt
     sessions, dates what a conversation, and a date that is named, have to say of them
     recalling       from the query to the receipt           receipts          what was drawn, with which probability
     standing        the safe mixture of policies            past              a look at an earlier time
+    decay           how relevance may fall with age
 
 Learning: outcome -> shares -> utilities
     outcomes, credit, signals        evaluate, evaluation   another policy on these logs        importing   past tasks
@@ -26,6 +28,7 @@ Keeping
     engine, applying, merging, reading      all or none; what was, and when        answers   idempotency keys
     planners, neighbours, refining          what to keep, what it resembles, and when a planner is slow
     echo            what only restates what was recalled        purge, scanning    until no byte is left
+    upkeep/         merging, expiry, eviction, stale derivatives, the audit         quotas    what a namespace may hold
     opening, ids, drafting   store/  the file    index/  words and vectors    embedding/  texts as vectors
 
     transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
