@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 
 import wayfare
 from wayfare.errors import WayfareError
-from wayfare.serve import overview_routes, page, shapes
+from wayfare.serve import keeping_routes, overview_routes, page, shapes
 from wayfare.serve.doors import Doors
 from wayfare.serve.gate import Gate
 from wayfare.serve.problems import Refused, handled
@@ -58,6 +58,7 @@ def create_app(settings: Settings, attach: tuple[Attach, ...] = ()) -> FastAPI:
         app.add_exception_handler(kind, handled)
     app.include_router(router)
     app.include_router(overview_routes.router)
+    app.include_router(keeping_routes.router)
     _own(app, doors)
     page.attach(app)
     for each in attach:

@@ -72,6 +72,7 @@ class NewMemory(Asked):
     event: Annotated[Seconds | Interval | None, Field(description="when it happened: one time, or [from, to]")] = None
     valid: Annotated[Interval | None, Field(description="while it holds")] = None
     reason: Reason = ""
+    subject: Annotated[Name | None, Field(description="the person whose data it is")] = None
 
 
 class Remember(NewMemory):

@@ -21,6 +21,7 @@ from wayfare.memory import recalled as recalls
 from wayfare.memory.operations import Archive, Delete, OpResult
 from wayfare.memory.purge import Purged
 from wayfare.serve import shapes
+from wayfare.serve.keeping import KEEPING
 from wayfare.serve.overviews import OVERVIEWS
 from wayfare.serve.verb import Answer, Verb, plain, receipt_of, record_of
 
@@ -137,7 +138,7 @@ def _recall(memory: Memory, ask: shapes.Recall, key: str | None) -> Answer:
 
 
 def _showed(memory: Memory, ask: shapes.Showed, key: str | None) -> Answer:
-    return _recalled(memory.showed(ask.query, ask.ids, task=ask.task))
+    return _recalled(memory.showed(ask.query, ask.ids, task=ask.task, idempotency_key=key))
 
 
 def _credit(memory: Memory, ask: shapes.Credit, key: str | None) -> Answer:
@@ -268,7 +269,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("unlink", "write", shapes.Untie, shapes.Done, _unlink, True),
         Verb("forget", "forget", shapes.Forget, shapes.Forgotten, _forget, True),
         Verb("recall", "read", shapes.Recall, shapes.Recalled, _recall, False),
-        Verb("showed", "write", shapes.Showed, shapes.Recalled, _showed, False),
+        Verb("showed", "write", shapes.Showed, shapes.Recalled, _showed, True),
         Verb("credit", "credit", shapes.Credit, shapes.Credited, _credit, True),
         Verb("get", "read", shapes.Get, shapes.Memory, _get, False),
         Verb("list", "read", shapes.List, shapes.Page, _list, False),
@@ -288,6 +289,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("rollback", "admin", shapes.Rollback, shapes.PolicyOf, _rollback, True),
         Verb("reset_utility", "admin", shapes.ResetUtility, shapes.Counted, _reset_utility, True),
         *OVERVIEWS,
+        *KEEPING,
     )
 }
 """Name -> verb: one word each on every door."""
