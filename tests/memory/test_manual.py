@@ -22,6 +22,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     "memory.md",
     "memory-async.md",
+    "memory-copies.md",
     "memory-rewards.md",
     "memory-evaluate.md",
     "memory-upkeep.md",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from wayfare.errors import BadValue, NoSuchRecord, StoreError, VersionConflict
 from wayfare.memory.ids import new_id
 from wayfare.memory.index import entries
+from wayfare.memory.linking import Links
 from wayfare.memory.merging import merge
 from wayfare.memory.operations import (
     Add,
@@ -43,7 +44,7 @@ from wayfare.memory.operations import (
 from wayfare.memory.quotas import limited, settle
 from wayfare.memory.records import Key, Link, Provenance, Record, checksum, content_hash
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, link_row, record_body, record_from, record_row
+from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, record_body, record_from, record_row
 
 __all__ = ["Applying", "texts_of"]
 
@@ -106,7 +107,7 @@ class Applying:
         self._log: list[tuple[str, str | None, int | None, str, str]] = []
         self._results: list[tuple[str, str, int | None, str, int]] = []
         self._more_records = self._more_bytes = 0
-        self._links: list[list[Any]] = []
+        self.links = Links(tx, ns, self.time)
         self._alive: dict[int, list[int]] = {}
 
     # Taking operations
@@ -196,8 +197,8 @@ class Applying:
         alive = self._alive.pop(body.get("record", -1), None)
         if alive is not None:
             body = {**body, "alive": alive}
-        if self._links:
-            body, self._links = {**body, "links": self._links}, []
+        if self.links.told:
+            body, self.links.told = {**body, "links": self.links.told}, []
         return f'{{"record":{body["record"]}}}' if len(body) == 1 and "record" in body else json.dumps(dict(body))
 
     def answer(self, op: str, id: str, version: int | None, reason: str) -> None:
@@ -382,7 +383,7 @@ class Applying:
             id, version, _ = self.add(by)
         else:
             id, version = op.by, self.active(op.by)[1].version
-        self.put_link(Link(id, old.id, "supersedes"))
+        self.links.put(Link(id, old.id, "supersedes"))
         self.write_log("SUPERSEDE", old.id, old.version, op.reason, {"record": number, "by": id})
         self.answer("SUPERSEDE", id, version, op.reason)
 
@@ -396,45 +397,12 @@ class Applying:
         row = self.tx.execute(f"SELECT 1 FROM records WHERE id = ? AND ns IN ({marks})", (link.target, *places))
         if row.fetchone() is None:
             raise NoSuchRecord(link.target)
-        self.put_link(link)
-
-    def put_link(self, link: Link) -> None:
-        row = link_row(link)
-        key = (self.ns, link.source, link.type, link.target)
-        before = self.tx.execute(
-            "SELECT weight, evidence, valid_from, valid_to FROM links"
-            " WHERE ns = ? AND source = ? AND type = ? AND target = ?",
-            key,
-        ).fetchone()
-        self._links.append([link.source, link.target, link.type, _told(before), _told(row[3:7])])
-        self.tx.execute(
-            "INSERT INTO links (ns, source, target, type, weight, evidence, valid_from, valid_to, checksum, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ns, source, type, target) DO UPDATE SET"
-            " weight = excluded.weight, evidence = excluded.evidence, valid_from = excluded.valid_from,"
-            " valid_to = excluded.valid_to, checksum = excluded.checksum",
-            (self.ns, *row, self.time),
-        )  # fmt: skip
-
-    def drop_link(self, source: str, target: str, type: str) -> bool:
-        """Whether there was one."""
-        gone = self.tx.execute(
-            "DELETE FROM links WHERE ns = ? AND source = ? AND type = ? AND target = ?"
-            " RETURNING weight, evidence, valid_from, valid_to",
-            (self.ns, source, type, target),
-        ).fetchone()
-        if gone is not None:
-            self._links.append([source, target, type, _told(gone), None])
-        return gone is not None
+        self.links.put(link)
 
     def _unlink(self, op: Unlink) -> None:
         number, _ = self.find(op.source)
-        if not self.drop_link(op.source, op.target, op.type):
+        if not self.links.drop(op.source, op.target, op.type):
             self._noop(op.source, None, f"no such link: {op.type} to {op.target}")
             return
         self.write_log("UNLINK", op.source, None, op.reason, {"record": number})
         self.answer("UNLINK", op.source, None, op.reason)
-
-
-def _told(row: Sequence[Any] | None) -> list[Any] | None:
-    """weight, evidence, valid_from, valid_to of a link, as the log has them."""
-    return None if row is None else [row[0], json.loads(row[1]), row[2], row[3]]

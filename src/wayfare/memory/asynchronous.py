@@ -126,6 +126,15 @@ class AsyncMemory:
     credits = _awaited(Memory.credits)
     floor = _awaited(Memory.floor)
 
+    # Copies, earlier states, one person's part
+    export = _awaited(Memory.export, stepwise=True)
+    snapshot = _awaited(Memory.snapshot, stepwise=True)
+    snapshots = _awaited(Memory.snapshots)
+    delete_snapshot = _awaited(Memory.delete_snapshot, stepwise=True)
+    branch = _awaited(Memory.branch, stepwise=True)
+    diff = _awaited(Memory.diff)
+    erase = _awaited(Memory.erase, stepwise=True)
+
     # Keeping it in order
     upkeep = _awaited(Memory.upkeep, stepwise=True)
     undo_merge = _awaited(Memory.undo_merge)

@@ -45,7 +45,7 @@ def merge(applying: Applying, op: Merge) -> None:
         tags = checked_tags({*record.tags, *(tag for _, each, _ in taken for tag in each.tags)})
         version = applying.rewrite(number, record, record.with_(provenance=whole, tags=tags)).version
     for source, each, _ in taken:
-        applying.put_link(Link(id, each.id, "derived_from"))
+        applying.links.put(Link(id, each.id, "derived_from"))
         applying.write_log("MERGED", each.id, each.version, op.reason, {"record": source, "into": id})
     undo = [[each.id, each.version, alive] for _, each, alive in taken]
     body = {"record": number, "from": undo, "before": before, "version": version}
@@ -81,7 +81,7 @@ def undo_merge(applying: Applying, id: str, reason: str = "") -> None:
         own, taken = applying.find(source)
         new = applying.rewrite(own, taken, taken.with_(status="active"))
         revive(applying, own, new, ordinals)
-        applying.drop_link(id, source, "derived_from")
+        applying.links.drop(id, source, "derived_from")
         applying.write_log("UNMERGE", source, new.version, reason, {"record": own})
         applying.answer("UNMERGE", source, new.version, reason)
 

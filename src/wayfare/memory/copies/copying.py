@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -251,8 +251,8 @@ class Copying(Governing):
         try:
             digest, seq = write(copy)
         except BaseException:
-            with ground.database.write() as tx:
-                gone(tx, ns, copy, ground.clock())  # it was never there
+            with suppress(Exception), ground.database.write() as tx:  # else it stays listed as not whole
+                gone(tx, ns, copy, ground.clock())
             raise
         with ground.database.write() as tx:
             return whole(tx, ns, copy, digest, seq)

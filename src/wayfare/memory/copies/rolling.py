@@ -77,7 +77,7 @@ def roll_back(applying: Applying, to: RolledBack, reason: str) -> None:
     tx, ns = applying.tx, applying.ns
     then = {id: state_at(tx, ns, id, to.to) for id in to.restored}
     for link in to.unlinked:
-        if applying.drop_link(link.source, link.target, link.type):
+        if applying.links.drop(link.source, link.target, link.type):
             applying.write_log("UNLINK", link.source, None, reason, {"record": _present(applying, link.source)[0]})
     for id in to.forgotten:
         number, record = _present(applying, id)
@@ -93,7 +93,7 @@ def roll_back(applying: Applying, to: RolledBack, reason: str) -> None:
     for id, (number, record) in present.items():
         _restore(applying, number, record, then[id], reason)
     for link in to.linked:
-        applying.put_link(link)
+        applying.links.put(link)
         applying.write_log("LINK", link.source, None, reason, {"record": _present(applying, link.source)[0]})
 
 

@@ -315,7 +315,8 @@ def _voided(tx: Transaction, found: Findings) -> None:
 
 
 def _copies(tx: Transaction, found: Findings) -> None:
-    for *row, stored in _rows(tx, "SELECT id, what, label, path, digest, seq, created_at, gone_at, checksum FROM copies"):
+    columns = "id, what, label, path, digest, seq, created_at, gone_at, checksum"
+    for *row, stored in _rows(tx, f"SELECT {columns} FROM copies"):
         if checksum(*row) != stored:
             found.add("damage", "copies", f"the {row[1]} {row[0]} ({row[3]!r}) does not answer to its checksum")
 
