@@ -287,6 +287,18 @@ def test_a_document_lives_its_minutes_after_it_was_last_put_or_read(ours: Maker)
     assert store.get(("a",), "short").value == {"text": "black tea"}
 
 
+def test_no_document_goes_early_or_stays_long_whenever_it_was_read(ours: Maker) -> None:
+    for read in (0.1, 1.0, 1.25, 1.3, 3.0, 6.0, 9.9):
+        store, clock = _lived(ours, omit_expired=True)
+        store.put(("a",), "k", {"text": "green tea"}, ttl=10)
+        clock.pass_minutes(read)
+        assert store.search(("a",))
+        clock.pass_minutes(9.99)
+        assert store.get(("a",), "k", refresh_ttl=False) is not None, read
+        clock.pass_minutes(1.27)
+        assert store.get(("a",), "k", refresh_ttl=False) is None, read
+
+
 @pytest.mark.parametrize("said", [{"config": {"refresh_on_read": False}}, {"call": False}])
 def test_reading_renews_only_where_it_is_to(ours: Maker, said: dict[str, Any]) -> None:
     store, clock = _lived(ours, omit_expired=True, **said.get("config", {}))
