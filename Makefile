@@ -25,8 +25,9 @@ run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smo
 test: lint ## format, lint, types, import contracts, then the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
 
-torture: $(READY)/lab ## what a file of memories survives: kill -9, full disks, damage; into results/reliability.json, 20 minutes
+torture: $(READY)/dev ## what a memory survives: kill -9, full disks, damage, strangers; into results/reliability.json, 30 minutes
 	@nice $(BIN)/python tests/memory/torture/torture.py $(ARGS)
+	@WAYFARE_FUZZ=40 OMP_NUM_THREADS=1 nice $(BIN)/python -m pytest -q -n 0 tests/serve/test_openapi.py
 
 lint: $(READY)/dev ## format, lint, types and import contracts only
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff; exit 1; }

@@ -1,10 +1,10 @@
-"""What a file of memories survives: each part of the torture, long or short, and a report of what came out.
+"""What a memory survives, in a file and in PostgreSQL: each part of the torture, long or short, and a report.
 
     python tests/memory/torture/torture.py          # `make torture`: all of it, into results/reliability.json
     python tests/memory/torture/torture.py kills inputs --short --seed 3
 
-Needs nothing; where root can mount a small tmpfs and a read-only file system it does so, and says what it did. The
-process has one thread, since it forks.
+Needs the tools of the tests; where root can mount a small tmpfs and a read-only file system it does so, and says what
+it did. The process has one thread, since it forks.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import disks
 import files
 import inputs
 import kills
+import servers
 import tenants
 import voids
 
@@ -66,6 +67,8 @@ PARTS: dict[str, tuple[str, int, int, Part]] = {
     "malformed inputs": ("a clear error, and not a row changed", 1, 1, lambda n, seed, folder: inputs.inputs(folder)),
     "void": ("utilities bit for bit those of a store that never had the outcomes", 200, 12,
              lambda n, seed, folder: voids.voids(n, seed, folder)),
+    "PostgreSQL and its clients": ("killed in mid-work: what was acknowledged is there once, the doctor finds nothing",
+                                   60, 3, lambda n, seed, folder: servers.servers(n, seed, folder)),
 }  # fmt: skip
 """Name -> what must hold, how often in the long and in the short form, and how it is tried."""
 NOT_TRIED = {
