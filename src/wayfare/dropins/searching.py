@@ -75,13 +75,14 @@ def ranked(tx: Transaction, memory: Memory, wanted: Wanted, question: str, asked
 
 def _made(memory: Memory, wanted: Wanted) -> Iterator[Document]:
     after: str | None = None
+    size = min(PAGE, wanted.offset + wanted.limit)
     while True:
-        page = memory.list(tags=[under_tag(wanted.prefix)], status=STATUSES, after=after, limit=PAGE)
+        page = memory.list(tags=[under_tag(wanted.prefix)], status=STATUSES, after=after, limit=size)
         for record in page.records:
             document = wanted.of(record)
             if document is not None:
                 yield document
-        after = page.next
+        after, size = page.next, min(PAGE, 2 * size)
         if after is None:
             return
 
