@@ -259,11 +259,16 @@ def test_processes_of_several_clients_share_one_store_and_offer_by_default_to_re
         assert len(memory.list().records) == 6
 
 
-def test_what_was_cancelled_stands_whole_or_not_at_all_and_its_key_tells_which(agent: Opens, site: Site) -> None:
+@pytest.mark.parametrize(
+    ("agent", "mode"), [("http", "auto"), ("http", "legacy"), ("stdio", "legacy")], indirect=["agent"]
+)
+def test_what_was_cancelled_stands_whole_or_not_at_all_and_its_key_tells_which(
+    agent: Opens, site: Site, mode: str
+) -> None:
     texts = [f"Step {i}: flush the session cache" for i in range(12)]
 
     async def loop() -> list[Any]:
-        async with agent(mode="legacy") as client:
+        async with agent(mode=mode) as client:
             for i, text in enumerate(texts):
                 with_key = {"text": text, "idempotency_key": f"key-{i}"}
                 with anyio.move_on_after(0.001 * i):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult
 
+from tests.memory.stores import Store
 from tests.serve.mcp.conftest import Site, over_http
 from tests.serve.mcp.test_agents import answer, words
 from wayfare.memory import Memory
@@ -134,7 +135,9 @@ class Serving:
         return asyncio.run(once())
 
 
-def test_whatever_arguments_come_a_tool_answers_or_refuses_and_what_it_refuses_changes_nothing(address: str) -> None:
+def test_whatever_arguments_come_a_tool_answers_or_refuses_and_what_it_refuses_changes_nothing(
+    address: str, store: Store
+) -> None:
     serving = Serving(address)
     with Memory(address, synchronous="NORMAL") as memory:
         kept = memory.remember("Flush the session cache")
@@ -144,7 +147,7 @@ def test_whatever_arguments_come_a_tool_answers_or_refuses_and_what_it_refuses_c
             """Every version of all that there is, and what the log counts."""
             return memory.list(limit=1_000, status=None), {**memory.stats(), "bytes": 0}
 
-        @settings(max_examples=200)
+        @settings(max_examples=200 if store.name == "file" else 60)
         @given(calls())
         def fuzz(call: tuple[str, dict[str, Any]]) -> None:
             name, asked = call

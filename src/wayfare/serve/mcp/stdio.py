@@ -29,6 +29,9 @@ from wayfare.serve.verbs import VERBS, Answer
 
 __all__ = ["serve_stdio"]
 
+THREADS = 8
+"""In which calls are answered at once; each has a connection to the store."""
+
 
 def serve_stdio(
     address: str,
@@ -64,12 +67,14 @@ def serve_stdio(
 
 
 async def _serve(handles: Handles, grant: Grant) -> None:
+    threads = anyio.CapacityLimiter(THREADS)
+
     async def do(grant: Grant, verb: str, ask: BaseModel, key: str | None) -> Answer:
         def act() -> Answer:
             with handles.lent(grant) as memory:
                 return VERBS[verb](memory, ask, key)
 
-        return await anyio.to_thread.run_sync(act)
+        return await anyio.to_thread.run_sync(act, limiter=threads)
 
     server = served(do, lambda _: grant, Limits())
     async with stdio_server() as (incoming, outgoing):
