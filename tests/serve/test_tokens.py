@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.memory.stores import Store
 from wayfare.errors import BadValue, Damaged
+from wayfare.memory import Memory
+from wayfare.memory.store.doctor import doctor, salvage
 from wayfare.serve.tokens import SCOPES, Tokens
 
 
@@ -80,6 +84,23 @@ def test_a_row_that_was_changed_behind_the_librarys_back_lets_nobody_in(
         store.execute(address, f"UPDATE tokens SET {change}")
         with pytest.raises(Damaged):
             tokens.verify(text)
+
+
+def test_the_doctor_finds_a_token_that_was_changed_and_salvage_takes_the_others_along(tmp_path: Path) -> None:
+    with Memory(tmp_path / "a.db") as memory, Tokens(tmp_path / "a.db") as tokens:
+        memory.remember("one")
+        kept, _ = tokens.issue("ann", namespace="org/ann")
+        revoked, gone = tokens.issue("cay", namespace="org/cay")
+        tokens.revoke(gone.id)
+        text, grant = tokens.issue("bob", namespace="org/bob")
+    assert doctor(tmp_path / "a.db").worst != "damage"
+    with sqlite3.connect(tmp_path / "a.db") as file:
+        file.execute("UPDATE tokens SET namespace = 'org/ann' WHERE id = ?", (grant.id,))
+    assert [each.table for each in doctor(tmp_path / "a.db").findings if each.severity == "damage"] == ["tokens"]
+    salvage(tmp_path / "a.db", tmp_path / "b.db")
+    with Tokens(tmp_path / "b.db") as tokens:
+        assert tokens.verify(kept) is not None and tokens.verify(revoked) is None and tokens.verify(text) is None
+        assert [each.state for each in tokens.list()] == ["active", "revoked"]
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,9 @@ from typing import Any
 
 from wayfare.errors import BadValue, Damaged
 from wayfare.memory.opening import checked_path
-from wayfare.memory.records import checked_name, checksum
+from wayfare.memory.records import checked_name
 from wayfare.memory.store.addresses import database_at
+from wayfare.memory.store.rows import TOKEN_COLUMNS, token_sum
 
 __all__ = ["DEFAULT_SCOPES", "SCOPES", "Grant", "Issued", "Tokens"]
 
@@ -37,7 +38,6 @@ voiding, upkeep, copies."""
 DEFAULT_SCOPES = ("read", "write")
 """Of an agent: it does not credit itself."""
 _FORM = re.compile(r"wayfare_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_COLUMNS = "id, hash, name, namespace, also_read, scopes, created_at, expires_at, revoked_at"
 _NOBODY = bytes(32)
 
 
@@ -107,8 +107,8 @@ class Tokens:
         row = (id, _hash(id, secret), name, path, json.dumps(others), json.dumps(allowed), now, expires, None)
         with self._database.write() as tx:
             tx.execute(
-                f"INSERT INTO tokens ({_COLUMNS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, checksum(*row)),
+                f"INSERT INTO tokens ({TOKEN_COLUMNS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, token_sum(row)),
             )
         return f"wayfare_{id}_{secret}", Grant(id, name, path, tuple(others), frozenset(allowed), expires)
 
@@ -122,18 +122,16 @@ class Tokens:
             return None
         id, secret = found.groups()
         with self._database.read() as tx:
-            row = tx.execute(f"SELECT {_COLUMNS}, checksum FROM tokens WHERE id = ?", (id,)).fetchone()
-        same = compare_digest(_hash(id, secret), _NOBODY if row is None else bytes(row[1]))
-        if row is None or not same:
-            return None
-        issued = _issued(row, self._clock())
-        return issued.grant if issued.state == "active" else None
+            row = tx.execute(f"SELECT {TOKEN_COLUMNS}, checksum FROM tokens WHERE id = ?", (id,)).fetchone()
+        issued = None if row is None else _issued(row, self._clock())
+        same = compare_digest(_hash(id, secret), _NOBODY if row is None else row[1])
+        return issued.grant if issued is not None and same and issued.state == "active" else None
 
     def revoke(self, id: str) -> Issued:
         """Refuse it from now on. Once more: nothing changes. Raises: BadValue for an id that no token has."""
         checked_name("id", id)
         with self._database.write() as tx:
-            row = tx.execute(f"SELECT {_COLUMNS}, checksum FROM tokens WHERE id = ?", (id,)).fetchone()
+            row = tx.execute(f"SELECT {TOKEN_COLUMNS}, checksum FROM tokens WHERE id = ?", (id,)).fetchone()
             if row is None:
                 raise BadValue("id", id, "the id of a token")
             now = float(self._clock())
@@ -149,7 +147,7 @@ class Tokens:
         where, values = ("", ()) if namespace is None else (" WHERE namespace = ?", (namespace,))
         with self._database.read() as tx:
             rows = tx.execute(
-                f"SELECT {_COLUMNS}, checksum FROM tokens{where} ORDER BY created_at, id", values
+                f"SELECT {TOKEN_COLUMNS}, checksum FROM tokens{where} ORDER BY created_at, id", values
             ).fetchall()
         now = self._clock()
         return [_issued(row, now) for row in rows]
@@ -170,15 +168,9 @@ class Tokens:
         self.close()
 
 
-def token_sum(row: Sequence[Any]) -> int:
-    """The checksum of a row, its columns as they stand in the table."""
-    id, hashed, *rest = row[:9]
-    return checksum(id, bytes(hashed), *rest)
-
-
 def _issued(row: Sequence[Any], now: float) -> Issued:
     id, _, name, namespace, also_read, scopes, created, expires, revoked, stored = row
-    if token_sum(row) != stored:
+    if token_sum(row[:9]) != stored:
         raise Damaged(f"token {id} does not answer to its checksum; `wayfare memory doctor`")
     grant = Grant(id, name, namespace, tuple(json.loads(also_read)), frozenset(json.loads(scopes)), expires)
     late = expires is not None and now >= expires

@@ -26,7 +26,7 @@ from wayfare.memory.standing import Standing, read_standing, task_sum
 from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.carried_records import WRONG, CarriedRecords
 from wayfare.memory.store.remains import Row
-from wayfare.memory.store.rows import LOG_COLUMNS
+from wayfare.memory.store.rows import LOG_COLUMNS, TOKEN_COLUMNS, token_sum
 
 __all__ = ["Carried"]
 
@@ -46,7 +46,7 @@ class Carried(CarriedRecords):
         for step in (
             self._meta, self._namespaces, self._take_records, self._take_log, self._versions, self._links,
             self._policies, self._receipts, self._tasks, self._outcomes, self._credits, self._answers, self._copies,
-            self._standing, self._close_holes, self._index, self._learn,
+            self._tokens, self._standing, self._close_holes, self._index, self._learn,
         ):  # fmt: skip
             step()
 
@@ -155,6 +155,12 @@ class Carried(CarriedRecords):
             return row if checksum(*(row[name] for name in COPY)) == row["checksum"] else None
 
         self.each("copies", self.old.rows("copies"), whole)
+
+    def _tokens(self) -> None:
+        def whole(row: Row) -> Row | None:
+            return row if token_sum([row[name] for name in TOKEN_COLUMNS.split(", ")]) == row["checksum"] else None
+
+        self.each("tokens", self.old.rows("tokens"), whole)
 
     def _standing(self) -> None:
         self.each("standing", self.old.rows("standing"), lambda row: row)

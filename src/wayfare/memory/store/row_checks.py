@@ -26,10 +26,12 @@ from wayfare.memory.store.rows import (
     LINK_COLUMNS,
     LOG_COLUMNS,
     RECORD_COLUMNS,
+    TOKEN_COLUMNS,
     link_from,
     log_from,
     record_from,
     record_from_body,
+    token_sum,
 )
 
 __all__ = ["CHECKS", "count", "present", "tables", "version_of"]
@@ -321,6 +323,12 @@ def _copies(tx: Transaction, found: Findings) -> None:
             found.add("damage", "copies", f"the {row[1]} {row[0]} ({row[3]!r}) does not answer to its checksum")
 
 
+def _tokens(tx: Transaction, found: Findings) -> None:
+    for *row, stored in _rows(tx, f"SELECT {TOKEN_COLUMNS}, checksum FROM tokens"):
+        if token_sum(row) != stored:
+            found.add("damage", "tokens", f"token {row[0]} ({row[2]!r}) does not answer to its checksum", "revoke it")
+
+
 def _jobs(tx: Transaction, found: Findings) -> None:
     for last, *row, stored in _rows(
         tx, f"SELECT n.sequence, {JOB_COLUMNS} FROM jobs LEFT JOIN namespaces n ON n.ns = jobs.ns"
@@ -379,6 +387,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("namespaces", _namespaces), ("spaces", _spaces), ("records", _records), ("versions", _versions), ("tags", _tags),
     ("links", _links), ("log", _log), ("answers", _answers), ("policies", _policies), ("standing", _standing),
     ("tasks", _tasks), ("receipts", _receipts), ("outcomes", _outcomes), ("outcomes", _voided),
-    ("copies", _copies), ("jobs", _jobs), ("utilities", _utilities),
+    ("copies", _copies), ("jobs", _jobs), ("tokens", _tokens), ("utilities", _utilities),
 )  # fmt: skip
 """Table -> what is asked of it, in this order."""

@@ -19,6 +19,7 @@ __all__ = [
     "LINK_COLUMNS",
     "LOG_COLUMNS",
     "RECORD_COLUMNS",
+    "TOKEN_COLUMNS",
     "LogRow",
     "append_log",
     "link_from",
@@ -28,6 +29,7 @@ __all__ = [
     "record_from",
     "record_from_body",
     "record_row",
+    "token_sum",
 ]
 
 FIELDS = (
@@ -37,6 +39,8 @@ FIELDS = (
 TIMES = FIELDS.index("created_at")
 RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, checksum"
 """As `record_from` reads them."""
+TOKEN_COLUMNS = "id, hash, name, namespace, also_read, scopes, created_at, expires_at, revoked_at"
+"""As `token_sum` takes them."""
 LINK_COLUMNS = "source, target, type, weight, evidence, valid_from, valid_to, checksum"
 LOG_COLUMNS = "seq, time, actor, operation, op, id, version, reason, body, checksum"
 _NO_META: Mapping[str, Any] = MappingProxyType({})
@@ -178,3 +182,8 @@ def log_from(row: Sequence[Any]) -> LogRow:
         raise Damaged(f"log row {values[0]} does not answer to its checksum; `wayfare memory doctor`")
     seq, time, actor, operation, op, id, version, reason = values
     return LogRow(seq, time, actor, operation, op, id, version, reason, json.loads(body))
+
+
+def token_sum(row: Sequence[Any]) -> int:
+    """The checksum of a token. row: as `TOKEN_COLUMNS` names it"""
+    return checksum(*row)
