@@ -14,7 +14,7 @@ GROUND := $(READY)/pip pyproject.toml setup.py requirements.lock
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test torture lint format bench docs clean
+.PHONY: help run test torture lint format bench docs screenshots clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -22,7 +22,7 @@ help: ## list these commands
 run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smoke|laptop, ARGS='--seeds 3')
 	@$(BIN)/wayfare run exploit --scale $(SCALE) $(ARGS)
 
-test: lint ## format, lint, types, import contracts, then the tests
+test: lint $(READY)/browser ## format, lint, types, import contracts, then the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
 
 torture: $(READY)/dev ## what a memory survives: kill -9, full disks, damage, strangers; into results/reliability.json, 30 minutes
@@ -49,6 +49,9 @@ docs: $(READY)/docs ## the manual, into site/manual/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/manual/index.html"
 
+screenshots: $(READY)/dev $(READY)/browser ## the manual's pictures of the memory's page, into docs/img/
+	@$(BIN)/python docs/screenshots.py
+
 clean: ## forget environments, caches and built things; runs/ and results/ stay
 	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 
@@ -68,6 +71,19 @@ $(READY)/dev: $(GROUND)
 	@echo "installing wayfare[lab,lm,serve,postgres,langgraph,ray,tensorboard,sentence-transformers] and the tools of the tests into $(VENV)"
 	@$(OURS) --editable '.[lab,lm,serve,postgres,langgraph,ray,tensorboard,sentence-transformers]' --group dev
 	@touch $@ $(READY)/lab
+
+# The memory's page is tested in Debian's own browser: apt brings it where it is missing.
+$(READY)/browser: $(READY)/pip
+	@if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then \
+		command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { \
+			echo "The page is tested in a browser. As root: apt-get install chromium chromium-driver" \
+			"(elsewhere than on Debian: any Chromium as 'chromium', with its 'chromedriver')"; exit 1; }; \
+		echo "installing chromium and chromium-driver with apt"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >$(READY)/apt.log 2>&1 \
+			|| { tail -5 $(READY)/apt.log; exit 1; }; \
+	fi
+	@touch $@
 
 $(READY)/bench: $(GROUND)
 	@echo "installing wayfare[lab] and what the benchmarks need into $(VENV)"

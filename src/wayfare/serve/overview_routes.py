@@ -42,7 +42,7 @@ async def tasks(request: Request, ask: Annotated[shapes.Tasks, Query()]) -> Resp
     return await told(request, ask)
 
 
-@router.get("/tasks/{id}", response_model=shapes.TaskWhole, responses=refusals(404))
+@router.get("/tasks/{id:path}", response_model=shapes.TaskWhole, responses=refusals(404))
 @verb("task")
 async def task(request: Request, id: TaskId) -> Response:
     return await told(request, One(id=id))

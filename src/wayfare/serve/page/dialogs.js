@@ -115,7 +115,7 @@ export function forget(record) {
     async act(given, said) {
       if (purge.checked && sure.value.trim() !== "purge") {
         said.replaceChildren(h("p", { class: "refused", role: "alert" }, "Type the word purge, or leave the box empty."));
-        sure.focus();
+        sure.select();
         return undefined;
       }
       const body = { id: record.id, reason: given.get("reason"), purge: purge.checked };
@@ -155,7 +155,7 @@ export function credit(task, shown) {
       if (given.get("known") === "these") body.used = given.getAll("used");
       if (correct.checked) body.correct = true;
       try {
-        const done = await post(at`tasks/${task}/outcome`, body);
+        const done = await post("credit", { task, ...body });
         return done.repeated ? "That had been said before; nothing changed." : done.counted ? "Credited." : "Noted; a higher-ranked source has spoken, or learning is frozen.";
       } catch (error) {
         if (error.status === 409) row.hidden = false;

@@ -1,6 +1,6 @@
 // Begins: who is signed in, which view the address names, and what of it is told to those who listen.
 
-import { get, session, token } from "./api.js";
+import { Problem, get, session, token } from "./api.js";
 import { compare } from "./compare.js";
 import { announce, h, refusal, unique } from "./dom.js";
 import { learning } from "./learning.js";
@@ -37,7 +37,7 @@ async function show() {
   const render = id === null ? whole : one;
   let made;
   try {
-    if (!render) throw new Error("There is nothing under this address.");
+    if (!render) throw new Problem(404, { detail: "There is nothing under this address." });
     made = id === null ? await render(null, query) : await render(id, query);
   } catch (error) {
     if (error.status === 401 || mine !== turn) return;
@@ -69,6 +69,7 @@ function signIn(why) {
   const form = h("form", { class: "sign", onsubmit: async (event) => {
     event.preventDefault();
     token.set(input.value.trim());
+    fresh = false;
     try {
       await begin();
     } catch (error) {
@@ -110,7 +111,7 @@ addEventListener("hashchange", () => {
   if (session.owner) show();
 });
 addEventListener("signed-out", (event) => {
-  if (beginning) return;
+  if (beginning || session.owner === null) return; // at the door already: several requests may be refused at once
   const had = token.get() !== null;
   token.drop();
   signIn(had ? event.detail.message : "");

@@ -22,7 +22,7 @@ export async function memory(id) {
   }
   const [history, links, course, credits, recalls] = await Promise.all([
     steps, get(at`memories/${id}/links`), get(at`memories/${id}/utility`), get(at`memories/${id}/credits`),
-    get(at`memories/${id}/recalls`, { limit: 20 }),
+    get(at`memories/${id}/recalls`, { limit: 10 }),
   ]);
   return {
     title: `Memory ${id}`,
@@ -115,7 +115,7 @@ function recalled(id, page) {
   const show = (next) => {
     const more = next === null ? null : h("button", { type: "button", onclick: async () => {
       try {
-        const further = await get(at`memories/${id}/recalls`, { before: next, limit: 20 });
+        const further = await get(at`memories/${id}/recalls`, { before: next, limit: 50 });
         all.push(...further.receipts);
         show(further.next);
         announce(`${count(further.receipts.length, "more recall")} found`);
