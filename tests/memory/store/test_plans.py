@@ -11,6 +11,7 @@ import pytest
 from tests.memory.test_equality import Life
 from tests.memory.test_memory import Clock
 from wayfare.memory import Memory
+from wayfare.memory.index.entries import SEGMENT
 from wayfare.memory.store.database import Database, Result, Transaction
 
 
@@ -28,6 +29,8 @@ def plans(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         clock = Clock()
         with Memory(path, synchronous="NORMAL", clock=clock, seed=0) as memory:
             Life(memory, clock, 0).lived(300)
+            memory.remember_many([f"line {i} of a long list" for i in range(SEGMENT)])  # its words are packed
+            memory.recall("the list")
     database = Database(path)
     with database.read() as tx:
         found = {
@@ -47,5 +50,7 @@ def test_a_task_or_a_word_is_found_without_reading_the_whole_namespace(
     assert len(of_task) >= 5
     for sql, steps in of_task.items():
         assert "_of_task (ns=? AND task=?" in steps[0], sql
-    (words,) = (steps for sql, steps in found.items() if "JOIN postings" in sql)
-    assert words[0].startswith("SEARCH s ") and "(ns=? AND segment=? AND term=?)" in words[1]
+    of_words = {sql: steps for sql, steps in found.items() if "JOIN postings" in sql}
+    assert of_words
+    for sql, steps in of_words.items():
+        assert steps[0].startswith("SEARCH s ") and "(ns=? AND segment=? AND term=?)" in steps[1], sql

@@ -8,7 +8,7 @@ the last boundary are kept too, so that a reader whose snapshot is from before t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,8 @@ __all__ = ["Postings"]
 KEPT_BYTES = 48 * 2**20
 OVERHEAD = 300
 """Bytes of a kept word besides its postings."""
+AT_ONCE = 500
+"""Words that one statement reads."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ class Postings:
         row = tx.execute("SELECT coalesce(max(last), -1) + 1 FROM segments WHERE ns = ?", (ns,)).fetchone()
         packed = min(int(row[0]), entries // SEGMENT * SEGMENT)
         found = []
+        reads = self._packed(tx, ns, list(counts), packed)
         for word, count in counts.items():
-            read = self._packed(tx, ns, word, packed)
+            read = reads[word]
             if read.through < self._first:
                 return None
             ordinals, times = [read.ordinals], [read.times]
@@ -99,40 +102,74 @@ class Postings:
                 found.append(Occurrences(count, read.ordinals, read.times))
         return found
 
-    def _packed(self, tx: Transaction, ns: int, word: str, packed: int) -> _Read:
-        """Complete for the first `packed` entries at least."""
-        known = self._read.get(word)
-        if known is not None:
-            self._read.move_to_end(word)
-            if known.through >= packed:
-                return known
-        through = 0 if known is None else known.through
+    def _packed(self, tx: Transaction, ns: int, words: Sequence[str], packed: int) -> dict[str, _Read]:
+        """Of each word, complete for the first `packed` entries at least; what is not known yet is read at once."""
+        found: dict[str, _Read] = {}
+        behind: dict[int, list[str]] = {}
+        for word in words:
+            known = self._read.get(word)
+            if known is not None:
+                self._read.move_to_end(word)
+                if known.through >= packed:
+                    found[word] = known
+                    continue
+            elif not packed:
+                found[word] = _NOTHING
+                continue
+            behind.setdefault(0 if known is None else known.through, []).append(word)
+        for through, missing in behind.items():
+            for part in (missing[i : i + AT_ONCE] for i in range(0, len(missing), AT_ONCE)):
+                found.update(self._read_packed(tx, ns, part, through, packed))
+        return found
+
+    def _read_packed(
+        self, tx: Transaction, ns: int, words: Sequence[str], through: int, packed: int
+    ) -> dict[str, _Read]:
+        """The postings of words from entry `through` on."""
         # A left join, so that the few segments come first whatever the planner knows; a null term was not there.
         rows = tx.execute(
             "SELECT p.term, p.data FROM segments s LEFT JOIN postings p ON p.ns = s.ns AND p.segment = s.segment"
-            " AND p.term = ? WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
-            (word, ns, through),
+            f" AND p.term IN ({', '.join('?' * len(words))}) WHERE s.ns = ? AND s.last >= ? ORDER BY s.first",
+            (*words, ns, through),
         ).fetchall()
-        parts = [part for term, part in rows if term is not None]
-        if not all(isinstance(part, bytes) for part in parts):
-            raise Damaged(f"the postings of {word!r} in namespace {ns} are no bytes; `wayfare memory doctor`")
-        data = b"".join(parts)
-        if len(data) % POSTING.itemsize:
-            raise Damaged(f"the postings of {word!r} in namespace {ns} are cut; `wayfare memory doctor`")
-        posting = np.frombuffer(data, POSTING)
-        ordinals, times = posting["ordinal"].astype(np.int64), posting["times"]
-        if len(ordinals) and (np.any(ordinals[1:] <= ordinals[:-1]) or not times.all()):
-            raise Damaged(f"the postings of {word!r} in namespace {ns} are out of order; `wayfare memory doctor`")
-        inside = slice(*np.searchsorted(ordinals, (through, packed)))
-        new = _Read(packed, ordinals[inside].astype(np.int32), times[inside].copy())
-        if known is not None and len(known.ordinals):
-            new = _Read(
-                packed, np.concatenate((known.ordinals, new.ordinals)), np.concatenate((known.times, new.times))
-            )
-        if tx.writing and tx.changed:  # it may be undone
-            return new
+        parts: dict[str, list[bytes]] = {word: [] for word in words}
+        for term, data in rows:
+            if term is not None:
+                parts[term].append(data)
+        found = {}
+        for word in words:
+            known = self._read.get(word)
+            new = _decoded(ns, word, parts[word], through, packed)
+            if known is not None and len(known.ordinals):
+                new = _Read(
+                    packed, np.concatenate((known.ordinals, new.ordinals)), np.concatenate((known.times, new.times))
+                )
+            found[word] = new
+            if not (tx.writing and tx.changed):  # it may be undone
+                self._keep(word, new)
+        return found
+
+    def _keep(self, word: str, new: _Read) -> None:
+        known = self._read.get(word)
         self._bytes += new.size - (0 if known is None else known.size)
         self._read[word] = new
         while self._bytes > KEPT_BYTES and len(self._read) > 1:
             self._bytes -= self._read.popitem(last=False)[1].size
-        return new
+
+
+def _decoded(ns: int, word: str, parts: Sequence[bytes], through: int, packed: int) -> _Read:
+    """A word's postings between two entries, from what each segment has of it. Raises: Damaged."""
+    if not all(isinstance(part, bytes) for part in parts):
+        raise Damaged(f"the postings of {word!r} in namespace {ns} are no bytes; `wayfare memory doctor`")
+    data = b"".join(parts)
+    if len(data) % POSTING.itemsize:
+        raise Damaged(f"the postings of {word!r} in namespace {ns} are cut; `wayfare memory doctor`")
+    posting = np.frombuffer(data, POSTING)
+    ordinals, times = posting["ordinal"].astype(np.int64), posting["times"]
+    if len(ordinals) and (np.any(ordinals[1:] <= ordinals[:-1]) or not times.all()):
+        raise Damaged(f"the postings of {word!r} in namespace {ns} are out of order; `wayfare memory doctor`")
+    inside = slice(*np.searchsorted(ordinals, (through, packed)))
+    return _Read(packed, ordinals[inside].astype(np.int32), times[inside].copy())
+
+
+_NOTHING = _Read(0, np.zeros(0, np.int32), np.zeros(0, np.uint8))
