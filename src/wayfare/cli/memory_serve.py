@@ -102,7 +102,7 @@ def _serve(options: Serve) -> int:
             namespace=options.namespace, embedder=options.embedder, policy=options.policy,
             synchronous=options.synchronous, hosts=options.allow_host, origins=options.allow_origin,
             behind_proxy=options.behind_proxy, certificate=options.certificate, key=options.key,
-            metrics_token=os.environ.get(METRICS_TOKEN), threads=options.threads, memories=options.memories,
+            metrics_token=os.environ.get(METRICS_TOKEN) or None, threads=options.threads, memories=options.memories,
             grace=options.grace, limits=limits,
         )
     )  # fmt: skip

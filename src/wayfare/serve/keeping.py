@@ -24,7 +24,7 @@ def _copy(copy: Copy) -> Answer:
 
 
 def _snapshot(memory: Memory, ask: shapes.Snapshot, key: str | None) -> Answer:
-    return _copy(memory.snapshot(ask.label, folder=os.environ.get(SNAPSHOTS)))
+    return _copy(memory.snapshot(ask.label, folder=os.environ.get(SNAPSHOTS) or None))
 
 
 def _snapshots(memory: Memory, ask: shapes.Snapshots, key: str | None) -> Answer:
