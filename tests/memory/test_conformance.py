@@ -13,6 +13,7 @@ SUITE = {
     "test_memrl_rule", "test_planners", "test_purge", "test_sessions", "test_signals", "index/test_cache",
     "index/test_entries", "index/test_filters", "index/test_fusion", "index/test_queries", "index/test_words",
     "embedding/test_endpoint", "embedding/test_reembedding", "embedding/test_sentence_transformers",
+    "copies/test_bundles", "copies/test_points", "copies/test_subjects", "test_redaction",
 }  # fmt: skip
 """Modules that ask for a store, and none of which may cease to. What is about files alone stands in `store`."""
 COLLECT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from tests.memory.stores import Store
 from wayfare.errors import BadValue
 from wayfare.memory import Key, Link, Memory, Provenance
+from wayfare.memory.embedding import Vectors
+from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.operations import Add, AddLink, Archive, Merge, Noop, Supersede, Update
 from wayfare.memory.planners import HashDedup
 from wayfare.memory.redaction import all_of, api_keys, card_numbers, email_addresses, ibans, secrets
@@ -116,6 +119,24 @@ def test_no_byte_of_a_secret_reaches_the_store_by_any_way(store: Store, address:
     data = store.contents(address)
     assert [secret for secret in LEFT if secret in data] == []
     assert b"[card number]" in data
+
+
+def test_a_secret_does_not_reach_the_embedder_either(address: str) -> None:
+    class Hearing(Lexical):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            heard.extend(texts)
+            return super().embed(texts)
+
+        def embed_query(self, text: str) -> Vectors:
+            heard.append(text)
+            return super().embed_query(text)
+
+    heard: list[str] = []
+    with Memory(address, redact=secrets, embedder=Hearing(32)) as memory:
+        id = memory.remember(FOUND, keys=[("intent", FOUND)]).id
+        memory.apply([Add(f"added {FOUND}", context=FOUND), Update(id, {"content": f"otherwise {FOUND}"})])
+        memory.recall(FOUND)
+    assert len(heard) > 5 and [text for text in heard for secret in LEFT if secret.decode() in text] == []
 
 
 def test_a_redactor_may_refuse_and_nothing_is_changed(store: Store, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import pytest
 
 from tests.memory.stores import Store
 from tests.memory.test_memory import Clock
-from wayfare.errors import BadValue, StoreError
+from wayfare.errors import BadValue, OutcomeConflict, StoreError
 from wayfare.memory import Key, Link, Memory
 from wayfare.memory.operations import Add, AddLink, Archive, Delete, Merge, Operation, Supersede, Unlink, Update
+from wayfare.memory.records import checksum
+from wayfare.memory.store.rows import LOG_COLUMNS
 
 WORDS = ("token", "cache", "router", "invoice", "printer", "backup", "mailbox", "session")
 Told = dict[str, Any]
@@ -155,6 +158,11 @@ def test_going_back_is_a_step_of_history_and_can_itself_be_gone_back_on(address:
         assert memory.recall("how long").ids == (id,)
         memory.rollback(to=2)  # after the revision
         assert memory.get(id).content == "The token lives a day"
+        told = memory.rollback(to=1, idempotency_key="once")
+        later = memory.remember("Written since").id
+        assert memory.rollback(to=1, idempotency_key="once") == told and memory.get(later).content
+        with pytest.raises(OutcomeConflict):
+            memory.rollback(to=2, idempotency_key="once")
         with pytest.raises(BadValue, match="to must be"):
             memory.rollback(to=10_000)
         with pytest.raises(BadValue, match="to must be"):
@@ -302,3 +310,31 @@ def test_a_purge_names_the_copies_that_still_hold_the_text(address: str, tmp_pat
 def memory_file(folder: Path, label: str, address: str) -> str:
     with Memory(address) as memory:
         return next(copy.path for copy in memory.snapshots() if copy.label == label)
+
+
+def test_a_log_from_before_links_and_entries_were_told_gives_texts_back_and_says_what_it_does_not_know(
+    address: str,
+) -> None:
+    with Memory(address, embedder="lexical:64") as memory:
+        a = memory.remember("The token lives an hour", keys=[("intent", "how long")]).id
+        b = memory.remember("The cache is flushed at night").id
+        memory.link(a, b, "causes")
+        memory.revise(a, "The token lives a day")
+        memory.forget(b)
+        memory.unlink(a, b, "causes")
+        with memory.engine.database.write() as tx:
+            for ns, *row in tx.execute(f"SELECT ns, {LOG_COLUMNS} FROM log ORDER BY seq").fetchall():
+                body = {name: told for name, told in json.loads(row[8]).items() if name not in ("alive", "links")}
+                row[8] = json.dumps(body)
+                tx.execute(
+                    "UPDATE log SET body = ?, checksum = ? WHERE ns = ? AND seq = ?",
+                    (row[8], checksum(*row[:9]), ns, row[0]),
+                )
+        assert not memory.diff(3).links_known
+        before = memory.recall("lives an hour", policy="similarity").items[0].by["vectors"]
+        done = memory.rollback(to=3)
+        assert not done.links_known and set(done.restored) == {a, b}
+        assert memory.recall("how long").ids[0] == a and memory.recall("flushed at night").ids[0] == b
+        after = memory.recall("lives an hour", policy="similarity").items[0].by["vectors"]
+        assert after > before  # the vector is that of the text that stands
+        assert memory.get(a).content == "The token lives an hour" and memory.links(a) == []

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from wayfare.errors import BadValue, ReadOnly
+from wayfare.memory.answers import asked_under
 from wayfare.memory.copies import subjects
 from wayfare.memory.copies.bundles import SUBJECT_FORMAT, VERSION, Bundle, checked_target, head_of, write_bundle
 from wayfare.memory.copies.listed import Copy, What, copy_named, delete_file, gone, listed, note, whole
 from wayfare.memory.copies.loading import Loaded, load, verified
 from wayfare.memory.copies.parts import PARTS, Exported, Row
 from wayfare.memory.copies.points import Diff, Point, diff, point_of
-from wayfare.memory.copies.rolling import RolledBack, plan, roll_back
+from wayfare.memory.copies.rolling import ROLLED_BACK, RolledBack, plan, roll_back
 from wayfare.memory.copies.subjects import Erased, subject_tag
 from wayfare.memory.governing import Governing
 from wayfare.memory.ids import new_id
@@ -164,7 +165,15 @@ class Copying(Governing):
     def rollback(self, policy_id: str, *, reason: str = "", idempotency_key: str | None = None) -> Policy: ...
 
     @overload
-    def rollback(self, policy_id: None = None, *, to: Point, dry_run: bool = False, reason: str = "") -> RolledBack: ...
+    def rollback(
+        self,
+        policy_id: None = None,
+        *,
+        to: Point,
+        dry_run: bool = False,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> RolledBack: ...
 
     def rollback(
         self,
@@ -196,12 +205,15 @@ class Copying(Governing):
         if dry_run:
             with database.read() as tx:
                 return plan(tx, ns, point_of(tx, ns, to, "to"))
-        with database.write() as tx:
+
+        def change(tx: Transaction, ns: int) -> RolledBack:
             planned = plan(tx, ns, point_of(tx, ns, to, "to"), dry=False)
             applying = self.engine.applying(tx, self.actor)
             roll_back(applying, planned, reason or f"back to {planned.to}")
             applying.finish()
             return planned
+
+        return self._once(asked_under(idempotency_key, "rollback to", to, reason), ROLLED_BACK, change)
 
     def erase(
         self, *, subject: str, derived: str = "purge", tasks: Iterable[str] = (), dry_run: bool = False

@@ -124,14 +124,14 @@ def state_at(tx: Transaction, ns: int, id: str, seq: int) -> State:
     record = _version(tx, ns, id, version)
     if record is None or record.status != "active":
         return State(op not in GONE, version, record)
-    ordinals = _alive_at(tx, ns, id, seq)
+    ordinals = _alive_at(tx, ns, record, seq)
     return State(op not in GONE, version, record, ordinals, _texts(tx, ns, ordinals or ()))
 
 
-def _alive_at(tx: Transaction, ns: int, id: str, seq: int) -> tuple[int, ...] | None:
+def _alive_at(tx: Transaction, ns: int, record: Record, seq: int) -> tuple[int, ...] | None:
     """Ordinals of the living entries of an active record after change `seq`; None where the log does not tell."""
     rows = tx.execute(
-        "SELECT op, body FROM log WHERE ns = ? AND id = ? AND seq > ? ORDER BY seq", (ns, id, seq)
+        "SELECT op, body FROM log WHERE ns = ? AND id = ? AND seq > ? ORDER BY seq", (ns, record.id, seq)
     ).fetchall()
     for op, text in rows:
         body = json.loads(text)
@@ -140,11 +140,13 @@ def _alive_at(tx: Transaction, ns: int, id: str, seq: int) -> tuple[int, ...] | 
         if op in KILLING:
             return None
     found = tx.execute(
-        "SELECT e.ordinal FROM entries e JOIN records r ON r.record = e.record"
+        "SELECT e.ordinal, r.content FROM entries e JOIN records r ON r.record = e.record"
         " WHERE e.ns = ? AND r.ns = ? AND r.id = ? AND e.alive = 1 ORDER BY e.ordinal",
-        (ns, ns, id),
+        (ns, ns, record.id),
     ).fetchall()
-    return tuple(int(ordinal) for (ordinal,) in found)
+    if any(content != record.content for _, content in found):
+        return None  # an older log does not say that they died with a text
+    return tuple(int(ordinal) for ordinal, _ in found)
 
 
 def _texts(tx: Transaction, ns: int, ordinals: Sequence[int]) -> frozenset[tuple[str, str | None]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from wayfare.errors import NoSuchRecord
+from wayfare.memory.answers import Kept
 from wayfare.memory.applying import Applying
 from wayfare.memory.copies.points import State, changed, differs, links_since, state_at
 from wayfare.memory.merging import revive
@@ -18,7 +20,7 @@ from wayfare.memory.records import Link, Record
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 
-__all__ = ["RolledBack", "plan", "roll_back"]
+__all__ = ["ROLLED_BACK", "RolledBack", "plan", "roll_back"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,23 @@ class RolledBack:
         if not self.links_known:
             lines.append("links are as they are now: the log of that time does not tell of them")
         return "\n".join(lines)
+
+
+def _kept(done: RolledBack) -> dict[str, Any]:
+    """Without the evidence of links, which may be a text."""
+    links = {name: [[each.source, each.target, each.type] for each in getattr(done, name)] for name in LINKS}
+    return {**{name: getattr(done, name) for name in ("to", "restored", "forgotten", "lost", "links_known")}, **links}
+
+
+def _read(kept: dict[str, Any]) -> RolledBack:
+    lists: dict[str, Any] = {name: tuple(kept[name]) for name in ("restored", "forgotten", "lost")}
+    links: dict[str, Any] = {name: tuple(Link(*each) for each in kept[name]) for name in LINKS}
+    return RolledBack(to=kept["to"], links_known=kept["links_known"], dry=False, **lists, **links)
+
+
+LINKS = ("linked", "unlinked")
+ROLLED_BACK: Kept[RolledBack] = Kept(_kept, _read)
+"""As an idempotency key has it."""
 
 
 def plan(tx: Transaction, ns: int, seq: int, dry: bool = True) -> RolledBack:
