@@ -1,4 +1,4 @@
-"""The two stores of the memory's tests, and doors through which one suite asks LangGraph's own store and ours.
+"""Doors through which one suite asks LangGraph's own store and ours.
 
 a_store     makes stores: LangGraph's `InMemoryStore`, which is the oracle, and ours on a file and on PostgreSQL
 ours        makes only ours        door    through which a store is asked: its methods, or their async twins
@@ -15,13 +15,10 @@ import pytest
 from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 
-from tests.memory.conftest import address, new_address, pytest_runtest_makereport, server, store
-from tests.memory.stores import FileStore, PostgresStore, Server, Store
+from tests.memory.stores import Store
 from wayfare.dropins.langgraph import WayfareStore
 from wayfare.memory import Memory
 from wayfare.memory.embedding.lexical import Lexical
-
-__all__ = ["address", "new_address", "pytest_runtest_makereport", "server", "store"]
 
 LEXICAL = Lexical(64)
 _numbers = count()
@@ -30,13 +27,6 @@ _numbers = count()
 def embed(texts: list[str]) -> list[list[float]]:
     """For both: no model, the same vectors everywhere."""
     return [[float(number) for number in row] for row in LEXICAL.embed(texts)]
-
-
-@pytest.fixture(scope="session")
-def stores(server: Server, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Store]:
-    """Both, with databases of their own names."""
-    made = PostgresStore(server, f"dropins_{worker_id}")
-    return {"file": FileStore(tmp_path_factory.mktemp("stores")), "postgresql": made}
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import httpx
 import pytest
 from mcp import Client
 
-from tests.memory.conftest import new_address, server, store, stores  # noqa: F401
 from tests.serve.mcp.conftest import command
 from tests.serve.serving import served
 from wayfare.cli import main
@@ -121,7 +120,7 @@ def taught(address: str) -> dict[str, tuple[float, ...]]:
 @pytest.mark.parametrize("door", DOORS)
 def test_the_same_loop_teaches_the_same_through(
     door: str,
-    new_address: Callable[[], str],  # noqa: F811
+    new_address: Callable[[], str],
     tmp_path: Path,
 ) -> None:
     here, there = str(tmp_path / "python.db"), new_address()

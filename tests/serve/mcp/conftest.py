@@ -18,7 +18,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.memory.stores import FileStore, PostgresStore, Server, Store
+from tests.memory.stores import Store
 from tests.serve.serving import Served, served
 from wayfare.memory import Memory
 from wayfare.serve.mcp.mounted import attach
@@ -26,13 +26,6 @@ from wayfare.serve.settings import Limits
 from wayfare.serve.tokens import DEFAULT_SCOPES
 
 _numbers = count()
-
-
-@pytest.fixture(scope="session")
-def stores(server: Server, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Store]:
-    """Both, with databases of their own names."""
-    made = PostgresStore(server, f"mcp_{worker_id}")
-    return {"file": FileStore(tmp_path_factory.mktemp("stores")), "postgresql": made}
 
 
 class Site:
