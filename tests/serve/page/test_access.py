@@ -172,6 +172,8 @@ def test_a_narrow_screen_shows_all_without_being_pushed_sideways(reader: Reader,
             ".map((each) => each.outerHTML.slice(0, 100))"
         )
         assert not cut, (place, cut)
+        inner = "return [...document.querySelectorAll('.text')].every((each) => each.scrollWidth <= each.clientWidth)"
+        assert reader.run(inner), place
     reader.open("#/tasks")
     nodes = reader.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     roles = {node["role"]["value"] for node in nodes if not node.get("ignored")}

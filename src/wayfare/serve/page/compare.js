@@ -84,13 +84,13 @@ function overview(rows) {
   const ends = rows.filter((row) => row.told).flatMap(({ told }) => [told.low, told.high, told.logged]);
   const range = ends.length ? [Math.min(...ends), Math.max(...ends)] : session.rewards;
   const estimates = (row) => row.told && row.told.estimates[row.told.recommended];
-  const cell = (tell) => (row) => (row.told ? tell(row.told, estimates(row)) : row.error ? "" : "…");
+  const cell = (tell) => (row) => (row.told ? tell(row.told, estimates(row)) : row.error ? "–" : "…");
   return h("div", {},
     logged ? h("p", {}, `The log earned ${number(logged.logged, 3)} per task, in ${count(logged.tasks, "task")} with an outcome`,
       logged.baseline === null ? "." : `; the most relevant memories alone would have earned ${number(logged.baseline, 3)}.`) : null,
     table("Estimates", [
       { head: "Policy", lead: true, cell: (row) => [h("code", {}, row.policy), row.error ? h("p", { class: "refused" }, "Refused: ", row.error.message,
-        row.error.problem.value ? ` It is ${row.error.problem.value}.` : "") : null] },
+        row.error.problem.value ? `; it is ${row.error.problem.value}.` : ".") : null] },
       { head: "Per task", num: true, title: "estimated reward, and its interval", cell: cell((told) => [number(told.value, 3), h("span", { class: "dim" }, ` [${number(told.low, 3)}, ${number(told.high, 3)}]`)]) },
       { head: `${number(range[0], 2)} to ${number(range[1], 2)}`, title: "point: the value; bar: its interval; line: what the log earned", cell: cell((told) => bar(told, range, [told.logged])) },
       { head: "Against the log", num: true, title: "difference, and its interval", cell: cell((told) => verdict(told.gain)) },

@@ -61,5 +61,5 @@ function longest(left, right) {
 export function compared(before, after) {
   const parts = difference(before, after).map(([kind, text]) =>
     kind === "same" ? text : h(kind === "gone" ? "del" : "ins", {}, text));
-  return h("div", { class: "text", dir: "auto" }, parts);
+  return h("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "What changed" }, parts);
 }

@@ -10,6 +10,10 @@ import { tags } from "./memories.js";
 
 const LONG = 20_000;
 const CREDITS = 100;
+const DONE = {
+  ADD: "written", UPDATE: "revised", MERGE: "took in others", MERGED: "was merged into another", UNMERGE: "given back from a merge",
+  SUPERSEDE: "superseded", ARCHIVE: "archived", DELETE: "forgotten", RESTORE: "restored", PURGE: "purged",
+};
 
 export async function memory(id) {
   const steps = get(at`memories/${id}/history`);
@@ -57,11 +61,10 @@ function forgotten(id, steps) {
 
 /** A text as it is, the first part of a very long one. */
 function text(content) {
-  const shown = h("div", { class: "text", dir: "auto" }, content.slice(0, LONG));
+  const shown = h("div", { class: "text", dir: "auto", tabindex: "0", role: "group", "aria-label": "Text" }, content.slice(0, LONG));
   if (content.length <= LONG) return shown;
   const rest = h("button", { type: "button", onclick: () => {
     shown.textContent = content;
-    shown.tabIndex = -1;
     shown.focus();
     rest.remove();
   } }, `Show all ${number(content.length)} characters`);
@@ -154,7 +157,7 @@ function versions(steps) {
       : changed ? compared(before.content, step.memory.content)
         : i === 0 ? h("div", { class: "text", dir: "auto" }, step.memory.content.slice(0, LONG)) : null;
     return h("li", { value: step.version },
-      h("p", { class: "step" }, h("strong", {}, `Version ${step.version}`), " ", step.op.toLowerCase(), " by ",
+      h("p", { class: "step" }, h("strong", {}, `Version ${step.version}`), " ", DONE[step.op] ?? step.op.toLowerCase(), " by ",
         step.actor ? words(step.actor, 60) : "the owner", ", ", when(step.time),
         step.reason ? h("span", {}, ": ", words(step.reason, 300)) : null),
       other.length ? h("p", { class: "dim" }, other.join("; ")) : null,
