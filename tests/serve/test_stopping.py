@@ -120,3 +120,22 @@ def test_several_workers_serve_one_store_and_lose_nothing(address: str) -> None:
         sides = memory.stats()["sides"].values()
         assert sum(each["tasks"] for each in sides) == sum(each["credited"] for each in sides) == 24
     assert len({json.loads(line)["message"] for line in lines if "Started server" in line}) == 2
+
+
+def test_what_has_not_been_committed_when_its_time_is_over_is_never_made(address: str) -> None:
+    with Memory(address, namespace="org/ann", synchronous="NORMAL") as memory, Tokens(address) as tokens:
+        text, _ = tokens.issue("ann", namespace="org/ann", scopes=SCOPES)
+        holding = opened(address).bound("org/ann")
+        headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": "once"}
+        with program(address, "--synchronous", "NORMAL", "--grace", "0.2") as (process, base, _), httpx.Client(
+            base_url=base, headers=headers, timeout=60
+        ) as client, ThreadPoolExecutor() as threads:  # fmt: skip
+            with holding.write():
+                waiting = threads.submit(client.post, "/v1/remember", json={"text": "too late"})
+                assert _eventually(lambda: "in_hand 2.0" in httpx.get(f"{base}/metrics").text)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(30) in (0, -signal.SIGTERM)  # nobody made way for it
+            assert isinstance(waiting.exception(), httpx.TransportError) or waiting.result().status_code >= 500
+        holding.close()
+        assert memory.list().records == ()
+        assert memory.remember("too late", idempotency_key="once").op == "ADD"
