@@ -11,6 +11,7 @@ The public face
     crediting       its verbs about outcomes            governing   about learning: freeze, refit, rollback, void, stats
     keeping         about upkeep, the audit and quotas
     asynchronous    `AsyncMemory`, the same verbs awaited
+    explaining, surveying   looking back and over it, without a trace: receipts, tasks, courses
     recalled        what a recall returns        tasks    what is credited together        dialogue  conversations
 
 Recalling: candidates -> a policy -> a receipt
