@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
+from requests import RequestException
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
@@ -72,7 +73,11 @@ def test_whatever_is_sent_is_answered_as_the_document_says_and_what_is_refused_c
             if fits and isinstance(case.body, dict) and isinstance(case.body.get("id"), str):
                 case.body["id"] = known  # one that is there is what a change needs
             before = store.rows(address, SEQUENCE)
-            answer = case.call(headers=headers)
+            try:
+                answer = case.call(headers=headers)
+            except RequestException:  # an address of more than 64 KiB: refused, and the connection closed
+                assert store.rows(address, SEQUENCE) == before and client.get("/healthz").status_code == 200
+                return
             taken = answer.status_code == 413 or case.method == "GET"
             case.validate_response(answer, excluded_checks=NEITHER if taken else LEFT_OUT)
             assert answer.status_code < 500, answer.text
