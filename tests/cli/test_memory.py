@@ -184,7 +184,7 @@ def test_every_verb_explains_itself(capsys) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(["memory", verb, "--help"])
         assert stopped.value.code == 0
-        assert ("--json" in capsys.readouterr().out) == (verb != "demo")
+        assert ("--json" in capsys.readouterr().out) == (verb not in ("demo", "serve"))
 
 
 def test_a_memory_moves_to_another_embedder(capsys, here) -> None:

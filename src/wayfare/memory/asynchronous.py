@@ -125,6 +125,14 @@ class AsyncMemory:
     receipts = _awaited(Memory.receipts)
     credits = _awaited(Memory.credits)
     floor = _awaited(Memory.floor)
+    search = _awaited(Memory.search)
+    considered = _awaited(Memory.considered)
+    recalls = _awaited(Memory.recalls)
+    course = _awaited(Memory.course)
+    floor_history = _awaited(Memory.floor_history)
+    outcomes = _awaited(Memory.outcomes)
+    tasks = _awaited(Memory.tasks)
+    task_seen = _awaited(Memory.task_seen)
 
     # Copies, earlier states, one person's part
     export = _awaited(Memory.export, stepwise=True)
@@ -142,13 +150,6 @@ class AsyncMemory:
     quota = _awaited(Memory.quota)
     set_quota = _awaited(Memory.set_quota)
 
-    # Copies, earlier states, one person's part
-    snapshot = _awaited(Memory.snapshot)
-    snapshots = _awaited(Memory.snapshots)
-    delete_snapshot = _awaited(Memory.delete_snapshot)
-    branch = _awaited(Memory.branch)
-    diff = _awaited(Memory.diff)
-
     @overload
     async def rollback(self, policy_id: str, *, reason: str = "", idempotency_key: str | None = None) -> Policy: ...
 
@@ -160,9 +161,6 @@ class AsyncMemory:
     @functools.wraps(Memory.rollback)
     async def rollback(self, policy_id: str | None = None, **how: Any) -> Policy | RolledBack:
         return await self._call(functools.partial(self.memory.rollback, policy_id, **how))
-
-    export = _awaited(Memory.export)
-    erase = _awaited(Memory.erase)
 
     # Tasks
 

@@ -23,8 +23,8 @@ import old_files
 
 from wayfare.errors import WayfareError
 from wayfare.memory import Memory
-from wayfare.memory import purge as purging
 from wayfare.memory.scanning import Place, Runs
+from wayfare.memory.store import erasing
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.doctor import doctor
 
@@ -148,13 +148,13 @@ def _kill_at(statement: int) -> None:
 
 def _rebuild_often(draw: random.Random) -> None:
     """Let many a purge believe that it has found old bytes: it then rebuilds the whole file, which else is rare."""
-    real = purging.scan
+    real = erasing.scan
 
     def found_some(path: str, runs: Runs) -> tuple[int, list[Place]]:
         total, found = real(path, runs)
         return total, found or [Place(path, 0, b"nothing")] * (draw.random() < 0.4)
 
-    purging.scan = found_some  # type: ignore[attr-defined]
+    erasing.scan = found_some
 
 
 def _work(mode: str, path: Path, ids: list[str], seed: float, say: Say) -> None:
