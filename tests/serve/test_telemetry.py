@@ -111,7 +111,8 @@ def test_a_request_is_a_span_of_its_callers_trace_and_its_searches_are_spans_of_
     spans.clear()
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     client.post("/v1/recall", json={"query": "xyzzy-query"}, headers={"traceparent": parent}).raise_for_status()
-    found = {span.name: span for span in spans.get_finished_spans()}
+    while "POST /v1/recall" not in (found := {span.name: span for span in spans.get_finished_spans()}):
+        time.sleep(0.01)  # an answer may arrive before its span has ended
     request = found["POST /v1/recall"]
     assert request.parent is not None and f"{request.context.trace_id:032x}" == parent.split("-")[1]
     assert request.attributes is not None and request.attributes["http.response.status_code"] == 200
@@ -136,6 +137,7 @@ def test_a_fault_is_a_problem_with_its_id_in_the_log_and_no_more(running: Served
         running.doors.do = working  # type: ignore[method-assign]
     assert answer.status_code == 500 and answer.json()["type"] == "urn:wayfare:internal-error"
     assert "xyzzy" not in answer.text and "xyzzy" not in log.getvalue()
+    _told(log, 1)
     (fault,) = [line for line in map(json.loads, log.getvalue().splitlines()) if line["message"] == "a fault"]
     assert fault["request_id"] == answer.json()["request_id"] and fault["error"] == "RuntimeError" and fault["at"]
     assert client.get("/v1/stats").status_code == 200

@@ -274,8 +274,8 @@ def test_the_command_line_makes_lists_and_revokes_tokens(address: str, capsys: p
     ],
 )  # fmt: skip
 def test_a_server_that_may_not_start_says_why_in_one_line(
-    address: str, capsys: pytest.CaptureFixture[str], words: list[str], why: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], why: str
 ) -> None:
-    assert main(["memory", "serve", address, *words]) == 2
+    assert main(["memory", "serve", str(tmp_path / "a.db"), *words]) == 2
     said = capsys.readouterr().err
     assert why in said and said.count("\n") == 1
