@@ -78,7 +78,7 @@ def _questions(ids: list[str]) -> dict[str, Callable[[Memory], Any]]:
         "list": lambda m: m.list(limit=1_000, status=None).records,
         "list of a tag": lambda m: m.list(limit=1_000, tags=["odd"]).records,
         "policies": lambda m: [{k: v for k, v in each.items() if k != "role"} for each in m.policies()],
-        "stats": lambda m: {k: v for k, v in m.stats().items() if k not in ("file", "bytes", "search")},
+        "stats": lambda m: {k: v for k, v in m.stats().items() if k not in ("address", "bytes", "search")},
     }
     for id in ids:
         asked[f"get {id}"] = lambda m, id=id: (m.get(id), m.get(id).utility)

@@ -12,7 +12,7 @@ from typing import Any
 from wayfare.errors import WayfareError
 from wayfare.memory import Memory
 from wayfare.memory.operations import Add, AddLink, Merge, Supersede, Update
-from wayfare.memory.records import Link
+from wayfare.memory.records import LARGEST_META, Link
 
 __all__ = ["cases", "dump", "inputs"]
 
@@ -73,7 +73,7 @@ def cases(id: str, other: str) -> Iterator[tuple[str, Act]]:
         yield f"keys {_shown(keys)}", lambda m, keys=keys: m.remember("a new text", keys=keys)
     for meta in (
         5, "text", [1], {"a": math.nan}, {"a": {"b": [math.inf]}}, {"a": b"x"}, {"a": object()}, {(1, 2): 3}, _deep(),
-        {"a": "x" * 200_000}, {"a": {1, 2}},
+        {"a": "x" * LARGEST_META}, {"a": {1, 2}},
     ):  # fmt: skip
         yield f"meta {_shown(meta)}", lambda m, meta=meta: m.remember("a new text", meta=meta)
         yield f"meta revised {_shown(meta)}", lambda m, meta=meta: m.revise(id, meta=meta)

@@ -27,10 +27,12 @@ from wayfare.memory.scanning import Place, Runs
 from wayfare.memory.store import erasing
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.doctor import doctor
+from wayfare.memory.store.schema import VERSION
 
 __all__ = ["MODES", "kills"]
 
 MODES = ("write", "checkpoint", "purge", "migration")
+LATEST = str(VERSION)
 ROUNDS_A_FILE = 20
 LONGEST = 0.5
 """Seconds that a child may live."""
@@ -315,10 +317,10 @@ def _migrations(count: int, draw: random.Random, folder: Path, found: dict[str, 
         try:
             version = old_files.version(path)
             found["versions after a kill"][version] = found["versions after a kill"].get(version, 0) + 1
-            assert version in ("1", "3"), f"tables of version {version} are no state to be found in"
-            assert version == "3" or not any("done" in line for line in said), "it was said to be migrated"
+            assert version in ("1", LATEST), f"tables of version {version} are no state to be found in"
+            assert version == LATEST or not any("done" in line for line in said), "it was said to be migrated"
             found["acknowledged"] += any("done" in line for line in said)
-            fresh = version == "3" or draw.random() < 0.3
+            fresh = version == LATEST or draw.random() < 0.3
             if fresh:
                 Database(path).close()
                 report = doctor(path)

@@ -18,7 +18,7 @@ import numpy as np
 from wayfare.memory import Memory
 from wayfare.memory.records import checksum
 from wayfare.memory.store.blocks import per_block
-from wayfare.memory.store.schema import TABLES
+from wayfare.memory.store.schema import DOORS, TABLES
 
 __all__ = ["said", "version", "version_1"]
 
@@ -46,6 +46,8 @@ def version_1(path: Path, seed: int, records: int = 2_000) -> None:
 def _back(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
+    for table in re.findall(r"CREATE TABLE (\w+)", DOORS):
+        connection.execute(f"DROP TABLE {table}")
     for ns, frozen, body in connection.execute("SELECT ns, frozen, body FROM standing").fetchall():
         text = json.dumps({**json.loads(body), "frozen": frozen})
         connection.execute("UPDATE standing SET body = ? WHERE ns = ?", (text, ns))

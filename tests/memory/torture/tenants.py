@@ -132,7 +132,7 @@ class _Player:
         ]  # fmt: skip
 
     def _stats(self, a: int, b: int) -> Any:
-        return {name: value for name, value in self.memory.stats().items() if name not in ("file", "bytes")}
+        return {name: value for name, value in self.memory.stats().items() if name not in ("address", "bytes")}
 
 
 def alone_and_beside(calls: Sequence[tuple[bool, Call]], folder: Path, name: str = "default") -> str:

@@ -42,6 +42,7 @@ NEEDED = (
     "postings", "blocks", "utilities", "policies", "standing", "tasks", "receipts", "outcomes", "credits", "accounts",
     "jobs", "copies", "tokens",
 )  # fmt: skip
+SINCE_4 = {"jobs", "copies", "tokens"}
 STATES = ("serving", "filling", "retired")
 REPLAY = "nothing a text depends on; memory.reset_utility(id), or --salvage, which replays"
 ALPHABET = frozenset("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
@@ -49,11 +50,11 @@ ALPHABET = frozenset("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 
 def tables(tx: Transaction, found: Findings) -> None:
     """Whether all tables are there, and the file says which version they have."""
-    there = set(present(tx))
+    there, version = set(present(tx)), version_of(tx)
     for name in NEEDED:
-        if name not in there:
+        if name not in there and not (name in SINCE_4 and version is not None and version < 4):
             found.add("damage", name, "the table is missing")
-    if version_of(tx) is None:
+    if version is None:
         found.add("damage", "meta", "it does not say the version of the tables")
     row = tx.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
     if row is None or len(str(row[0])) != 32 or set(str(row[0])) - set("0123456789abcdef"):

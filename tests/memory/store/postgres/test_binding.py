@@ -31,8 +31,8 @@ TENANTS = (
 
 
 @pytest.fixture(scope="module")
-def postgres(server: Server) -> PostgresStore:
-    return PostgresStore(server, "binding")
+def postgres(server: Server, worker_id: str) -> PostgresStore:
+    return PostgresStore(server, f"binding_{worker_id}")
 
 
 @pytest.fixture

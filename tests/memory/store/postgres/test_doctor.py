@@ -13,8 +13,8 @@ from wayfare.memory.store.postgres.doctor import doctor_namespace
 
 
 @pytest.fixture(scope="module")
-def postgres(server: Server) -> PostgresStore:
-    return PostgresStore(server, "doctor")
+def postgres(server: Server, worker_id: str) -> PostgresStore:
+    return PostgresStore(server, f"doctor_{worker_id}")
 
 
 @pytest.fixture

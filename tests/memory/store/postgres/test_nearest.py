@@ -42,9 +42,9 @@ class Drawn:
 
 
 @pytest.fixture(scope="module")
-def address(server: Server) -> Iterator[str]:
+def address(server: Server, worker_id: str) -> Iterator[str]:
     """Namespaces of very different sizes in one table of vectors; the large one has its index."""
-    store = PostgresStore(server, "nearest")
+    store = PostgresStore(server, f"nearest_{worker_id}")
     made, drawn = store.new(), Drawn()
     for path, size in SIZES.items():
         with Memory(made, namespace=path, embedder=drawn) as memory:

@@ -299,6 +299,7 @@ class PostgresDatabase(Database):
             "search_path": f"{SCHEMA}, {self._searched}",
             "wayfare.namespace": self.own,
             "wayfare.also_read": json.dumps(list(self.also_read)),
+            "jit": "off",  # it takes longer to compile such statements than to run them
         }
         if writing:
             settings["lock_timeout"] = f"{max(1, round(self.timeout * 1_000))}"

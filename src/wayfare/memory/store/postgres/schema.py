@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from wayfare.memory.store.schema import TABLES
 
-__all__ = ["MOST_DIMENSIONS", "SCHEMA", "for_installing", "tables", "vector_table"]
+__all__ = ["MOST_DIMENSIONS", "NUMBERED", "SCHEMA", "for_installing", "tables", "vector_table"]
 
 SCHEMA = "wayfare"
 MOST_DIMENSIONS = 16_000
