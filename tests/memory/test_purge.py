@@ -24,7 +24,7 @@ from wayfare.memory.scanning import Runs
 from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, log_from, record_from
 
 Left = Callable[..., list[str]]
-SECRET = "Zephyrine Quillfeather's passphrase is moonlit-obelisk-4711, kept under the Grünspecht nest"
+SECRET = "Zephyrine Quillfeather's passphrase is moonlit-obelisk-471108150815, kept under the Grünspecht nest"
 RARE = (
     "zephyrin",
     "Zephyrine",
@@ -32,7 +32,7 @@ RARE = (
     "Quillfeather",
     "moonlit",
     "obelisk",
-    "4711",
+    "47110815",
     "Grünspecht",
     "Gr\\u00fcnspecht",
 )
@@ -102,7 +102,7 @@ def spread(engine: Engine) -> str:
     engine.apply([Update(first, {"keys": (Key("question", "where is the moonlit-obelisk?"),)})])
     ns = number_of(engine)
     with engine.database.write() as tx:
-        for i, query in enumerate(["where is moonlit-obelisk-4711 kept", "how to reset a password"]):
+        for i, query in enumerate(["where is moonlit-obelisk-47110815 kept", "how to reset a password"]):
             tx.execute(
                 "INSERT INTO receipts (ns, seq, id, task, time, query, slate, probabilities, checksum)"
                 " VALUES (?, ?, ?, 't', 0.0, ?, '[]', '{}', 0)",
@@ -169,12 +169,14 @@ def test_what_others_hold_too_stays_theirs(engine: Engine, left: Left) -> None:
     assert [record.id for record in engine.list(tags=["obelisk"]).records] == [other]
     with engine.database.read():
         assert len(caches(engine.database)[number_of(engine)].words("obelisk", 5)[0]) == 1
-    assert left(("Zephyrine", "moonlit", "4711", "zephyrin")) == []
+    assert left(("Zephyrine", "moonlit", "47110815", "zephyrin")) == []
 
 
 def test_a_reason_that_quotes_the_text_is_emptied_wherever_it_stands(engine: Engine, left: Left) -> None:
     id = spread(engine)
-    other = engine.plan_and_add([Add("about locks", reason="because of moonlit-obelisk-4711")], idempotency_key="q")[0]
+    other = engine.plan_and_add(
+        [Add("about locks", reason="because of moonlit-obelisk-47110815")], idempotency_key="q"
+    )[0]
     plain = engine.plan_and_add([Add("about keys", reason="a good reason")], idempotency_key="p")[0]
     engine.purge(id)
     assert engine.history(other.id)[0].reason == "" and engine.history(plain.id)[0].reason == "a good reason"

@@ -49,6 +49,8 @@ def test_work_goes_on_after_a_restart(own) -> None:
         with pytest.raises(Unavailable):
             memory.recall("stop")
         made.start()
+        with Memory(address, namespace="opened-since") as another:  # through the same pool, whose connections are dead
+            assert another.list().records == ()
         memory.remember("after the start")
         recall = memory.recall("stop or start")
         assert recall.logged

@@ -149,8 +149,7 @@ class PostgresDatabase(Database):
     def _look(self) -> None:
         """Refuse what is no memory, and a role that sees too much."""
         try:
-            connection = self._pool.take(self.timeout)
-            try:
+            with self.lent() as connection:
                 reason = "" if self.admin else privileged(connection)
                 if reason:
                     raise BadValue(
@@ -167,8 +166,6 @@ class PostgresDatabase(Database):
                     "SELECT coalesce((SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n"
                     " ON n.oid = e.extnamespace WHERE e.extname = 'vector'), 'public')"
                 ).fetchone()
-            finally:
-                self._pool.give(connection)
         except psycopg().Error as error:
             self.close()
             raise named(error, self.path) from error
@@ -323,13 +320,21 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def lent(self) -> Iterator[Any]:
-        """A connection outside any transaction."""
+        """A connection outside any transaction. Those that the server has closed meanwhile are passed over."""
         self._mine()
-        connection = self._pool.take(self.timeout)
-        try:
-            yield connection
-        finally:
-            self._pool.give(connection)
+        for left in range(LARGEST, -1, -1):
+            connection = self._pool.take(self.timeout)
+            try:
+                try:
+                    connection.execute("SELECT 1")
+                except psycopg().Error as error:
+                    if not lost(error) or not left:
+                        raise named(error, self.path) from error
+                    continue
+                yield connection
+                return
+            finally:
+                self._pool.give(connection)
 
     def size(self) -> int:
         with self.read() as tx:
