@@ -2,6 +2,7 @@
 
     python tests/memory/torture/torture.py          # `make torture`: all of it, into results/reliability.json
     python tests/memory/torture/torture.py kills inputs --short --seed 3
+    python tests/memory/torture/torture.py Postgre --into results/reliability.json      # one part anew, at length
 
 Needs the tools of the tests; where root can mount a small tmpfs and a read-only file system it does so, and says what
 it did. The process has one thread, since it forks.
@@ -86,6 +87,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--short", action="store_true", help="a short form of each, as in `make test`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON; results/reliability.json where all parts are run at length")
+    parser.add_argument("--into", type=Path, help="a report whose other parts stay as they are")
     asked = parser.parse_args(words)
     named = [name for name in PARTS if not asked.parts or any(name.startswith(part) for part in asked.parts)]
     if not named:
@@ -104,10 +106,16 @@ def main(words: list[str]) -> int:
         passed = not found["failures"]
         report["passed"] &= passed
         seconds = round(time.perf_counter() - start, 1)
-        report["parts"][name] = {"must hold": holds, "passed": passed, "seconds": seconds, **found}
+        report["parts"][name] = {"must hold": holds, "passed": passed, "seconds": seconds, "commit": _commit(), **found}
         print(f"{'ok    ' if passed else 'FAILED'} {name}: {_line(found)} ({seconds} s)", flush=True)
         for failure in found["failures"][:5]:
             print(f"       {failure}", flush=True)
+    if asked.into is not None:
+        earlier = json.loads(asked.into.read_text())
+        parts = {**earlier["parts"], **report["parts"]}
+        report = {**earlier, "parts": {name: parts[name] for name in PARTS if name in parts}}
+        report["passed"] = all(part["passed"] for part in parts.values())
+        asked.out = asked.into
     out = asked.out or (OUT if len(named) == len(PARTS) and not asked.short else None)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
