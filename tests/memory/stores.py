@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wayfare.memory.store.addresses import database_at
-from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.file import FileTransaction
 from wayfare.memory.store.postgres.schema import NUMBERED
 
 __all__ = ["FileStore", "PostgresStore", "Server", "Store", "opened", "spaces_with_vectors"]
@@ -167,9 +167,8 @@ class PostgresStore:
 
 def spaces_with_vectors(tx: Any, ns: int) -> list[int]:
     """The spaces of which any row of vectors of the namespace is left, known or not."""
-    tables = (
-        ["blocks"] if type(tx) is Transaction else [name for (name,) in tx.execute(f"{TABLES} ORDER BY 1").fetchall()]
-    )
+    in_file = isinstance(tx, FileTransaction)
+    tables = ["blocks"] if in_file else [name for (name,) in tx.execute(f"{TABLES} ORDER BY 1").fetchall()]
     found = set()
     for table in tables:
         if table == "blocks" or table.startswith("vectors_"):

@@ -15,7 +15,8 @@ from tests.memory.test_equality import Life
 from tests.memory.test_memory import Clock
 from wayfare.memory import CreditRule, Memory
 from wayfare.memory.credit import DAY, grant
-from wayfare.memory.store.database import Database, Result, Transaction
+from wayfare.memory.store.database import Result
+from wayfare.memory.store.file import FileDatabase, FileTransaction
 
 WORDS = ("token", "cache", "invoice", "printer", "router", "mailbox")
 SIZES = (("ann", 1.0), ("bob", 7.0), ("eve", 9.0))
@@ -40,9 +41,9 @@ class Shuffled:
 @contextmanager
 def any_order(monkeypatch: pytest.MonkeyPatch, seed: int) -> Iterator[list[str]]:
     """Every SELECT without ORDER BY is answered in an order of its own; yields those that it made a difference to."""
-    draw, moved, execute = random.Random(seed), [], Transaction.execute
+    draw, moved, execute = random.Random(seed), [], FileTransaction.execute
 
-    def shuffled(self: Transaction, sql: str, parameters: Sequence[Any] = ()) -> Result:
+    def shuffled(self: FileTransaction, sql: str, parameters: Sequence[Any] = ()) -> Result:
         found = execute(self, sql, parameters)
         if not sql.startswith("SELECT") or "ORDER BY" in sql:
             return found
@@ -53,7 +54,7 @@ def any_order(monkeypatch: pytest.MonkeyPatch, seed: int) -> Iterator[list[str]]
         return Shuffled(rows, found.rowcount)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "execute", shuffled)
+        patched.setattr(FileTransaction, "execute", shuffled)
         yield moved
 
 
@@ -107,7 +108,7 @@ def test_what_an_actor_may_still_credit_does_not_hang_on_the_order_of_his_days(
 ) -> None:
     """Weights whose sum differs in its last digits with the order in which they are added."""
     rows = [(1, 7, day, actor, size * (0.1 * (day + 1) + 1 / 7)) for day in range(30) for actor, size in SIZES]
-    database = Database(tmp_path / "a.db", synchronous="NORMAL")
+    database = FileDatabase(tmp_path / "a.db", synchronous="NORMAL")
     granted = set()
     for seed in range(20):
         with database.write() as tx, any_order(monkeypatch, seed):

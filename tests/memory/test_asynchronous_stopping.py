@@ -19,7 +19,7 @@ from wayfare.memory import AsyncMemory, Memory
 from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.operations import Add
 from wayfare.memory.planners import Wanted
-from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.file import FileTransaction
 from wayfare.memory.store.postgres.database import PostgresTransaction
 from wayfare.memory.store.stops import Stop
 
@@ -36,7 +36,7 @@ class Gate:
         self.at: int | str | None = None
         self.count = 0
         self.reached, self.go = threading.Event(), threading.Event()
-        for kind in (Transaction, PostgresTransaction):
+        for kind in (FileTransaction, PostgresTransaction):
             monkeypatch.setattr(kind, "execute", self._counting(kind.execute))
         monkeypatch.setattr(Stop, "committing", self._around(Stop.committing))
 

@@ -14,7 +14,7 @@ from wayfare.errors import Damaged, StoreError
 from wayfare.memory.index import entries
 from wayfare.memory.index.following import Followed
 from wayfare.memory.store import blocks
-from wayfare.memory.store.database import Database
+from wayfare.memory.store.file import FileDatabase
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Callable[[int], Shelf]:
-    return lambda dimension: Shelf(Database(tmp_path / "agent.db", synchronous="NORMAL"), "default", dimension)
+    return lambda dimension: Shelf(FileDatabase(tmp_path / "agent.db", synchronous="NORMAL"), "default", dimension)
 
 
 def test_a_vector_lies_in_its_block_where_its_ordinal_says_with_its_checksum(

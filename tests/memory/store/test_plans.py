@@ -12,26 +12,27 @@ from tests.memory.test_equality import Life
 from tests.memory.test_memory import Clock
 from wayfare.memory import Memory
 from wayfare.memory.index.entries import SEGMENT
-from wayfare.memory.store.database import Database, Result, Transaction
+from wayfare.memory.store.database import Result
+from wayfare.memory.store.file import FileDatabase, FileTransaction
 
 
 def plans(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Statement -> the steps of its plan, of all that a life of a memory asks."""
     asked: dict[str, int] = {}
-    execute = Transaction.execute
+    execute = FileTransaction.execute
 
-    def noted(self: Transaction, sql: str, parameters: Sequence[Any] = ()) -> Result:
+    def noted(self: FileTransaction, sql: str, parameters: Sequence[Any] = ()) -> Result:
         asked[sql] = len(parameters)
         return execute(self, sql, parameters)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "execute", noted)
+        patched.setattr(FileTransaction, "execute", noted)
         clock = Clock()
         with Memory(path, synchronous="NORMAL", clock=clock, seed=0) as memory:
             Life(memory, clock, 0).lived(300)
             memory.remember_many([f"line {i} of a long list" for i in range(SEGMENT)])  # its words are packed
             memory.recall("the list")
-    database = Database(path)
+    database = FileDatabase(path)
     with database.read() as tx:
         found = {
             sql: [step[3] for step in tx.execute(f"EXPLAIN QUERY PLAN {sql}", (None,) * count).fetchall()]

@@ -11,13 +11,13 @@ from tests.memory.test_purge import RARE, SECRET, noise, spread
 from wayfare.errors import NoSuchRecord, Unavailable
 from wayfare.memory.engine import Engine
 from wayfare.memory.scanning import Runs, scan
-from wayfare.memory.store.database import Database
 from wayfare.memory.store.erasing import FileErasing
+from wayfare.memory.store.file import FileDatabase
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return Engine(Database(tmp_path / "agent.db", synchronous="NORMAL", timeout=1.0), "default")
+    return Engine(FileDatabase(tmp_path / "agent.db", synchronous="NORMAL", timeout=1.0), "default")
 
 
 def left(engine: Engine) -> list[str]:

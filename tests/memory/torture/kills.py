@@ -25,8 +25,8 @@ from wayfare.errors import WayfareError
 from wayfare.memory import Memory
 from wayfare.memory.scanning import Place, Runs
 from wayfare.memory.store import erasing
-from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.doctor import doctor
+from wayfare.memory.store.file import FileDatabase, FileTransaction
 from wayfare.memory.store.schema import VERSION
 
 __all__ = ["MODES", "kills"]
@@ -134,15 +134,15 @@ def void(_: object) -> None:
 def _kill_at(statement: int) -> None:
     """Die before the n-th statement from here, whichever that is: BEGIN, COMMIT, or any between."""
     left = [statement]
-    real = Transaction.execute
+    real = FileTransaction.execute
 
-    def counted(self: Transaction, sql: str, parameters: Any = ()) -> Any:
+    def counted(self: FileTransaction, sql: str, parameters: Any = ()) -> Any:
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, sql, parameters)
 
-    Transaction.execute = counted  # type: ignore[method-assign]
+    FileTransaction.execute = counted  # type: ignore[method-assign]
 
 
 # What a child does
@@ -322,7 +322,7 @@ def _migrations(count: int, draw: random.Random, folder: Path, found: dict[str, 
             found["acknowledged"] += any("done" in line for line in said)
             fresh = version == LATEST or draw.random() < 0.3
             if fresh:
-                Database(path).close()
+                FileDatabase(path).close()
                 report = doctor(path)
                 assert report.worst in ("clean", "note"), str(report)
                 assert old_files.said(path) == told, "it does not say what it said before"
@@ -334,7 +334,7 @@ def _migrations(count: int, draw: random.Random, folder: Path, found: dict[str, 
 
 def _migrate(path: Path, say: Say) -> None:
     say({"begin": {"op": "migrate"}})
-    Database(path).close()
+    FileDatabase(path).close()
     say({"begin": {"op": "migrate"}, "done": None})
     time.sleep(10)
 
@@ -342,7 +342,7 @@ def _migrate(path: Path, say: Say) -> None:
 def _duration(old: Path, path: Path) -> float:
     shutil.copy(old, path)
     start = time.perf_counter()
-    Database(path).close()
+    FileDatabase(path).close()
     return time.perf_counter() - start
 
 

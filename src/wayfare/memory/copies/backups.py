@@ -20,7 +20,7 @@ from wayfare.memory.copies.bundles import checked_target, renamed, unfinished
 from wayfare.memory.copies.listed import Copy, file_digest, gone, listed, note, whole
 from wayfare.memory.ids import new_id
 from wayfare.memory.store.addresses import is_postgres
-from wayfare.memory.store.database import Database
+from wayfare.memory.store.file import FileDatabase
 
 __all__ = ["Backup", "Restored", "backup", "restore", "restore_test"]
 
@@ -70,7 +70,7 @@ def backup(
     Raises: BadValue; Damaged where a page is not whole; Unavailable where it cannot be written.
     """
     source, target, id = _checked_file(address), checked_target(path), new_id()
-    database = Database(source)
+    database = FileDatabase(source)
     try:
         with database.write() as tx:
             made = {}
@@ -177,7 +177,7 @@ def _looked_through(part: Path) -> tuple[dict[str, int], tuple[str, ...]]:
     found = doctor(part)
     if found.worst == "damage":
         raise Damaged(f"the backup is damaged, and was not put back:\n{found}")
-    database = Database(part)
+    database = FileDatabase(part)
     try:
         with database.read() as tx:
             rows = tx.execute(
@@ -191,7 +191,7 @@ def _looked_through(part: Path) -> tuple[dict[str, int], tuple[str, ...]]:
 
 def _listed_in(part: Path, digest: str) -> None:
     """The backup that it comes from still holds all of it: every namespace of the new file knows."""
-    database = Database(part)
+    database = FileDatabase(part)
     try:
         with database.write() as tx:
             for ns, seq in tx.execute("SELECT ns, sequence FROM namespaces ORDER BY ns").fetchall():

@@ -28,6 +28,7 @@ from wayfare.memory.policy import Policy
 from wayfare.memory.records import checked_name
 from wayfare.memory.store.addresses import handle_at
 from wayfare.memory.store.database import Database, Transaction
+from wayfare.memory.store.file import FileDatabase
 
 __all__ = ["Copying", "load_bundle"]
 
@@ -277,7 +278,7 @@ class Copying(Governing):
             raise ReadOnly(f"{database.path} was opened to be read only")
         bound = database.bound(namespace)
         if bound is database:
-            bound = Database(database.path, synchronous=database.synchronous, timeout=database.timeout)
+            bound = FileDatabase(database.path, synchronous=database.synchronous, timeout=database.timeout)
         try:
             yield bound
         finally:

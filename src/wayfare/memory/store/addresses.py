@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wayfare.errors import BadValue
 from wayfare.memory.store.database import Database
+from wayfare.memory.store.file import FileDatabase
 
 __all__ = ["database_at", "handle_at", "is_postgres"]
 
@@ -42,7 +43,7 @@ def database_at(
     folder = os.path.dirname(os.path.abspath(text))
     if not read_only and not os.path.isdir(folder):
         raise BadValue("address", text, f"in a folder that is there; make {folder} first")
-    return Database(text, synchronous=synchronous, read_only=read_only, timeout=timeout)
+    return FileDatabase(text, synchronous=synchronous, read_only=read_only, timeout=timeout)
 
 
 def handle_at(

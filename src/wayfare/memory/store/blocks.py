@@ -16,7 +16,7 @@ from wayfare.errors import BadValue, Damaged
 from wayfare.memory.store.vector_rows import Rows, Vector
 
 if TYPE_CHECKING:
-    from wayfare.memory.store.database import Transaction
+    from wayfare.memory.store.file import FileTransaction
 
 __all__ = ["Blocks", "per_block", "row_width", "vector_row"]
 
@@ -44,7 +44,7 @@ def vector_row(vector: Vector) -> bytes:
 class Blocks:
     """The `VectorRows` of a file."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: FileTransaction) -> None:
         self._tx = tx
 
     def write(self, ns: int, space: int, placed: Iterable[tuple[int, Vector]]) -> None:

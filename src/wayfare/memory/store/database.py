@@ -1,41 +1,30 @@
-"""One SQLite file, its connections and its transactions.
+"""What the memory asks of wherever it lies: transactions, and the same statements on the same tables.
 
-    database = Database("agent.db")
-    with database.write() as tx:            # BEGIN IMMEDIATE; committed at the end, rolled back by any exception
-        tx.execute("...")
+    with database.write() as tx:            # nobody else writes to the namespace meanwhile; all or nothing
+        tx.execute("UPDATE ... WHERE ns = ?", (ns,))
     with database.read() as tx:             # one snapshot, however long it lasts and whoever writes meanwhile
         ...
 
-Write-ahead logging; FULL waits for the disk at every commit. Every thread has a connection of its own, and so has every
-child of a fork. Writers of one process queue on a lock, in turn, so that SQLite's waiting is only for other processes.
-Freed pages are overwritten with zeros. No extension is asked for: a common build of Python cannot load any.
+`file.FileDatabase` is an SQLite file, `postgres.database.PostgresDatabase` one namespace of a server; `addresses` tells
+which is meant.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-import time
-import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from wayfare.errors import BadValue, Damaged, ReadOnly, StoreError, Unavailable
-from wayfare.memory.store.blocks import Blocks
-from wayfare.memory.store.erasing import Erasing, FileErasing
-from wayfare.memory.store.schema import TABLES, VERSION
-from wayfare.memory.store.stops import NEVER, Stop, current_stop
+from wayfare.errors import ReadOnly, StoreError, Unavailable
+from wayfare.memory.store.erasing import Erasing
+from wayfare.memory.store.stops import NEVER, Stop
 from wayfare.memory.store.turnstile import Turnstile
 from wayfare.memory.store.vector_rows import VectorRows
 
-__all__ = ["Database", "Result", "Transaction"]
+__all__ = ["SYNCHRONOUS", "Database", "Result", "Transaction"]
 
 SYNCHRONOUS = ("FULL", "NORMAL")
-CACHE_KIB = 16_384
-PIECE_MS = 100
 
 
 class Result(Protocol):
@@ -51,51 +40,36 @@ class Result(Protocol):
     def __iter__(self) -> Iterator[Any]: ...
 
 
-class Transaction:
-    """What a read or a write sees and does. Made by `Database`, and over when its `with` ends.
+class Transaction(ABC):
+    """What a read or a write sees and does. Made by a `Database`, and over when its `with` ends.
 
-    path: of the file, for errors        writing: whether it may change anything        stop: of the call that it serves
+    path: of the store, for errors        writing: whether it may change anything
+    stop: of the call that it serves
     """
 
     stop: Stop = NEVER
 
-    def __init__(self, connection: sqlite3.Connection, path: str, writing: bool) -> None:
-        self._connection, self.path, self.writing = connection, path, writing
+    def __init__(self, path: str, writing: bool) -> None:
+        self.path, self.writing = path, writing
         self._hooks: list[Callable[[], None]] = []
-        self._before = connection.total_changes
 
     @property
+    @abstractmethod
     def changed(self) -> bool:
         """Whether it has changed any row so far: what it sees is then not what others see."""
-        return self._connection.total_changes != self._before
 
     @property
+    @abstractmethod
     def vectors(self) -> VectorRows:
         """Where vectors lie."""
-        return Blocks(self)
 
+    @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
-        """Run one statement. Raises: StoreError."""
-        try:
-            return self._connection.execute(sql, parameters)
-        except sqlite3.Error as error:
-            raise _named(error, self.path) from error
+        """Run one statement; `?` stands for a parameter. Raises: StoreError."""
 
+    @abstractmethod
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row. Raises: StoreError."""
-        try:
-            self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
-            raise _named(error, self.path) from error
-
-    def write_blob(self, table: str, column: str, rowid: int, offset: int, data: bytes) -> None:
-        """Overwrite a part of a blob in place; its size stays."""
-        try:
-            with self._connection.blobopen(table, column, rowid) as blob:
-                blob.seek(offset)
-                blob.write(data)
-        except (sqlite3.Error, ValueError) as error:
-            raise _named(error, self.path) from error
 
     def namespace(self, path: str, create: bool = False) -> int | None:
         """The number of a namespace; None where there is none."""
@@ -118,90 +92,16 @@ class Transaction:
         self._hooks.append(hook)
 
 
-class _Local(threading.local):
-    connection: sqlite3.Connection | None = None
-    pid: int = 0
-    transaction: Transaction | None = None
+class Database(ABC):
+    """A store, or the handle of one namespace of it.
 
-
-class Database:
-    """A file of memories.
-
-    path: made, with its tables, when it is not there; an older one is brought forward
-    synchronous: FULL survives power loss; NORMAL may lose the last commits to it, and never corrupts
-    read_only: nothing is written, the file must be there        timeout: seconds to wait for another writer
-
-    Raises: BadValue for arguments; Damaged for a file that is no store; ReadOnly; Unavailable.
+    path: of the store, for errors        timeout: seconds to wait for another writer
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        synchronous: str = "FULL",
-        read_only: bool = False,
-        timeout: float = 30.0,
-    ) -> None:
-        text = os.fspath(path)
-        if not isinstance(text, str) or not text or "\0" in text:
-            raise BadValue("address", path, "a path to a file")
-        if text == ":memory:":
-            raise BadValue(
-                "address", text, "a path to a file: what lies in one connection's memory no thread can share"
-            )
-        if os.path.isdir(text):
-            raise BadValue("address", text, "a file, not a folder")
-        if synchronous not in SYNCHRONOUS:
-            raise BadValue("synchronous", synchronous, "FULL or NORMAL")
-        if not timeout > 0:
-            raise BadValue("timeout", timeout, "above 0 seconds")
-        self.path, self.synchronous, self.read_only, self.timeout = (
-            os.path.abspath(text),
-            synchronous,
-            read_only,
-            timeout,
-        )
-        self._local, self._turn, self._closed = _Local(), Turnstile(), False
-        self._pid = os.getpid()
-        self._open: weakref.WeakSet[_Holder] = weakref.WeakSet()
-        try:
-            self._prepare()
-        except BaseException:
-            self.close()  # now, not when the error that is raised is forgotten
-            raise
-
-    def _prepare(self) -> None:
-        there = os.path.exists(self.path) and os.path.getsize(self.path) > 0
-        if self.read_only and not there:
-            raise Unavailable(f"{self.path}: there is no such file to read")
-        if there and os.path.getsize(self.path) == 1:
-            raise Damaged(f"{self.path} is no memory: one byte is none, though SQLite takes it for an empty file")
-        # Of all others SQLite says itself whether they are. To open the file here and close it again would drop every
-        # lock that this process has on it (so POSIX has it), and the next process to leave would delete the log.
-        with self.read() as tx:
-            version = _version(tx)
-        if version == VERSION:
-            return
-        if version is not None and version > VERSION:
-            raise StoreError(
-                f"{self.path} was written by a later Wayfare: its tables are of version {version}, known is {VERSION}"
-            )
-        if self.read_only:
-            raise ReadOnly(
-                f"{self.path} has tables of version {version}, and must be written to be brought to {VERSION}"
-            )
-        with self.write() as tx:
-            version = _version(tx)  # another process may have been quicker
-            if version is None:
-                for statement in TABLES.split(";\n"):
-                    if statement.strip():
-                        tx.execute(statement)
-                tx.execute("INSERT INTO meta (key, value) VALUES ('version', ?)", (str(VERSION),))
-                tx.execute("INSERT INTO meta (key, value) VALUES ('salt', ?)", (os.urandom(16).hex(),))
-            elif version < VERSION:
-                from wayfare.memory.store.migrations import migrate
-
-                migrate(tx, version)
+    path: str
+    synchronous: str
+    read_only: bool
+    timeout: float
 
     @property
     def searches_vectors(self) -> bool:
@@ -212,222 +112,50 @@ class Database:
         """The handle of one namespace; of a file, whose statements name their namespace, the file itself."""
         return self
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Transaction]:
         """One snapshot. Within another transaction of this thread: that one."""
-        if self._local.transaction is not None and self._local.pid == os.getpid():
-            yield self._local.transaction
-            return
-        current_stop().check()
-        connection = self._connection()
-        tx = Transaction(connection, self.path, writing=False)
-        tx.execute("BEGIN")
-        self._local.transaction = tx
-        try:
-            yield tx
-        except sqlite3.Error as error:  # rows are fetched by the caller
-            raise _named(error, self.path) from error
-        finally:
-            self._local.transaction = None
-            _quietly(connection, "ROLLBACK")
 
-    @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    @abstractmethod
+    def write(self) -> AbstractContextManager[Transaction]:
         """All or nothing. Within a write of this thread: a part of it.
 
-        Raises: ReadOnly; Unavailable when another writer does not make way within the timeout, or the disk is full.
+        Raises: ReadOnly; Unavailable when another writer does not make way within the timeout, the disk is full, or the
+        server is gone.
         """
-        inside = self._local.transaction if self._local.pid == os.getpid() else None
-        if inside is not None:
-            if not inside.writing:
-                raise StoreError("a read cannot become a write: what it saw may be out of date")
-            yield inside
-            return
-        if self.read_only:
+
+    @abstractmethod
+    def _inside(self) -> Transaction | None:
+        """The transaction that this thread is in."""
+
+    def _joined(self) -> Transaction | None:
+        """The write of this thread that another becomes a part of. Raises: StoreError within a read; ReadOnly."""
+        inside = self._inside()
+        if inside is not None and not inside.writing:
+            raise StoreError("a read cannot become a write: what it saw may be out of date")
+        if inside is None and self.read_only:
             raise ReadOnly(f"{self.path} was opened to be read only")
-        stop = current_stop()
-        stop.check()
-        connection = self._connection()
-        if not self._turn.acquire(self.timeout, stop):
-            raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
-        try:
-            tx = Transaction(connection, self.path, writing=True)
-            tx.stop = stop
-            self._begin_writing(connection, stop)
-            self._local.transaction = tx
-            try:
-                yield tx
-                self._local.transaction = None
-                stop.committing()
-                tx.execute("COMMIT")
-            except BaseException as error:
-                self._local.transaction = None
-                _quietly(connection, "ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise _named(error, self.path) from error
-                raise
-        finally:
-            self._turn.release()
-        for hook in tx._hooks:
-            hook()
-
-    def _begin_writing(self, connection: sqlite3.Connection, stop: Stop) -> None:
-        """Wait for writers of other processes. SQLite's own waiting cannot be woken: it is cut into pieces."""
-        try:
-            if stop is NEVER:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            connection.execute(f"PRAGMA busy_timeout = {PIECE_MS}")
-            try:
-                _retried(lambda: connection.execute("BEGIN IMMEDIATE"), self.timeout, stop)
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {round(self.timeout * 1_000)}")
-        except sqlite3.Error as error:
-            raise _named(error, self.path) from error
-
-    @property
-    def erasing(self) -> Erasing:
-        """What is beneath the rows, for a purge."""
-        return FileErasing(self)
-
-    def size(self) -> int:
-        """Bytes that it takes, of all namespaces."""
-        return _size(self.path) + _size(self.path + "-wal")
-
-    def checkpoint(self) -> bool:
-        """Bring the whole log into the file and empty it; False while another connection reads an older state."""
-        with self._alone() as connection:
-            try:
-                busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            except sqlite3.Error as error:
-                raise _named(error, self.path) from error
-        return not busy
+        return inside
 
     @contextmanager
-    def _alone(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        if not self._turn.acquire(self.timeout):
+    def _in_turn(self, turn: Turnstile, stop: Stop = NEVER) -> Iterator[None]:
+        """While no other thread of this process writes. Raises: Unavailable where it must wait for too long."""
+        if not turn.acquire(self.timeout, stop):
             raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
         try:
-            yield connection
+            yield
         finally:
-            self._turn.release()
+            turn.release()
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._closed:
-            raise Unavailable(f"{self.path} has been closed")
-        pid = os.getpid()
-        local = self._local
-        if local.connection is None or local.pid != pid:
-            if self._pid != pid:  # a child: its parent's connections and locks are the parent's
-                self._pid, self._turn, self._open = pid, Turnstile(), weakref.WeakSet()
-            if local.connection is not None:
-                _ORPHANS.append(local.connection)  # closing it here would drop the parent's locks
-            local.connection, local.pid, local.transaction = self._connect(), pid, None
-        return local.connection
+    @property
+    @abstractmethod
+    def erasing(self) -> Erasing:
+        """What is beneath the rows, for a purge."""
 
-    def _connect(self) -> sqlite3.Connection:
-        uri = Path(self.path).as_uri() + ("?mode=ro" if self.read_only else "?mode=rwc")
-        try:
-            connection = self._opened(uri)
-            if self.read_only:
-                try:
-                    connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-                except sqlite3.OperationalError:
-                    # Where not even a -shm file can be made, a file whose log is empty can be read as it lies.
-                    if _size(self.path + "-wal") or os.access(os.path.dirname(self.path), os.W_OK):
-                        raise
-                    connection.close()
-                    connection = self._opened(uri + "&immutable=1")
-                connection.execute("PRAGMA query_only = ON")
-            else:
-                _retried(lambda: connection.execute("PRAGMA journal_mode = WAL"), self.timeout)
-                connection.execute(f"PRAGMA synchronous = {self.synchronous}")
-                connection.execute("PRAGMA secure_delete = ON")
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            self._open.add(connection)
-        except sqlite3.Error as error:
-            raise _named(error, self.path) from error
-        return connection
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that it takes, of all namespaces."""
 
-    def _opened(self, uri: str) -> _Holder:
-        return sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=self.timeout, check_same_thread=False, cached_statements=512,
-            factory=_Holder,
-        )  # fmt: skip
-
+    @abstractmethod
     def close(self) -> None:
-        """Close every connection of this process. What is done with it afterwards is refused."""
-        if not self._closed:
-            self._closed = True
-            if self._pid == os.getpid():
-                for connection in list(self._open):
-                    connection.close()
-
-
-class _Holder(sqlite3.Connection):
-    """A connection that can be held weakly: it is closed with the thread that it belongs to."""
-
-
-_ORPHANS: list[sqlite3.Connection] = []
-
-
-def _version(tx: Transaction) -> int | None:
-    """Of the tables; None in a file without any."""
-    names = {name for (name,) in tx.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()}
-    if not names:
-        return None
-    if "meta" not in names:
-        raise Damaged(f"{tx.path} is an SQLite file, but no memory: it has no table of versions")
-    row = tx.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    if row is None or not str(row[0]).isdigit():
-        raise Damaged(f"{tx.path} does not say the version of its tables; `wayfare memory doctor`")
-    return int(row[0])
-
-
-def _retried(action: Callable[[], object], timeout: float, stop: Stop = NEVER) -> None:
-    """Where SQLite does not wait by itself: two processes turn on write-ahead logging at once, or a wait is cut."""
-    end = time.monotonic() + timeout
-    while True:
-        stop.check()
-        try:
-            action()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.005)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
-
-def _quietly(connection: sqlite3.Connection, sql: str) -> None:
-    try:
-        if connection.in_transaction:
-            connection.execute(sql)
-    except sqlite3.Error:
-        pass  # what led here is being raised already
-
-
-def _named(error: Exception, path: str) -> StoreError:
-    """SQLite's error in our words."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    text = str(error)
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or "query_only" in text:
-        return ReadOnly(f"{path} cannot be written: {text}")
-    if code == sqlite3.SQLITE_FULL:
-        return Unavailable(f"{path}: the disk is full; nothing was changed")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Unavailable(f"{path}: another process has kept it busy for too long; nothing was changed")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode" in text:
-        return Damaged(f"{path}: {text}; `wayfare memory doctor` says what can be saved")
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
-        return Unavailable(f"{path}: {text}; nothing was changed")
-    if "closed" in text:
-        return Unavailable(f"{path} has been closed")
-    return StoreError(f"{path}: {text}")
+        """Let go of every connection of this process. What is done with it afterwards is refused."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wayfare.errors import BadValue
-from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.file import FileTransaction
 from wayfare.memory.store.index_checks import CHECKS as INDEX_CHECKS
 from wayfare.memory.store.looking import Finding, Findings, looked_at
 from wayfare.memory.store.row_checks import CHECKS as ROW_CHECKS
@@ -63,7 +63,7 @@ def doctor(path: str | os.PathLike[str]) -> Report:
     version: int | None = None
     rows: dict[str, int] = {}
     try:
-        tx = Transaction(connection, name, writing=False)
+        tx = FileTransaction(connection, name, writing=False)
         if not _pages(connection, found):
             return reported(name, None, found, rows)
         guarded(found, "meta", lambda: tables(tx, found))

@@ -13,7 +13,8 @@ from wayfare.errors import Unavailable
 from wayfare.memory.scanning import Place, Runs, scan
 
 if TYPE_CHECKING:
-    from wayfare.memory.store.database import Database, Transaction
+    from wayfare.memory.store.database import Transaction
+    from wayfare.memory.store.file import FileDatabase
 
 __all__ = ["Erasing", "FileErasing"]
 
@@ -37,7 +38,7 @@ class Erasing(Protocol):
 class FileErasing:
     """The file, its -wal and its -shm, to the last byte."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: FileDatabase) -> None:
         self._database = database
 
     def own_words(self, tx: Transaction) -> Iterator[str]:

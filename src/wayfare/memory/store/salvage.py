@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from wayfare.errors import BadValue, StoreError
 from wayfare.memory.store.carried_outcomes import Carried
-from wayfare.memory.store.database import Database
+from wayfare.memory.store.file import FileDatabase
 from wayfare.memory.store.looking import looked_at
 from wayfare.memory.store.remains import Remains
 from wayfare.memory.store.schema import VERSION
@@ -68,7 +68,7 @@ def salvage(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> S
             raise StoreError(
                 f"{old} has tables of version {remains.version}: first `wayfare memory migrate` to {VERSION}"
             )
-        database = Database(new)
+        database = FileDatabase(new)
         try:
             with database.write() as tx:
                 carried = Carried(remains, tx)

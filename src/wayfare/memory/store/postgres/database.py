@@ -19,13 +19,13 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from wayfare.errors import BadValue, ReadOnly, StoreError, Unavailable
-from wayfare.memory.store.database import SYNCHRONOUS, Database, Transaction
+from wayfare.errors import BadValue, StoreError, Unavailable
+from wayfare.memory.store.database import SYNCHRONOUS, Database, Result, Transaction
 from wayfare.memory.store.postgres.driver import psycopg, without_password
 from wayfare.memory.store.postgres.erasing import PostgresErasing
 from wayfare.memory.store.postgres.errors import UNCERTAIN, lost, named
@@ -37,9 +37,6 @@ from wayfare.memory.store.postgres.vectors import PostgresVectors
 from wayfare.memory.store.schema import VERSION
 from wayfare.memory.store.stops import Stop, current_stop
 from wayfare.memory.store.turnstile import Turnstile
-
-if TYPE_CHECKING:
-    from wayfare.memory.store.database import Result
 
 __all__ = ["PostgresDatabase", "PostgresTransaction"]
 
@@ -56,8 +53,8 @@ class PostgresTransaction(Transaction):
     """As `Transaction`. Made by `PostgresDatabase`, and over when its `with` ends."""
 
     def __init__(self, connection: Any, path: str, writing: bool, own: str = "") -> None:
-        self._postgres, self.path, self.writing, self._own = connection, path, writing, own
-        self._hooks: list[Callable[[], None]] = []
+        super().__init__(path, writing)
+        self._postgres, self._own = connection, own
         self._changes = 0
         self._rows = PostgresVectors(self)
 
@@ -67,7 +64,6 @@ class PostgresTransaction(Transaction):
 
     @property
     def vectors(self) -> PostgresVectors:
-        """Of the namespaces, in tables of pgvector."""
         return self._rows
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
@@ -194,7 +190,6 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """One snapshot. Within another transaction of this thread: that one."""
         inside = self._inside()
         if inside is not None:
             yield inside
@@ -204,29 +199,15 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """All or nothing. Within a write of this thread: a part of it.
-
-        Raises: ReadOnly; Unavailable when another writer of the namespace does not make way within the timeout, or the
-        server is gone.
-        """
-        inside = self._inside()
+        inside = self._joined()
         if inside is not None:
-            if not inside.writing:
-                raise StoreError("a read cannot become a write: what it saw may be out of date")
             yield inside
             return
-        if self.read_only:
-            raise ReadOnly(f"{self.path} was opened to be read only")
         self._mine()
-        turn, stop = self._turn, current_stop()
+        stop = current_stop()
         stop.check()
-        if not turn.acquire(self.timeout, stop):
-            raise Unavailable(f"{self.path}: another thread has been writing for {self.timeout:g} s")
-        try:
-            with self._transaction(True) as tx:
-                yield tx
-        finally:
-            turn.release()
+        with self._in_turn(self._turn, stop), self._transaction(True) as tx:
+            yield tx
         for hook in tx._hooks:
             hook()
 
