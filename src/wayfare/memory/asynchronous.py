@@ -22,7 +22,7 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
@@ -36,20 +36,31 @@ from wayfare.memory.policy import Policy
 from wayfare.memory.store.stops import Stop
 from wayfare.memory.tasks import AnyTask
 
-__all__ = ["AsyncMemory", "AsyncTask", "Opening"]
+__all__ = ["AsyncMemory", "AsyncTask", "Opening", "awaited_in"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 MOST_THREADS = 64
 
 
-def _awaited(
-    verb: Callable[Concatenate[Memory, P], T], *, stepwise: bool = False
-) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, T]]:
-    """A verb of `Memory` as a coroutine: its arguments, what it returns and raises, its docstring.
+async def awaited_in(threads: Executor, work: Callable[[], T], *, stepwise: bool = False) -> T:
+    """Have it done by a thread, in the context of this asyncio task; whoever stops waiting stops it.
 
     stepwise: it commits several times, and each commit leaves the memory as good as if it ended there
     """
+    stop = Stop(stepwise=stepwise)
+    future = threads.submit(copy_context().run, stop.over, work)
+    try:
+        return await asyncio.wrap_future(future)
+    finally:
+        if not future.done():
+            stop.ask()
+
+
+def _awaited(
+    verb: Callable[Concatenate[Memory, P], T], *, stepwise: bool = False
+) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, T]]:
+    """A verb of `Memory` as a coroutine: its arguments, what it returns and raises, its docstring."""
 
     @functools.wraps(verb)
     async def later(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -198,14 +209,7 @@ class AsyncMemory:
     # A call
 
     async def _call(self, work: Callable[[], T], *, stepwise: bool = False) -> T:
-        """Have it done by a thread, in the context of this asyncio task; whoever stops waiting stops it."""
-        stop = Stop(stepwise=stepwise)
-        future = self._own_workers().begin(functools.partial(copy_context().run, stop.over, work))
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            if not future.done():
-                stop.ask()
+        return await awaited_in(self._own_workers().pool, work, stepwise=stepwise)
 
     def _own_workers(self) -> _Workers:
         if self._closed:
@@ -286,7 +290,7 @@ class Opening:
 
     async def _opened(self) -> AsyncMemory:
         stop, workers = Stop(), _Workers(1)
-        future = workers.begin(functools.partial(stop.over, self._make))
+        future = workers.pool.submit(stop.over, self._make)
         last: Callable[[], None] = functools.partial(_closed, future)  # for nobody will
         try:
             made = AsyncMemory(await asyncio.wrap_future(future))
@@ -322,17 +326,14 @@ class _Workers:
     def __init__(self, threads: int) -> None:
         self.pid = os.getpid()
         self.ended: Future[None] = Future()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="wayfare-memory")
-
-    def begin(self, work: Callable[[], T]) -> Future[T]:
-        return self._pool.submit(work)
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="wayfare-memory")
 
     def end(self, last: Callable[[], object]) -> None:
         """Let what has begun come to its end, then do the last; does not wait."""
 
         def ending() -> None:
             try:
-                self._pool.shutdown(wait=True)
+                self.pool.shutdown(wait=True)
                 last()
             except BaseException as error:
                 self.ended.set_exception(error)

@@ -11,19 +11,17 @@ committed is stopped; one that is stands, and its idempotency key tells so.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import hmac
 import json
 import math
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel
 
 from wayfare.errors import StoreError, Unavailable
-from wayfare.memory.store.stops import Stop
+from wayfare.memory.asynchronous import awaited_in
 from wayfare.serve.handles import Handles
 from wayfare.serve.problems import Refused
 from wayfare.serve.rates import Buckets
@@ -34,7 +32,6 @@ from wayfare.serve.verbs import VERBS, Answer
 
 __all__ = ["Doors"]
 
-T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds that a store may take to say that it is there."""
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -57,22 +54,6 @@ class Doors:
         self._owner = Grant("local", "", settings.namespace, (), frozenset(SCOPES), None)
         self._any_token = False
 
-    async def run(self, act: Callable[[], T], *, stepwise: bool = False) -> T:
-        """Do something that waits for the store, in a thread; cancelled before it has committed, it changes nothing.
-
-        stepwise: it commits several times, and each commit leaves the memory as good as if it ended there
-        """
-        return await self._in(self._threads, act, stepwise)
-
-    async def _in(self, threads: ThreadPoolExecutor, act: Callable[[], T], stepwise: bool = False) -> T:
-        stop = Stop(stepwise=stepwise)
-        future = threads.submit(contextvars.copy_context().run, stop.over, act)
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            if not future.done():
-                stop.ask()
-
     async def do(self, grant: Grant, verb: str, ask: BaseModel, key: str | None = None) -> Answer:
         """What a verb answers to a token. Raises: Refused without its scope; BadValue; StoreError."""
         needed = VERBS[verb]
@@ -82,7 +63,7 @@ class Doors:
             with self.handles.lent(grant) as memory, self.telemetry.recalling():
                 return needed(memory, ask, key)
 
-        answer = await self.run(act, stepwise=verb == "recall")
+        answer = await awaited_in(self._threads, act, stepwise=verb == "recall")
         self.telemetry.told(verb, answer)
         return answer
 
@@ -97,7 +78,7 @@ class Doors:
             kind, _, text = said.strip().partition(" ")
             if kind.lower() != "bearer":
                 raise self._unknown("the Authorization header must be: Bearer TOKEN")
-            found = await self._in(self._looking, lambda: self.tokens.verify(text.strip()))
+            found = await self.verified(text)
             if found is None:
                 raise self._unknown("the token is not known, or has been revoked, or has expired")
             grant = found
@@ -109,6 +90,10 @@ class Doors:
             self.allow(grant, scope)
         return grant
 
+    async def verified(self, token: str) -> Grant | None:
+        """What a token allows now, by the store; None for one that is unknown, revoked or expired."""
+        return await awaited_in(self._looking, lambda: self.tokens.verify(token.strip()))
+
     async def _unnamed(self, request: Request) -> Grant:
         """The owner of this machine, where nobody else can reach the server and no token was ever made."""
         if not self.settings.local:
@@ -116,7 +101,7 @@ class Doors:
         if any(name in request.headers for name in FORWARDED):
             raise self._unknown("a proxy stands before this server: give it tokens and --behind-proxy")
         if not self._any_token:
-            self._any_token = await self._in(self._looking, self.tokens.any)
+            self._any_token = await awaited_in(self._looking, self.tokens.any)
         if self._any_token:
             raise self._unknown("a token is needed: Authorization: Bearer TOKEN")
         return self._owner
@@ -150,7 +135,7 @@ class Doors:
         if self.draining:
             return "the server is being stopped"
         try:
-            await asyncio.wait_for(self._in(self._looking, self.tokens.any), PATIENCE)
+            await asyncio.wait_for(awaited_in(self._looking, self.tokens.any), PATIENCE)
         except TimeoutError:
             return f"the store has not answered for {PATIENCE:g} s"
         except Unavailable:
@@ -171,7 +156,7 @@ class Doors:
                     continue
                 self.telemetry.rho.labels(self.telemetry.few("namespace", grant.namespace)).set(1.0 - share)
 
-        await self._in(self._looking, look)
+        await awaited_in(self._looking, look)
         return self.telemetry.exposition()
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Verifier(TokenVerifier):
 
     async def verify_token(self, token: str) -> Granted | None:
         """What the token allows now; None for one that is unknown, revoked or expired. Raises: StoreError."""
-        grant = await self._doors.run(lambda: self._doors.tokens.verify(token.strip()))
+        grant = await self._doors.verified(token)
         if grant is None:
             self._doors.telemetry.refused.labels("token").inc()
             return None
