@@ -30,14 +30,17 @@ Keeping
     planners, neighbours, refining          what to keep, what it resembles, and when a planner is slow
     echo            what only restates what was recalled        purge, scanning    until no byte is left
     upkeep/         merging, expiry, eviction, stale derivatives, the audit         quotas    what a namespace may hold
-    opening, ids, drafting   store/  the file    index/  words and vectors    embedding/  texts as vectors
+    copies/         bundles, snapshots, earlier states, one person's part        redaction   what must not be kept
+    opening, ids, drafting   store/  a file, or PostgreSQL    index/  words and vectors    embedding/  texts as vectors
 
     transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
 """
 
 from __future__ import annotations
 
-from wayfare.memory.asynchronous import AsyncMemory, AsyncTask
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.dialogue import Turn
 from wayfare.memory.evaluation import Evaluation
@@ -49,6 +52,9 @@ from wayfare.memory.recalled import Recall, RecalledItem
 from wayfare.memory.records import Key, Link, Provenance, Record, Utility, Version
 from wayfare.memory.tasks import Task
 from wayfare.memory.transitions import Snapshot, Transition, Transitions
+
+if TYPE_CHECKING:
+    from wayfare.memory.asynchronous import AsyncMemory, AsyncTask
 
 __all__ = [
     "AsyncMemory",
@@ -74,3 +80,10 @@ __all__ = [
     "Version",
     "Voided",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import asyncio when it is first asked for: who does not await needs none of it."""
+    if name not in ("AsyncMemory", "AsyncTask"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("wayfare.memory.asynchronous"), name)
