@@ -25,7 +25,7 @@ run: $(READY)/lab ## the headline study at quick scale, a few minutes (SCALE=smo
 test: lint $(READY)/browser ## format, lint, types, import contracts, then the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(ARGS)
 
-torture: $(READY)/dev ## what a memory survives: kill -9, full disks, damage, strangers; into results/reliability.json, 30 minutes
+torture: $(READY)/dev ## what a memory survives: kill -9, full disks, damage, strangers; into results/reliability.json, half an hour and more
 	@nice $(BIN)/python tests/memory/torture/torture.py $(ARGS)
 	@WAYFARE_FUZZ=40 OMP_NUM_THREADS=1 nice $(BIN)/python -m pytest -q -n 0 tests/serve/test_openapi.py
 
