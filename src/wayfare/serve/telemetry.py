@@ -79,9 +79,8 @@ class Telemetry:
         def ended(name: str, began: int, end: int) -> None:
             self.channels.labels(name).observe((end - began) / 1e9)
             if self._tracer is not None:
-                now = time.time_ns()
-                span = self._tracer.start_span(f"recall {name}", start_time=now - (time.perf_counter_ns() - began))
-                span.end(now - (time.perf_counter_ns() - end))
+                since = time.time_ns() - time.perf_counter_ns()  # read once: no part may end before it has begun
+                self._tracer.start_span(f"recall {name}", start_time=since + began).end(since + end)
 
         with watched(ended):
             yield
