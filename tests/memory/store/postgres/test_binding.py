@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.memory.stores import PostgresStore, Server
 from wayfare.errors import BadValue, ReadOnly, StoreError
 from wayfare.memory import Memory
+from wayfare.memory.embedding.lexical import Lexical
 from wayfare.memory.store.addresses import database_at
 from wayfare.memory.store.postgres.installing import install
 from wayfare.memory.store.postgres.pools import pool_for
@@ -153,3 +155,25 @@ def test_a_database_without_tables_says_what_makes_them(server) -> None:
 
 def _as(address: str, user: str) -> str:
     return "postgresql://" + user + "@" + address.split("@", 1)[1]
+
+
+def test_namespaces_that_begin_at_once_share_the_tables_of_their_vectors(address) -> None:
+    at_once = threading.Barrier(8)
+    failures: list[Exception] = []
+
+    def begin(number: int, dimension: int) -> None:
+        with Memory(address, namespace=f"begins/{number}/{dimension}", embedder=Lexical(dimension)) as memory:
+            at_once.wait(60)
+            try:
+                memory.remember("the first of its dimension")
+                assert memory.recall("the first").items[0].by["vectors"] > 0
+            except Exception as error:
+                failures.append(error)
+
+    for dimension in (33, 34, 35, 36, 37, 38):
+        threads = [threading.Thread(target=begin, args=(number, dimension)) for number in range(8)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert failures == []

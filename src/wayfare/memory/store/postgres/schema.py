@@ -78,8 +78,12 @@ BEGIN
     IF to_regclass('wayfare.' || name) IS NOT NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('CREATE TABLE wayfare.%I (ns BIGINT NOT NULL, space BIGINT NOT NULL, ordinal BIGINT NOT NULL, '
-        'embedding vector(%s) NOT NULL, PRIMARY KEY (ns, space, ordinal))', name, dimension);
+    BEGIN
+        EXECUTE format('CREATE TABLE wayfare.%I (ns BIGINT NOT NULL, space BIGINT NOT NULL, ordinal BIGINT NOT NULL, '
+            'embedding vector(%s) NOT NULL, PRIMARY KEY (ns, space, ordinal))', name, dimension);
+    EXCEPTION WHEN duplicate_table OR unique_violation THEN  -- the lock does not refresh what is known of tables
+        RETURN;
+    END;
     IF dimension <= 1900 THEN  -- it fits a page: a search need not fetch it from elsewhere
         EXECUTE format('ALTER TABLE wayfare.%I ALTER COLUMN embedding SET STORAGE PLAIN', name);
     END IF;
