@@ -34,6 +34,9 @@ Keeping
     opening, ids, drafting   store/  a file, or PostgreSQL    index/  words and vectors    embedding/  texts as vectors
 
     transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
+
+Kinds of memory
+    cards           what a memory class says that it is     modules/  memories for streams of tasks
 """
 
 from __future__ import annotations
