@@ -12,6 +12,7 @@ What it says is not taken on trust: `wayfare.memory.probes.check_card(MyMemory)`
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Literal, get_args
@@ -132,22 +133,22 @@ _SETS: dict[str, type[StrEnum]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryCard:
-    """Where a memory stands on each axis; more than one place is normal, none is an error.
+    """Where a memory stands on each axis; more than one place is normal, none is an error. Sets become frozen ones.
 
     learns_from_outcome: whether reward changes what is found later        deletable: see `Deletable`
     auditable: whether it can be told what changed, when
     Raises: BadValue naming the axis.
     """
 
-    form: frozenset[Form]
-    topology: frozenset[Topology]
-    function: frozenset[Function]
-    formation: frozenset[Formation]
-    consolidation: frozenset[Consolidation]
-    updating: frozenset[Updating]
-    forgetting: frozenset[Forgetting]
-    retrieval: frozenset[Retrieval]
-    scope: frozenset[Scope] = frozenset({Scope.AGENT_MEMORY})
+    form: AbstractSet[Form]
+    topology: AbstractSet[Topology]
+    function: AbstractSet[Function]
+    formation: AbstractSet[Formation]
+    consolidation: AbstractSet[Consolidation]
+    updating: AbstractSet[Updating]
+    forgetting: AbstractSet[Forgetting]
+    retrieval: AbstractSet[Retrieval]
+    scope: AbstractSet[Scope] = frozenset({Scope.AGENT_MEMORY})
     learns_from_outcome: bool = False
     deletable: Deletable = "item"
     auditable: bool = False
