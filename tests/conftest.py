@@ -91,6 +91,15 @@ def database(shared_address: str) -> Iterator[Any]:
     made.close()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A pair of pytest and xdist that does not keep groups together spreads what is dear to make over all workers."""
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError(f"{item.nodeid} is in a group that xdist does not keep together")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test of a store that skips itself has failed: what it would have said of that store is not known."""

@@ -18,6 +18,8 @@ import evaluate_live
 
 from wayfare.memory import Policy
 
+pytestmark = pytest.mark.xdist_group("evaluated-live")  # one worker, so that what all look at is made once
+
 SEEDS = 6
 TARGETS = {"similarity": Policy("similarity"), "boltzmann": Policy("boltzmann", explore=0.5)}
 

@@ -21,6 +21,8 @@ from wayfare.explore.rules import (
 )
 from wayfare.worlds import VariedBandit
 
+pytestmark = pytest.mark.xdist_group("regret-order")  # one worker, so that the comparison is made once
+
 RUNS, HORIZON = 200, 1200
 
 

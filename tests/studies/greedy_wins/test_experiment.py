@@ -19,6 +19,8 @@ from wayfare.studies.greedy_wins.experiment import run
 from wayfare.studies.greedy_wins.outcome import Measures, collect
 from wayfare.studies.greedy_wins.plan import tuned
 
+pytestmark = pytest.mark.xdist_group("greedy-wins")  # one worker, so that what the simple players do is made once
+
 SMOKE = replace(STUDY.scales["smoke"], device="cpu")
 
 

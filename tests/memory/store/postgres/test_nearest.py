@@ -16,6 +16,8 @@ from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.store.postgres import vectors
 from wayfare.memory.store.postgres.indexing import index_large
 
+pytestmark = pytest.mark.xdist_group("nearest")  # one worker, so that the large namespace is made once
+
 DIMENSION = 48
 SIZES = {"large": 12_000, "one-percent": 120, "one-in-a-thousand": 12}
 
