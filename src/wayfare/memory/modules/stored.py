@@ -61,8 +61,6 @@ class Stored:
     card: ClassVar[MemoryCard]
     label: ClassVar[str] = ""
     """What it is called in tables; '-like' where a product gave the idea."""
-    settings: ClassVar[dict[str, Any]] = {"policy": "similarity", "relevance_floor": 0.0}
-    """Of the memory."""
 
     def __init__(
         self,
@@ -82,8 +80,13 @@ class Stored:
         self.k, self.calls = k, 0
         self.operations: Counter[str] = Counter()
         self._complete = complete
-        settings = {"planner": AddOnly(), **self.settings}
-        self.memory = Memory(address, embedder=embedder, synchronous=synchronous, clock=clock, seed=seed, **settings)
+        self.memory = Memory(
+            address, embedder=embedder, synchronous=synchronous, clock=clock, seed=seed, **self.settings()
+        )  # fmt: skip
+
+    def settings(self) -> dict[str, Any]:
+        """Of the memory, where a module wants others than these: the most similar, whatever it is; append only."""
+        return {"policy": "similarity", "relevance_floor": 0.0, "planner": AddOnly()}
 
     def search(self, task: str) -> Sequence[Found]:
         """(1) The k most relevant."""
