@@ -120,7 +120,7 @@ def _earned(output: str) -> float:
 
 def test_doctor_finds_what_is_wrong_and_saves_the_rest(capsys, here) -> None:
     said(capsys, "remember", "a memory that stays", "--tags", "x")
-    assert said(capsys, "doctor") and said(capsys, "migrate").strip().endswith("version 4")
+    assert said(capsys, "doctor") and said(capsys, "migrate").strip().endswith("version 5")
     kept = told(capsys, "doctor")
     assert kept["worst"] == "clean" and kept["rows"]["records"] == 1
     said(capsys, "remember", "a memory that a disk has changed")

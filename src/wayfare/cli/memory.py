@@ -153,6 +153,11 @@ def _shown(record: Record) -> str:
             f"written  {_when(record.created_at)}; changed {_when(record.updated_at)}",
             f"credit   {mean}; shown {utility.recalled} times",
             *(
+                f"carries  {each.size} bytes, {each.media_type}, SHA-256 {each.digest}"
+                for each in (record.payload,)
+                if each is not None
+            ),
+            *(
                 f"from     {each.uri or ', '.join(each.parents)}"
                 for each in record.provenance
                 if each.uri or each.parents

@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.errors import BadValue, NoSuchRecord, StoreError, VersionConflict
+from wayfare.memory.copies.rolling import restore_version
 from wayfare.memory.ids import new_id
 from wayfare.memory.index import entries
+from wayfare.memory.invalidating import invalidate
 from wayfare.memory.linking import Links
 from wayfare.memory.merging import merge
 from wayfare.memory.operations import (
@@ -36,13 +38,16 @@ from wayfare.memory.operations import (
     Noop,
     Operation,
     OpResult,
+    Restore,
     Supersede,
     Unlink,
     Update,
     checked_order,
 )
-from wayfare.memory.quotas import limited, settle
+from wayfare.memory.payloads import Payload
+from wayfare.memory.quotas import bytes_of, limited, settle
 from wayfare.memory.records import Key, Link, Provenance, Record, checksum, content_hash
+from wayfare.memory.store import payload_rows
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import LOG_COLUMNS, RECORD_COLUMNS, record_body, record_from, record_row
 
@@ -141,6 +146,8 @@ class Applying:
                 self.answer("LINK", op.link.source, None, op.reason)
             case Unlink():
                 self._unlink(op)
+            case Restore():
+                restore_version(self, op)
             case Archive():
                 self._retire(op.id, "ARCHIVE", "archived", op.reason)
             case Delete():
@@ -239,17 +246,20 @@ class Applying:
         record = Record(
             id, op.content, op.kind, op.form, "active", 1, self.time, self.time, op.event_from, op.event_to,
             op.valid_from, op.valid_to, tuple(op.tags), op.meta, tuple(dict.fromkeys((*op.provenance, *also))),
+            None if op.payload is None else op.payload.info,
         )  # fmt: skip
         values = record_row(record, self.ns)[1]
         row = self.tx.execute(_INSERT, values).fetchone()
         if row is None:
-            same = self._same(op.kind, op.content)
+            same = self._same(record)
             if same is None:
                 raise BadValue("id", id, "an id that no memory of the namespace has had")
             return (*same, False)
         number = int(row[0])
         self._more_records += 1
-        self._more_bytes += len(op.content.encode())
+        self._more_bytes += bytes_of(record.content, record.payload)
+        if op.payload is not None:
+            payload_rows.keep(self.tx, self.ns, op.payload)
         if record.tags:
             self._tag(number, record.tags)
         texts: list[tuple[str, str | None, str]] = [("content", None, op.content)]
@@ -265,10 +275,10 @@ class Applying:
         self._log.append(("ADD", id, 1, op.reason, self._body({"record": number})))
         return id, 1, True
 
-    def _same(self, kind: str, content: str) -> tuple[str, int] | None:
+    def _same(self, record: Record) -> tuple[str, int] | None:
         row = self.tx.execute(
             "SELECT id, version FROM records WHERE ns = ? AND kind = ? AND content_hash = ? AND status = 'active'",
-            (self.ns, kind, content_hash(content)),
+            (self.ns, record.kind, content_hash(record.content, record.payload)),
         ).fetchone()
         return None if row is None else (str(row[0]), int(row[1]))
 
@@ -281,12 +291,12 @@ class Applying:
         """Keep the old version, write the new one. Raises: StoreError where an active one says the same."""
         new = new.with_(version=old.version + 1, updated_at=self.time)
         if new.status == "active":
-            same = self._same(new.kind, new.content)
+            same = self._same(new)
             if same is not None and same[0] != old.id:
                 raise StoreError(f"memory {same[0]} already says what memory {old.id} would: merge them instead")
         self._more_records += (new.status == "active") - (old.status == "active")
         for record, sign in ((old, -1), (new, 1)):
-            self._more_bytes += sign * len(record.content.encode()) if record.status != "tombstone" else 0
+            self._more_bytes += sign * bytes_of(record.content, record.payload) if record.status != "tombstone" else 0
         body = record_body(old)
         self.tx.execute(
             "INSERT INTO versions (ns, id, version, body, superseded_at, checksum) VALUES (?, ?, ?, ?, ?, ?)",
@@ -323,6 +333,9 @@ class Applying:
     def _update(self, op: Update) -> None:
         number, old = self.find(op.id)
         fields = {name: value for name, value in op.changes.items() if name not in ("keys", "context")}
+        payload: Payload | None = fields.get("payload")
+        if payload is not None:
+            fields["payload"] = payload.info
         new = replace(old, **fields)
         checked_order("event", new.event_from, new.event_to)
         checked_order("valid", new.valid_from, new.valid_to)
@@ -330,10 +343,14 @@ class Applying:
             self._noop(old.id, old.version, "it stands so already")
             return
         new = self.rewrite(number, old, new)
+        if payload is not None:
+            payload_rows.keep(self.tx, self.ns, payload)
         if old.status == "active":
             self._reindex(number, old, new, op.changes)
         self.write_log("UPDATE", new.id, new.version, op.reason, {"record": number})
         self.answer("UPDATE", new.id, new.version, op.reason)
+        if (new.content, new.payload) != (old.content, old.payload):
+            invalidate(self, new.id, "revised")
 
     def _reindex(self, number: int, old: Record, new: Record, changes: Mapping[str, Any]) -> None:
         texts: list[tuple[str, str | None, str]] = []
@@ -361,6 +378,8 @@ class Applying:
         self.kill(number)
         self.write_log(op, id, new.version, reason, {"record": number})
         self.answer(op, id, new.version, reason)
+        if op == "DELETE":
+            invalidate(self, id, "forgotten")
 
     def active(self, id: str) -> tuple[int, Record]:
         number, record = self.find(id)
@@ -386,6 +405,7 @@ class Applying:
         self.links.put(Link(id, old.id, "supersedes"))
         self.write_log("SUPERSEDE", old.id, old.version, op.reason, {"record": number, "by": id})
         self.answer("SUPERSEDE", id, version, op.reason)
+        invalidate(self, old.id, "superseded", spare=(id,))
 
     # Links
 

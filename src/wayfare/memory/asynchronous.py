@@ -110,6 +110,7 @@ class AsyncMemory:
     # Reading: a recall lets the floor see what outcomes wait, and then stores its receipt
     recall = _awaited(Memory.recall, stepwise=True)
     get = _awaited(Memory.get)
+    payload = _awaited(Memory.payload)
     history = _awaited(Memory.history)
     links = _awaited(Memory.links)
 

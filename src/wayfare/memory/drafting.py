@@ -9,13 +9,16 @@ from wayfare.errors import BadValue
 from wayfare.memory.copies.subjects import subject_tag
 from wayfare.memory.echo import echo_of
 from wayfare.memory.operations import Add
+from wayfare.memory.payloads import Payload
 from wayfare.memory.recalled import Recall
-from wayfare.memory.records import Key, Provenance, Record, checked_tags, checked_text
+from wayfare.memory.records import Form, Key, Provenance, Record, checked_tags, checked_text
 from wayfare.memory.tasks import AnyTask
 
 __all__ = ["FIELDS", "draft", "echoed"]
 
-FIELDS = frozenset({"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "subject", "reason"})
+FIELDS = frozenset(
+    {"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "subject", "reason", "form", "payload"}
+)
 """What `remember` takes."""
 
 
@@ -30,6 +33,8 @@ def draft(
     event: float | tuple[float | None, float | None] | None = None,
     valid: tuple[float | None, float | None] | None = None,
     subject: str | None = None,
+    form: Form = "token",
+    payload: Payload | None = None,
     reason: str = "",
     actor: str = "",
 ) -> Add:
@@ -42,6 +47,8 @@ def draft(
     return Add(
         text,
         kind=kind,
+        form=form,
+        payload=payload,
         tags=tags if subject is None else (*checked_tags(tags), subject_tag(subject)),
         meta={} if meta is None else meta,
         keys=tuple(_key(key) for key in keys),

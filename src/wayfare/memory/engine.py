@@ -31,6 +31,7 @@ from wayfare.memory.index.cache import caches
 from wayfare.memory.merging import undo_merge
 from wayfare.memory.neighbours import Surroundings
 from wayfare.memory.operations import Add, Delete, Operation, OpResult
+from wayfare.memory.payloads import Payload
 from wayfare.memory.planners import HashDedup, Planner
 from wayfare.memory.purge import Purged, purge
 from wayfare.memory.reading import Page
@@ -56,6 +57,7 @@ PURGED: Kept[Purged] = Kept(
         **{
             **fields,
             "derived": tuple(fields["derived"]),
+            "forms": tuple(fields.get("forms", ())),
             "copies": tuple(Copy(**each) for each in fields.get("copies", ())),
         }
     ),
@@ -155,7 +157,10 @@ class Engine:
             first = []
             around = Surroundings(tx, ns, caches(self.database)[ns], space, vectors) if looking else None
             for draft, each in zip(drafts, wanted, strict=True):
-                planned = planner.plan(draft, () if around is None else around.of(draft, each))
+                if draft.payload is not None:  # planners weigh texts
+                    planned: Sequence[Operation] = (draft,)
+                else:
+                    planned = planner.plan(draft, () if around is None else around.of(draft, each))
                 if not planned:
                     raise BadValue("planner", planned, "one that answers each draft with an operation")
                 planned = [redacted(self._redact, op) for op in planned]
@@ -263,6 +268,16 @@ class Engine:
             if id not in found:
                 raise NoSuchRecord(id)
         return [found[id] for id in ids]
+
+    def payload(self, id: str, version: int | None = None) -> Payload:
+        """Of a version, None: the present one. Raises: NoSuchRecord; BadValue where it carries none; Damaged."""
+        checked_name("id", id)
+        with self.database.read() as tx:
+            for path in (self.namespace, *self.also_read):
+                ns = self.number(tx, path)
+                if ns is not None and reading.read_records(tx, [(ns, path)], [id]):
+                    return reading.payload_of(tx, ns, path, id, version)
+        raise NoSuchRecord(id)
 
     def list(self, **filters: Any) -> Page:
         """A page of records, by id: those that the memory named are in the order in which they were made.
@@ -396,7 +411,7 @@ class Engine:
             new = [
                 draft
                 for draft in drafts
-                if tx.execute(
+                if draft.payload is not None or tx.execute(
                     "SELECT 1 FROM records WHERE ns = ? AND kind = ? AND content_hash = ? AND status = 'active'",
                     (ns, draft.kind, content_hash(draft.content)),
                 ).fetchone() is None

@@ -40,12 +40,13 @@ from wayfare.memory.engine import Engine
 from wayfare.memory.keeping import Keeping
 from wayfare.memory.opening import opened
 from wayfare.memory.operations import AddLink, Archive, Noop, Operation, OpResult, Unlink, Update
+from wayfare.memory.payloads import Payload
 from wayfare.memory.planners import Planner
 from wayfare.memory.policy import LEARNED, Policy
 from wayfare.memory.reading import Page
 from wayfare.memory.recalled import Recall, count_tokens
 from wayfare.memory.recalling import Recaller
-from wayfare.memory.records import Key, Link, Record, Version, checked_name
+from wayfare.memory.records import Form, Key, Link, Record, Version, checked_name
 from wayfare.memory.redaction import Redact
 from wayfare.memory.surveying import Surveying
 
@@ -149,6 +150,8 @@ class Memory(Copying, Crediting, Surveying, Keeping):
         event: float | tuple[float | None, float | None] | None = None,
         valid: tuple[float | None, float | None] | None = None,
         subject: str | None = None,
+        form: Form = "token",
+        payload: Payload | None = None,
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> OpResult:
@@ -158,6 +161,9 @@ class Memory(Copying, Crediting, Surveying, Keeping):
         source: where it comes from: a recall whose items it was made from, a record, or a uri
         event: when it happened, (from, to) or one time        valid: while it holds; s since the epoch, None is open
         subject: whom it is about or comes from; `export` and `erase` know what is theirs by it
+        form: token, a text; activation or parameter: what a model was prepared with, which the `payload` holds. Such a
+        one is archived in the same transaction in which a record that it comes from (`source`) is revised, superseded
+        or forgotten, and goes with it when that is purged. No planner weighs what carries a payload
         idempotency_key: the same key with the same text again returns the first answer; with another, refused
 
         Within a task a text that only restates what was recalled in it is not stored: it becomes a link and a NOOP.
@@ -165,9 +171,9 @@ class Memory(Copying, Crediting, Surveying, Keeping):
         """
         given = draft(
             text, kind=kind, tags=tags, keys=keys, meta=meta, source=source, event=event, valid=valid, subject=subject,
-            reason=reason, actor=self.actor,
+            form=form, payload=payload, reason=reason, actor=self.actor,
         )  # fmt: skip
-        echo = echoed(text, tasks.current(self), source)
+        echo = None if payload is not None else echoed(text, tasks.current(self), source)
         if echo is not None:
             why = f"restates memory {echo}, which had been recalled for it"
             return self.engine.apply([Noop(why, echo)], idempotency_key=idempotency_key, actor=self.actor)[0]
@@ -208,7 +214,8 @@ class Memory(Copying, Crediting, Surveying, Keeping):
         idempotency_key: str | None = None,
         **changes: Any,
     ) -> OpResult:
-        """Write a new version: another text, or kind, tags, meta, event_from, event_to, valid_from, valid_to, keys.
+        """Write a new version: another text, or kind, tags, meta, event_from, event_to, valid_from, valid_to, keys,
+        payload.
 
         expect: the version that it is meant to change
         Raises: BadValue; NoSuchRecord; VersionConflict when it has moved on.
@@ -283,6 +290,13 @@ class Memory(Copying, Crediting, Surveying, Keeping):
     def get(self, id: str) -> Record:
         """The present version. Raises: NoSuchRecord."""
         return self.engine.get(id)
+
+    def payload(self, id: str, *, version: int | None = None) -> Payload:
+        """The bytes that a memory carries; None: of its present version.
+
+        Raises: NoSuchRecord; BadValue where it carries none; Damaged where the bytes do not answer to their digest.
+        """
+        return self.engine.payload(id, version)
 
     def history(self, id: str) -> list[Version]:
         """Every version, with who changed it, when, how and why; oldest first. Raises: NoSuchRecord."""

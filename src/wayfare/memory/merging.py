@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wayfare.errors import StoreError, VersionConflict
+from wayfare.memory.invalidating import invalidate
 from wayfare.memory.operations import Add, Merge
 from wayfare.memory.records import Link, Provenance, Record, checked_tags
 from wayfare.memory.store.rows import record_from_body
@@ -51,6 +52,9 @@ def merge(applying: Applying, op: Merge) -> None:
     body = {"record": number, "from": undo, "before": before, "version": version}
     applying.write_log("MERGE", id, version, op.reason, body)
     applying.answer("MERGE", id, version, op.reason)
+    for _, each, _ in taken:
+        if each.content != record.content:
+            invalidate(applying, each.id, "merged into one that says otherwise", spare=(id,))
 
 
 def undo_merge(applying: Applying, id: str, reason: str = "") -> None:

@@ -24,7 +24,9 @@ SPARE = 3
 
 
 class Surroundings:
-    """Of the drafts of one batch. vectors: text -> [D], of the serving space; nothing where there is none."""
+    """Of the drafts of one batch. What carries a payload is more than its text, and near to none.
+
+    vectors: text -> [D], of the serving space; nothing where there is none."""
 
     def __init__(
         self, tx: Transaction, ns: int, cache: NamespaceCache, space: int | None, vectors: Mapping[str, Vector]
@@ -72,7 +74,7 @@ class Surroundings:
                     self._gone.add(op.id)
 
     def _keep(self, add: Add) -> None:
-        if add.id is not None:
+        if add.id is not None and add.payload is None:
             self._batch[add.id] = Record(
                 add.id, add.content, add.kind, add.form, tags=tuple(add.tags), meta=add.meta,
                 event_from=add.event_from, event_to=add.event_to, valid_from=add.valid_from, valid_to=add.valid_to,
@@ -85,7 +87,7 @@ class Surroundings:
             if not found:
                 return
             record = found[0]
-        fields = {name: value for name, value in op.changes.items() if name not in ("keys", "context")}
+        fields = {name: value for name, value in op.changes.items() if name not in ("keys", "context", "payload")}
         self._batch[op.id] = replace(record, version=record.version + 1, **fields)
 
     def _near(self, draft: Add, k: int, hidden: set[str]) -> list[Record]:
@@ -102,7 +104,8 @@ class Surroundings:
 
     def _read(self, where: str, values: Sequence[object]) -> list[Record]:
         rows = self._tx.execute(
-            f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND status = 'active' AND {where}", (self._ns, *values)
+            f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND status = 'active' AND payload IS NULL AND {where}",
+            (self._ns, *values),
         ).fetchall()
         return [record_from(row, "") for row in rows]
 

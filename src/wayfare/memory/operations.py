@@ -5,6 +5,7 @@ Update      a new version of a record; the earlier one is kept
 Merge       several records become one; undoable
 Supersede   a record no longer holds, another does; the interval of the first is closed
 AddLink, Unlink
+Restore     an earlier version of a record stands again, as a new one
 Archive     kept, but found no more        Delete      hidden at once; its history stays until it is purged
 Noop        nothing, and why
 """
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wayfare.errors import BadValue
+from wayfare.memory.payloads import Payload
 from wayfare.memory.records import (
     FORMS,
     Form,
@@ -40,6 +42,7 @@ __all__ = [
     "Noop",
     "OpResult",
     "Operation",
+    "Restore",
     "Supersede",
     "Unlink",
     "Update",
@@ -47,7 +50,8 @@ __all__ = [
 ]
 
 CHANGEABLE = (
-    "content", "kind", "tags", "meta", "event_from", "event_to", "valid_from", "valid_to", "keys", "context"
+    "content", "kind", "tags", "meta", "event_from", "event_to", "valid_from", "valid_to", "keys", "context",
+    "payload", "provenance",
 )  # fmt: skip
 """Fields that an `Update` may change."""
 MOST_KEYS = 50
@@ -74,6 +78,7 @@ class Add:
     """A record to be. keys: other texts under which it is found
 
     context: the text with its surroundings (neighbouring turns, the date), found beside the content
+    payload: bytes that it carries (`payloads`)
     links: from the new record, their `source` is ""; or to it, their `target` is ""
     id: None makes one up
     """
@@ -93,6 +98,7 @@ class Add:
     reason: str = ""
     id: str | None = None
     context: str | None = None
+    payload: Payload | None = None
 
     def __post_init__(self) -> None:
         checked_text("content", self.content)
@@ -121,11 +127,13 @@ class Add:
             checked_name("id", self.id)
         if self.context is not None:
             checked_text("context", self.context)
+        _checked_payload(self.payload)
 
 
 @dataclass(frozen=True)
 class Update:
-    """A new version of a record. changes: of the fields in `CHANGEABLE`, to their new values."""
+    """A new version of a record. changes: of the fields in `CHANGEABLE`, to their new values; a payload of None takes
+    it away."""
 
     id: str
     changes: Mapping[str, Any]
@@ -155,6 +163,9 @@ class Update:
             changes["keys"] = checked_keys(changes["keys"])
         if changes.get("context") is not None:
             checked_text("context", changes["context"])
+        _checked_payload(changes.get("payload"))
+        if "provenance" in changes:
+            changes["provenance"] = checked_provenance(changes["provenance"])
         object.__setattr__(self, "changes", MappingProxyType(changes))
         _checked_reason(self.reason)
 
@@ -241,6 +252,24 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """A record stands again as it stood at a version: text, payload, tags, times, status, and what it is found under.
+
+    Its history goes on: what it says now is kept, and can be gone back to.
+    """
+
+    id: str
+    version: int
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        checked_name("id", self.id)
+        if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
+            raise BadValue("version", self.version, "a whole number from 1")
+        _checked_reason(self.reason)
+
+
+@dataclass(frozen=True)
 class Delete:
     """Hide a record at once."""
 
@@ -265,7 +294,7 @@ class Noop:
             checked_name("id", self.id)
 
 
-Operation = Add | Update | Merge | Supersede | AddLink | Unlink | Archive | Delete | Noop
+Operation = Add | Update | Merge | Supersede | AddLink | Unlink | Restore | Archive | Delete | Noop
 
 
 def checked_order(name: str, begin: float | None, end: float | None) -> None:
@@ -332,6 +361,11 @@ def checked_links(links: object) -> tuple[Link, ...]:
     return tuple(links)
 
 
+def _checked_payload(payload: object) -> None:
+    if payload is not None and not isinstance(payload, Payload):
+        raise BadValue("payload", type(payload).__name__, "a wayfare.memory.payloads.Payload, or None")
+
+
 def _checked_target(name: str, target: object) -> None:
     if not isinstance(target, Add):
         if not isinstance(target, str):
@@ -349,7 +383,11 @@ def request_of(given: object) -> Any:
         return {str(name): request_of(value) for name, value in sorted(given.items())}
     if isinstance(given, (list, tuple)):
         return [request_of(each) for each in given]
+    if isinstance(given, Payload):
+        return ["Payload", given.digest, given.media_type, request_of(given.header)]
     if hasattr(given, "__dataclass_fields__"):
         named = {each.name: request_of(getattr(given, each.name)) for each in fields(given)}  # type: ignore[arg-type]
+        if named.get("payload", 0) is None:  # a request from before there were any is still the same request
+            del named["payload"]
         return [type(given).__name__, named]
     return given

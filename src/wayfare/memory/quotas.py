@@ -1,7 +1,8 @@
 """What a namespace may hold, and how much may be written to it in a day.
 
     records         memories that can be recalled
-    bytes           of the texts of all memories that are not forgotten, archived ones too, in UTF-8
+    bytes           of the texts of all memories that are not forgotten, archived ones too, in UTF-8, and of what each
+                    of these carries (`payloads`), as it stands
     writes_a_day    texts kept, revised or superseded, and links made, between two midnights UTC
 
 The limits are in the namespace's settings. Each writing transaction asks for them in the statement by which it draws
@@ -20,14 +21,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wayfare.errors import BadValue, Damaged, QuotaExceeded
-from wayfare.memory.records import checksum
+from wayfare.memory.records import PayloadInfo, checksum
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.job_rows import SILENT, JobRow, read_job, write_job
+from wayfare.memory.store.rows import payload_info
 
 __all__ = [
     "LIMITS",
     "SETTING",
     "Quota",
+    "bytes_of",
     "checked_limits",
     "limited",
     "limits_of",
@@ -71,6 +74,11 @@ def checked_limits(given: Mapping[str, object]) -> dict[str, int | None]:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise BadValue(name, limit, "a whole number, 0 or more, or None for no limit")
     return dict(given)  # type: ignore[arg-type]
+
+
+def bytes_of(text: str, payload: PayloadInfo | None) -> int:
+    """What a memory that is not forgotten counts for."""
+    return len(text.encode()) + (0 if payload is None else payload.size)
 
 
 def limited(settings: str) -> bool:
@@ -167,8 +175,10 @@ def _counted(tx: Transaction, ns: int, sequence: int, time: float) -> Used:
         return known
     used = Used(day=int(time // DAY))
     (used.records,) = tx.execute("SELECT COUNT(*) FROM records WHERE ns = ? AND status = 'active'", (ns,)).fetchone()
-    for (text,) in tx.execute("SELECT content FROM records WHERE ns = ? AND status != 'tombstone'", (ns,)):
-        used.bytes += len(text.encode())
+    for text, payload in tx.execute(
+        "SELECT content, payload FROM records WHERE ns = ? AND status != 'tombstone'", (ns,)
+    ):
+        used.bytes += bytes_of(text, payload_info(payload))
     rows = tx.execute(
         f"SELECT COUNT(*) FROM log WHERE ns = ? AND time >= ? AND time < ? AND op IN ({', '.join('?' * len(COUNTED))})",
         (ns, used.day * DAY, (used.day + 1) * DAY, *COUNTED),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wayfare.errors import BadValue, Damaged, NoSuchRecord
+from wayfare.memory.payloads import Payload
 from wayfare.memory.records import Link, Record, Utility, Version, checked_name, checked_time
+from wayfare.memory.store import payload_rows
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import (
     LINK_COLUMNS,
@@ -19,7 +21,7 @@ from wayfare.memory.store.rows import (
     record_from_body,
 )
 
-__all__ = ["Page", "as_of", "history", "links_of", "listed", "read_records"]
+__all__ = ["Page", "as_of", "history", "links_of", "listed", "payload_of", "read_records"]
 
 STATUSES = ("active", "superseded", "archived")
 MOST = 10_000
@@ -167,6 +169,23 @@ def as_of(tx: Transaction, ns: int, path: str, id: str, time: float) -> Record:
     if record is None or record.status == "tombstone":
         raise NoSuchRecord(id)
     return record
+
+
+def payload_of(tx: Transaction, ns: int, path: str, id: str, version: int | None = None) -> Payload:
+    """What a version of a record carries, None: the present one.
+
+    Raises: NoSuchRecord; BadValue where it carries nothing; Damaged where the bytes do not answer to their digest.
+    """
+    versions = {step.version: step.record for step in history(tx, ns, path, id)}
+    if version is None:
+        version = max(versions)
+    if isinstance(version, bool) or version not in versions:
+        raise BadValue("version", version, f"one of the versions of memory {id}, 1 to {max(versions)}")
+    record = versions[version]
+    if record is None or record.payload is None:
+        raise BadValue("payload", None, f"that of a memory that carries one; version {version} of {id} does not")
+    data = payload_rows.read(tx, ns, record.payload.digest, f"memory {id}, version {version}")
+    return Payload(data, record.payload.media_type, record.payload.header)
 
 
 def links_of(

@@ -24,11 +24,13 @@ __all__ = [
     "Form",
     "Key",
     "Link",
+    "PayloadInfo",
     "Provenance",
     "Record",
     "Status",
     "Utility",
     "Version",
+    "checked_json",
     "checked_text",
     "checksum",
     "content_hash",
@@ -93,11 +95,25 @@ class Utility:
 
 
 @dataclass(frozen=True)
+class PayloadInfo:
+    """What is known of the bytes that a record carries without reading them (`payloads.Payload`).
+
+    digest: SHA-256 of the bytes, hexadecimal        size: bytes        header: what a loader must know of them
+    """
+
+    digest: str
+    size: int
+    media_type: str
+    header: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+
+
+@dataclass(frozen=True)
 class Record:
     """One memory, as it stands or stood.
 
     created_at, updated_at: s since the epoch, when it was written        event_from, event_to: when it happened
     valid_from, valid_to: while it holds; open where None
+    payload: of the bytes that it carries beside its text, None without; `Memory.payload` reads them
     """
 
     id: str
@@ -115,6 +131,7 @@ class Record:
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     provenance: tuple[Provenance, ...] = ()
+    payload: PayloadInfo | None = None
     utility: Utility = field(default=Utility(), compare=False)
     namespace: str = field(default="", compare=False)
 
@@ -204,15 +221,20 @@ def checked_tags(tags: object) -> tuple[str, ...]:
 
 
 def checked_meta(meta: object) -> Mapping[str, Any]:
+    """As `checked_json`, of the field of that name."""
+    return checked_json("meta", meta)
+
+
+def checked_json(field: str, value: object) -> Mapping[str, Any]:
     """A JSON object. Raises: BadValue for what JSON cannot hold exactly (NaN, other types) or what is too large."""
-    if not isinstance(meta, Mapping):
-        raise BadValue("meta", meta, "a mapping that JSON can hold")
+    if not isinstance(value, Mapping):
+        raise BadValue(field, value, "a mapping that JSON can hold")
     try:
-        text = json.dumps(dict(meta), allow_nan=False, ensure_ascii=True, sort_keys=True)
+        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=True, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadValue("meta", str(error), "a mapping that JSON can hold") from None
+        raise BadValue(field, str(error), "a mapping that JSON can hold") from None
     if len(text) > LARGEST_META:
-        raise BadValue("meta", f"{len(text)} characters of JSON", f"at most {LARGEST_META}")
+        raise BadValue(field, f"{len(text)} characters of JSON", f"at most {LARGEST_META}")
     loaded: dict[str, Any] = json.loads(text)
     return MappingProxyType(loaded)
 
@@ -222,9 +244,11 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def content_hash(text: str) -> bytes:
-    """16 bytes of the normalised text."""
-    return blake2b(normalised(text).encode(), digest_size=16).digest()
+def content_hash(text: str, payload: PayloadInfo | None = None) -> bytes:
+    """16 bytes of the normalised text, and of the digest of the payload where there is one: two that carry other bytes
+    are not the same memory, however they are described."""
+    carried = b"" if payload is None else b"\0" + bytes.fromhex(payload.digest)
+    return blake2b(normalised(text).encode() + carried, digest_size=16).digest()
 
 
 def checksum(*parts: object) -> int:

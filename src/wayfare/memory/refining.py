@@ -31,7 +31,7 @@ def refined(engine: Engine, draft: Add, planner: Planner, actor: str) -> OpResul
     Raises: VersionConflict where it has moved on at the last of the planner's calls; what the planner raises.
     """
     raw = engine.apply([draft], actor=actor)[0]
-    if raw.op != "ADD":
+    if raw.op != "ADD" or draft.payload is not None:  # planners weigh texts
         return raw
     calls = getattr(planner, "max_calls", 1)
     for call in range(1, calls + 1):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LONG", "SHORT", "Place", "Runs", "scan"]
+__all__ = ["LONG", "SHORT", "Place", "Runs", "scan", "windows"]
 
 SHORT, LONG = 8, 16
 PART = 4 * 2**20
@@ -30,12 +30,23 @@ class Place:
     run: bytes
 
 
-class Runs:
-    """All runs of 8 and of 16 bytes of some texts; texts under 8 bytes have none."""
+def windows(data: bytes) -> set[bytes]:
+    """Of bytes that are no text: one of 16 bytes in each 256, at most 65,536 of them and at least one in each 4 KiB, a
+    page of a file. Those of fewer than 8 different bytes say nothing: zeros are everywhere."""
+    step = min(max(256, len(data) // 2**16), 4_096 - LONG)
+    found = (data[start : start + LONG] for start in range(0, len(data) - LONG + 1, step))
+    return {window for window in found if len(set(window)) >= LONG // 2}
 
-    def __init__(self, texts: Iterable[bytes]) -> None:
+
+class Runs:
+    """All runs of 8 and of 16 bytes of some texts; texts under 8 bytes have none.
+
+    windows: of 16 bytes each, that are looked for as they are
+    """
+
+    def __init__(self, texts: Iterable[bytes], windows: Iterable[bytes] = ()) -> None:
         self._short: set[bytes] = set()
-        self._long: set[bytes] = set()
+        self._long: set[bytes] = {window for window in windows if len(window) == LONG}
         for text in texts:
             self._short.update(text[i : i + SHORT] for i in range(len(text) - SHORT + 1))
             self._long.update(text[i : i + LONG] for i in range(len(text) - LONG + 1))

@@ -94,6 +94,14 @@ class UtilityOf(Answer):
     last_credit: float | None
 
 
+class PayloadOf(Answer):
+    """What a memory carries beside its text; the bytes themselves do not come through this door. size: bytes"""
+
+    digest: str
+    size: int
+    media_type: str
+
+
 class Memory(Answer):
     """One memory as it stands, or stood."""
 
@@ -112,6 +120,7 @@ class Memory(Answer):
     tags: list[str]
     meta: dict[str, Any]
     provenance: list[ProvenanceOf]
+    payload: PayloadOf | None
     utility: UtilityOf
     namespace: str
 

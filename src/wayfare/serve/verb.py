@@ -71,6 +71,10 @@ def record_of(record: Record) -> Answer:
          "parents": list(each.parents)}
         for each in record.provenance
     ]  # fmt: skip
+    carried = record.payload
+    found["payload"] = None if carried is None else {
+        "digest": carried.digest, "size": carried.size, "media_type": carried.media_type,
+    }  # fmt: skip
     found["utility"] = {**asdict(record.utility), "mean": record.utility.mean}
     return found
 

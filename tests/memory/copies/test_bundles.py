@@ -257,7 +257,7 @@ def _put(part: str, line: int, **fields: Any) -> Callable[[dict[str, list[Any]],
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, list[Any]], dict[str, Any]], None], str]] = {
-    "another version": (lambda rows, head: head.update(version=2), "version 2, this Wayfare knows 1"),
+    "another version": (lambda rows, head: head.update(version=3), "version 3, this Wayfare knows 2"),
     "no format": (lambda rows, head: head.update(format="tar"), "format must be"),
     "a sequence of text": (lambda rows, head: head.update(sequence="9"), "sequence must be a whole number"),
     "a missing row": (lambda rows, head: rows["log"].pop(), "log.jsonl, line .*rows are needed"),

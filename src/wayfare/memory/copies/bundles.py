@@ -2,7 +2,7 @@
 
 A bundle is a ZIP archive of JSON lines, one member a part (`parts`), and of `manifest.json`:
 
-    format, version     "wayfare memory" or "wayfare subject", and 1          namespace, created_at     whose, and when
+    format, version     "wayfare memory" or "wayfare subject", and 2          namespace, created_at     whose, and when
     sequence, entries, embedder, reward_range, ...                            parts     rows, bytes and SHA-256 of each
 
 The *digest* of a bundle is the SHA-256 of its manifest, and thereby of all that it holds. It is written beside its
@@ -41,7 +41,8 @@ __all__ = [
 ]
 
 FORMAT, SUBJECT_FORMAT = "wayfare memory", "wayfare subject"
-VERSION = 1
+VERSION = 2
+"""One of version 1, from before records carried payloads, is read as one without any."""
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 2**20
 LONGEST_LINE = 64 * 2**20
@@ -180,7 +181,7 @@ class Bundle:
             raise self.damaged(f"manifest.json cannot be read: {error!r}") from None
         if self.format != format:
             raise self.damaged(f"manifest.json: format must be {format!r}, got {self.format!r}")
-        if self.version != VERSION:
+        if self.version not in (1, VERSION) or isinstance(self.version, bool):
             raise StoreError(f"{self.path}: manifest.json is of version {self.version!r}, this Wayfare knows {VERSION}")
         self.head: dict[str, Any] = told
         self._parts = self._listed(told.get("parts"))
@@ -213,7 +214,12 @@ class Bundle:
 
     def rows(self, part: Part) -> Iterator[Row]:
         """The rows of a part, each with the fields that it must have. Raises: Damaged, naming the line."""
+        first = self.version == 1
+        if first and part.name == "payloads":
+            return
         for number, row in enumerate(self.lines(part.name), 1):
+            if first and part.name == "records" and isinstance(row, dict):
+                row.setdefault("payload", None)
             try:
                 yield checked_row(part, row)
             except ValueError as error:

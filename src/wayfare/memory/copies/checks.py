@@ -12,7 +12,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,14 @@ from wayfare.explore.rules.floor import Floor
 from wayfare.memory.copies.parts import PARTS, Part, Row
 from wayfare.memory.credit import RANKS
 from wayfare.memory.operations import checked_provenance
+from wayfare.memory.payloads import checked_info
 from wayfare.memory.policy import Policy
 from wayfare.memory.quotas import SETTING as QUOTA
 from wayfare.memory.quotas import checked_limits
 from wayfare.memory.receipts import receipt_from
 from wayfare.memory.records import (
     FORMS,
+    PayloadInfo,
     Provenance,
     Record,
     checked_meta,
@@ -38,6 +40,7 @@ from wayfare.memory.records import (
     checksum,
 )
 from wayfare.memory.standing import policy_from
+from wayfare.memory.store.payload_rows import PIECE
 from wayfare.memory.store.rows import link_from, log_from, record_from_body
 
 __all__ = ["Checked", "checked_head", "record_told"]
@@ -85,6 +88,9 @@ def record_told(row: Row) -> Record:
         raise ValueError(f"version must be 1 or more, got {row['version']}")
     if (row["hash"] is None) == (not row["content"]):
         raise ValueError("hash must be given where the content was purged, and only there")
+    carried = None if row["payload"] is None else checked_info(row["payload"])
+    if blank and not row["content"] and carried is not None:
+        raise ValueError("payload must be null where the content was purged")
     provenance = tuple(
         Provenance(uri, None if span is None else (span[0], span[1]), actor, tuple(parents))
         for uri, span, actor, parents in row["provenance"]
@@ -99,6 +105,7 @@ def record_told(row: Row) -> Record:
             "tags": checked_tags(row["tags"]),
             "meta": checked_meta(row["meta"]),
             "provenance": checked_provenance(provenance),
+            "payload": carried,
         }
     )
 
@@ -113,6 +120,8 @@ class Checked:
         self._order: NDArray[np.int64] = np.zeros(0, np.int64)
         self._sorted: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._spaces: list[tuple[int, str]] = []
+        self._carried: dict[str, int] = {}
+        self._begun: tuple[str, int, Any] | None = None
         self._seen = dict.fromkeys(_PARTS, 0)
 
     def take(self, part: Part, row: Row) -> None:
@@ -147,6 +156,10 @@ class Checked:
             for version, earlier, blank in zip(self._versions, self._earlier, self._blank, strict=True):
                 if earlier != version - 1 and not (blank and earlier == version - 2):  # a purge keeps no version
                     raise ValueError(f"a record at version {version} must have all before it, got {earlier}")
+        elif part.name == "payloads":
+            self._end_payload()
+            if self._carried:
+                raise ValueError(f"digest {sorted(self._carried)[0]} must be there: a record names it")
         elif part.name in ("log", "entries"):
             wanted = self._sequence if part.name == "log" else self._entries
             if self._seen[part.name] != wanted:
@@ -163,6 +176,8 @@ class Checked:
         record = record_told(row)
         self._hashes.append(_hash(record.id))
         self._versions.append(record.version)
+        if record.payload is not None:
+            self._carries(record.payload)
         self._blank.append(not record.content)
 
     def _spaces_row(self, row: Row) -> None:
@@ -182,6 +197,35 @@ class Checked:
             record = record_from_body(row["body"], checksum(row["body"]), "")
             if (record.id, record.version) != (row["id"], row["version"]):
                 raise ValueError("body must be that version of that record")
+            if record.payload is not None:
+                self._carries(checked_info({**vars(record.payload), "header": dict(record.payload.header)}))
+
+    def _carries(self, payload: PayloadInfo) -> None:
+        if self._carried.setdefault(payload.digest, payload.size) != payload.size:
+            raise ValueError(f"payload.size must be {self._carried[payload.digest]}, as of that digest before")
+
+    def _payloads_row(self, row: Row) -> None:
+        digest, part = row["digest"], row["part"]
+        if self._begun is None or self._begun[0] != digest:
+            self._end_payload()
+            if digest not in self._carried:
+                raise ValueError(f"digest must be one that a record names, once, got {digest!r}")
+            self._begun = (digest, 0, sha256())
+        _, size, found = self._begun
+        data = base64.b64decode(row["data"])
+        if part * PIECE != size or not 0 < len(data) <= PIECE:
+            raise ValueError(f"part must be {size // PIECE}, of at most {PIECE} bytes, and all before it full")
+        found.update(data)
+        self._begun = (digest, size + len(data), found)
+
+    def _end_payload(self) -> None:
+        """Whether the one that was read is what its digest says."""
+        if self._begun is not None:
+            digest, size, found = self._begun
+            if size != self._carried[digest] or found.hexdigest() != digest:
+                raise ValueError(f"digest must be that of its {self._carried[digest]} bytes, got {digest} for {size}")
+            del self._carried[digest]
+            self._begun = None
 
     def _links_row(self, row: Row) -> None:
         if self._known(row["source"]) is None:

@@ -28,8 +28,9 @@ from wayfare.memory.opening import settled
 from wayfare.memory.quotas import SETTING as QUOTA
 from wayfare.memory.quotas import with_limits
 from wayfare.memory.receipts import renumbered
-from wayfare.memory.records import checksum, content_hash
+from wayfare.memory.records import checksum
 from wayfare.memory.standing import read_standing
+from wayfare.memory.store import payload_rows
 from wayfare.memory.store.database import Database, Transaction
 from wayfare.memory.store.rows import record_row
 
@@ -135,7 +136,8 @@ class _Writing:
     def take(self, part: Part, rows: Iterable[Row]) -> int:
         """All rows of one part; how many."""
         special = {
-            "records": self._records, "spaces": self._of_spaces, "entries": self._entries, "vectors": self._vectors
+            "records": self._records, "spaces": self._of_spaces, "entries": self._entries, "vectors": self._vectors,
+            "payloads": self._payloads,
         }  # fmt: skip
         done = 0
 
@@ -204,8 +206,6 @@ class _Writing:
                 given = dict(zip(names, values, strict=True))
                 if row["hash"] is not None:
                     given["content_hash"] = bytes.fromhex(row["hash"])
-                else:
-                    given["content_hash"] = content_hash(record.content)
                 made.append(tuple(given.values()))
                 tags.append(record.tags)
             marks = f"({', '.join('?' * len(names))})"
@@ -221,6 +221,11 @@ class _Writing:
             if filed:
                 self._tx.executemany("INSERT INTO tags (ns, tag, record) VALUES (?, ?, ?)", filed)
         self._numbers = Numbers(np.concatenate(numbers) if numbers else np.zeros(0, np.int64))
+
+    def _payloads(self, rows: Iterable[Row]) -> None:
+        for row in rows:  # each is large
+            self._tx.stop.check()
+            payload_rows.put(self._tx, self._ns, row["digest"], row["part"], base64.b64decode(row["data"]))
 
     def _entries(self, rows: Iterable[Row]) -> None:
         for some in _together(rows):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,11 @@ from wayfare.memory.quotas import SETTING as QUOTA
 from wayfare.memory.quotas import limits_of
 from wayfare.memory.receipts import renumbered
 from wayfare.memory.records import Record, checksum
+from wayfare.memory.store import payload_rows
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
+from wayfare.memory.store.rows import RECORD_COLUMNS, carried_in, record_from
 
-__all__ = ["PARTS", "Column", "Exported", "Numbers", "Part", "Row", "renumbered_body", "respaced"]
+__all__ = ["PARTS", "Column", "Exported", "Numbers", "Part", "Row", "renumbered_body", "respaced", "told_payloads"]
 
 Row = dict[str, Any]
 PAGE = 1_000
@@ -78,11 +79,13 @@ PARTS: tuple[Part, ...] = (
     _part(
         "records",
         "id:text content:text kind:text form:text status:text version:int created_at:real updated_at:real "
-        "event_from:real? event_to:real? valid_from:real? valid_to:real? tags:json meta:json provenance:json hash:hex?",
+        "event_from:real? event_to:real? valid_from:real? valid_to:real? tags:json meta:json provenance:json "
+        "payload:json? hash:hex?",
         "record",
     ),
     _part("spaces", "model:text dimension:int probe:bytes? state:text", "space"),
     _part("versions", "id:text version:int body:text superseded_at:real", "id version", "body"),
+    _part("payloads", "digest:text part:int data:bytes", "digest part", "digest part data"),
     _part(
         "links",
         "source:text target:text type:text weight:real evidence:text valid_from:real? valid_to:real? created_at:real",
@@ -139,6 +142,9 @@ PARTS: tuple[Part, ...] = (
 """In the order in which they are written and read: each after those that it names."""
 
 
+_VERSIONS = next(part for part in PARTS if part.name == "versions")
+
+
 class Numbers:
     """From a store's numbers of records to places, and back."""
 
@@ -190,6 +196,7 @@ class Exported:
         self.serving: int | None = None if serving is None else self._places[serving]
         self.model: str | None = next((row[1] for row in self._spaces if row[0] == serving), None)
         self._numbers = Numbers(self._own())
+        self._carried: set[str] = set()
 
     def _own(self) -> NDArray[np.int64]:
         found: list[NDArray[np.int64]] = []
@@ -206,7 +213,10 @@ class Exported:
 
     def rows(self, part: Part) -> Iterator[Row]:
         """All of one part, in the order of its key."""
-        special = {"records": self._records, "spaces": self._of_spaces, "vectors": self._vectors}.get(part.name)
+        special = {
+            "records": self._records, "versions": self._versions, "payloads": self._payloads,
+            "spaces": self._of_spaces, "vectors": self._vectors,
+        }.get(part.name)  # fmt: skip
         yield from self._of_table(part) if special is None else special()
 
     def pages(self, table: str, columns: Sequence[str], key: Sequence[str]) -> Iterator[Sequence[Any]]:
@@ -253,7 +263,21 @@ class Exported:
     def _records(self) -> Iterator[Row]:
         columns = ["content_hash", *(name.strip() for name in RECORD_COLUMNS.split(","))]
         for hashed, *row in self.pages("records", columns, ["record"]):
-            yield told_record(record_from(row, ""), bytes(hashed))
+            record = record_from(row, "")
+            if record.payload is not None:
+                self._carried.add(record.payload.digest)
+            yield told_record(record, bytes(hashed))
+
+    def _versions(self) -> Iterator[Row]:
+        for row in self._of_table(_VERSIONS):
+            carried = carried_in(row["body"])
+            if carried is not None:
+                self._carried.add(carried.digest)
+            yield row
+
+    def _payloads(self) -> Iterator[Row]:
+        """After the records and their versions, which name them."""
+        yield from told_payloads(self._tx, self._ns, self._carried)
 
     def _of_spaces(self) -> Iterator[Row]:
         for space, model, dimension, probe, state in self._spaces:
@@ -287,8 +311,16 @@ def told_record(record: Record, hashed: bytes) -> Row:
         "event_from": record.event_from, "event_to": record.event_to, "valid_from": record.valid_from,
         "valid_to": record.valid_to, "tags": list(record.tags), "meta": dict(record.meta),
         "provenance": [[each.uri, each.span, each.actor, list(each.parents)] for each in record.provenance],
+        "payload": None if record.payload is None else {**vars(record.payload), "header": dict(record.payload.header)},
         "hash": None if record.content else hashed.hex(),
     }  # fmt: skip
+
+
+def told_payloads(tx: Transaction, ns: int, digests: Iterable[str]) -> Iterator[Row]:
+    """The bytes of these, each once, in pieces."""
+    for digest in sorted({*digests}):
+        for part, data in payload_rows.pieces(tx, ns, digest):
+            yield {"digest": digest, "part": part, "data": base64.b64encode(data).decode()}
 
 
 def respaced(text: str, change: Callable[[Any], int | None]) -> str:

@@ -22,11 +22,13 @@ from typing import Any, Literal, get_args
 
 from wayfare.errors import BadValue
 from wayfare.memory.copies.listed import Copy, holding
-from wayfare.memory.copies.parts import Exported, Row, told_record
+from wayfare.memory.copies.parts import Exported, Row, told_payloads, told_record
+from wayfare.memory.invalidating import forms_of
 from wayfare.memory.purge import purge_all
 from wayfare.memory.receipts import blank_query
-from wayfare.memory.records import Record, checked_name, checksum
+from wayfare.memory.records import checked_name, checksum
 from wayfare.memory.store.database import Database, Transaction
+from wayfare.memory.store.payload_rows import named
 from wayfare.memory.store.rows import (
     LINK_COLUMNS,
     LOG_COLUMNS,
@@ -167,15 +169,13 @@ def _pages(tx: Transaction, ns: int) -> Iterator[tuple[int, str, str, str]]:
         last = rows[-1][0]
 
 
-# Telling
-
-
 def told(tx: Transaction, ns: int, subject: str, tasks: Iterable[str] = ()) -> dict[str, Iterator[Row]]:
     """The parts of a bundle that can be read: each line says all of one thing. Within one read."""
     found = theirs(tx, ns, subject, tasks)
     ids = [*found.own, *found.derived]
     return {
         "records": _told_records(tx, ns, found),
+        "payloads": told_payloads(tx, ns, {info.digest for id, _, info in named(tx, ns) if id in {*ids}}),
         "links": _told_links(tx, ns, ids),
         "receipts": _told_receipts(tx, ns, found),
         "outcomes": _told_outcomes(tx, ns, sorted({*found.receipts.values(), *found.tasks})),
@@ -201,18 +201,14 @@ def _told_records(tx: Transaction, ns: int, found: Theirs) -> Iterator[Row]:
                 "SELECT seq, time, actor, op, version, reason FROM log WHERE ns = ? AND id = ? ORDER BY seq", (ns, id)
             ).fetchall()
             yield {
-                **_plain(record_from((number, *rest), ""), bytes(hashed)),
+                **told_record(record_from((number, *rest), ""), bytes(hashed)),
                 "derived": derived,
-                "earlier": [_plain(record, b"") for record in earlier],
+                "earlier": [told_record(record, b"") for record in earlier],
                 "found_under": [{"role": role, "text": text} for role, text in texts],
                 "log": [
                     dict(zip(("seq", "time", "actor", "op", "version", "reason"), row, strict=True)) for row in log
                 ],
             }
-
-
-def _plain(record: Record, hashed: bytes) -> Row:
-    return told_record(record, hashed)
 
 
 def _told_links(tx: Transaction, ns: int, ids: Sequence[str]) -> Iterator[Row]:
@@ -281,8 +277,8 @@ def erase(
     tasks = list(tasks)
     with database.read() as tx:
         found = theirs(tx, ns, subject, tasks)
-        wanted = found.own + (found.derived if derived == "purge" else [])
-        kept = tuple(found.derived if derived == "keep" else ())
+        wanted = _wanted(tx, ns, found, derived)
+        kept = tuple(id for id in found.derived if id not in {*wanted})
         known = {*wanted, *(id for _, ids, _ in _begun(tx, ns, subject) for id in ids)}
         if dry_run:
             waiting = _asking(tx, ns, found.receipts)
@@ -293,7 +289,7 @@ def erase(
     if wanted or found.receipts or found.unfinished:
         with database.write() as tx:
             found = theirs(tx, ns, subject, tasks)
-            wanted = found.own + (found.derived if derived == "purge" else [])
+            wanted = _wanted(tx, ns, found, derived)
             waiting = _asking(tx, ns, found.receipts)
             for seq in waiting:
                 blank_query(tx, ns, seq)
@@ -313,6 +309,12 @@ def erase(
         known |= {id for _, ids, _ in _begun(tx, ns, subject) for id in ids}
         copies = holding(tx, ns, sorted(known))
     return Erased(subject, tuple(wanted), tuple(found.derived), kept, emptied, copies, False)
+
+
+def _wanted(tx: Transaction, ns: int, found: Theirs, derived: str) -> list[str]:
+    """What is purged. What a model was prepared with from theirs holds their text, and is never kept."""
+    taken = {*found.derived} if derived == "purge" else {*forms_of(tx, ns, found.own)}
+    return found.own + [id for id in found.derived if id in taken]
 
 
 def _hashed(tx: Transaction, subject: str) -> str:

@@ -44,9 +44,10 @@ class Carried(CarriedRecords):
     def run(self) -> None:
         """Carry everything."""
         for step in (
-            self._meta, self._namespaces, self._take_records, self._take_log, self._versions, self._links,
-            self._policies, self._receipts, self._tasks, self._outcomes, self._credits, self._answers, self._copies,
-            self._tokens, self._standing, self._close_holes, self._index, self._learn,
+            self._meta, self._namespaces, self._take_payloads, self._take_records, self._take_log, self._versions,
+            self._unnamed_payloads, self._links, self._policies, self._receipts, self._tasks, self._outcomes,
+            self._credits, self._answers, self._copies, self._tokens, self._standing, self._close_holes, self._index,
+            self._learn,
         ):  # fmt: skip
             step()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import Any
 
 from wayfare.errors import WayfareError
 from wayfare.memory.embedding import embedder_from
@@ -15,6 +17,7 @@ from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Record, checksum, content_hash
 from wayfare.memory.standing import POLICY_COLUMNS, policy_from
 from wayfare.memory.store.database import Transaction
+from wayfare.memory.store.payload_rows import PIECE, named
 from wayfare.memory.store.remains import Remains, Row
 from wayfare.memory.store.rows import (
     LINK_COLUMNS,
@@ -22,8 +25,10 @@ from wayfare.memory.store.rows import (
     RECORD_COLUMNS,
     link_from,
     log_from,
+    record_body,
     record_from,
     record_from_body,
+    record_row,
 )
 
 __all__ = ["CarriedRecords"]
@@ -41,6 +46,7 @@ class CarriedRecords:
         self.rejected: Counter[str] = Counter()
         self.records: dict[int, tuple[int, Record]] = {}
         self.numbers: dict[tuple[int, str], int] = {}
+        self.payloads: dict[tuple[int, str], int] = {}
         self.times: dict[tuple[int, int], float] = {}
         self.changes: dict[tuple[int, str, int], int] = {}
         self.log: dict[tuple[int, int], tuple[str, str | None, int | None, str]] = {}
@@ -104,8 +110,9 @@ class CarriedRecords:
     def _take_records(self) -> None:
         def whole(row: Row) -> Row | None:
             record = record_from([row[name.strip()] for name in RECORD_COLUMNS.split(",")], "")
-            if record.content and row["content_hash"] != content_hash(record.content):
-                row = {**row, "content_hash": content_hash(record.content)}
+            record, row = self._with_payload(record, row)
+            if record.content and row["content_hash"] != content_hash(record.content, record.payload):
+                row = {**row, "content_hash": content_hash(record.content, record.payload)}
             self._namespace(row["ns"])
             self.records[row["record"]] = (row["ns"], record)
             self.numbers[row["ns"], record.id] = row["record"]
@@ -119,6 +126,49 @@ class CarriedRecords:
         for number, (ns, record) in self.records.items():
             for tag in record.tags:
                 self.put("tags", {"ns": ns, "tag": tag, "record": number})
+
+    def _take_payloads(self) -> None:
+        """Those that are whole: one whose bytes are lost is taken from the records that name it."""
+        sizes: dict[tuple[int, str], int] = {}
+        hashes: dict[tuple[int, str], Any] = {}
+
+        def whole(row: Row) -> Row | None:
+            at, data = (row["ns"], row["digest"]), bytes(row["data"])
+            if (
+                row["part"] != sizes.get(at, 0) // PIECE
+                or checksum(row["digest"], row["part"], data) != row["checksum"]
+            ):
+                return None
+            sizes[at] = sizes.get(at, 0) + len(data)
+            hashes.setdefault(at, sha256()).update(data)
+            return row
+
+        self.each("payloads", self.old.rows("payloads"), whole)
+        for (ns, digest), found in hashes.items():
+            if found.hexdigest() == digest:
+                self.payloads[ns, digest] = sizes[ns, digest]
+        for ns, digest in self.tx.execute("SELECT DISTINCT ns, digest FROM payloads").fetchall():
+            if (ns, digest) not in self.payloads:
+                self._drop_payload(ns, digest)
+
+    def _drop_payload(self, ns: int, digest: str) -> None:
+        gone = self.tx.execute("DELETE FROM payloads WHERE ns = ? AND digest = ?", (ns, digest)).rowcount
+        self.rows["payloads"] -= gone
+        self.rejected["payloads"] += gone
+
+    def _with_payload(self, record: Record, row: Row) -> tuple[Record, Row]:
+        if record.payload is None or (row["ns"], record.payload.digest) in self.payloads:
+            return record, row
+        bare = record.with_(payload=None)
+        names, values = record_row(bare, row["ns"])
+        return bare, {**row, **dict(zip(names, values, strict=True))}
+
+    def _unnamed_payloads(self) -> None:
+        """What names them may be lost."""
+        for ns in sorted({ns for ns, _ in self.payloads}):
+            known = {info.digest for _, _, info in named(self.tx, ns)}
+            for digest in [each for of, each in self.payloads if of == ns and each not in known]:
+                self._drop_payload(ns, digest)
 
     def _take_log(self) -> None:
         def whole(row: Row) -> Row | None:
@@ -144,6 +194,9 @@ class CarriedRecords:
                 row = {**row, "superseded_at": self.times[row["ns"], seq]}
             if row["body"]:
                 record = record_from_body(row["body"], row["checksum"], "")
+                if record.payload is not None and (row["ns"], record.payload.digest) not in self.payloads:
+                    body = record_body(record.with_(payload=None))
+                    row = {**row, "body": body, "checksum": checksum(body)}
                 return row if (record.id, record.version) == (row["id"], row["version"]) else None
             return row if row["checksum"] == checksum("") else None
 

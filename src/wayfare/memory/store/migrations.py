@@ -16,7 +16,7 @@ from wayfare.memory.index.entries import entry_sum
 from wayfare.memory.records import checksum
 from wayfare.memory.store.blocks import per_block, row_width, vector_row
 from wayfare.memory.store.database import Transaction
-from wayfare.memory.store.schema import DOORS, VERSION
+from wayfare.memory.store.schema import DOORS, PAYLOADS, VERSION
 
 __all__ = ["STEPS", "migrate"]
 
@@ -100,7 +100,17 @@ def _doors(tx: Transaction) -> None:
             tx.execute(statement)
 
 
-STEPS: Mapping[int, Callable[[Transaction], None]] = {1: _frozen_by_itself, 2: _a_checksum_each, 3: _doors}
+def _payloads(tx: Transaction) -> None:
+    """4 -> 5: records may carry bytes. Their checksums stay what they are: nothing carries any yet."""
+    tx.execute("ALTER TABLE records ADD COLUMN payload TEXT")
+    for statement in PAYLOADS.split(";\n"):
+        if statement.strip():
+            tx.execute(statement)
+
+
+STEPS: Mapping[int, Callable[[Transaction], None]] = {
+    1: _frozen_by_itself, 2: _a_checksum_each, 3: _doors, 4: _payloads
+}  # fmt: skip
 """From a version to the next."""
 
 

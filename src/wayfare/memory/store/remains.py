@@ -19,7 +19,7 @@ KEYS = {
     "namespaces": "ns", "spaces": "space", "records": "record", "versions": "ns, id, version",
     "links": "ns, source, type, target", "log": "ns, seq", "answers": "ns, key", "entries": "ns, ordinal",
     "policies": "ns, id", "standing": "ns", "tasks": "ns, id", "receipts": "ns, seq", "outcomes": "ns, seq",
-    "credits": "ns, record, seq", "blocks": "block", "copies": "ns, id", "tokens": "id",
+    "credits": "ns, record, seq", "blocks": "block", "copies": "ns, id", "tokens": "id", "payloads": "ns, digest, part",
 }  # fmt: skip
 """Tables that are read, and their primary keys; the others are made anew."""
 NUMBERED = ("namespaces", "spaces", "records", "log", "entries", "receipts", "outcomes")

@@ -22,6 +22,7 @@ from wayfare.memory.standing import POLICY_COLUMNS, policy_from, read_standing, 
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.job_rows import JOB_COLUMNS, job_sum
 from wayfare.memory.store.looking import Findings
+from wayfare.memory.store.payload_checks import payloads
 from wayfare.memory.store.rows import (
     LINK_COLUMNS,
     LOG_COLUMNS,
@@ -40,9 +41,9 @@ Check = Callable[[Transaction, Findings], None]
 NEEDED = (
     "meta", "namespaces", "records", "versions", "tags", "links", "log", "answers", "spaces", "entries", "segments",
     "postings", "blocks", "utilities", "policies", "standing", "tasks", "receipts", "outcomes", "credits", "accounts",
-    "jobs", "copies", "tokens",
+    "jobs", "copies", "tokens", "payloads",
 )  # fmt: skip
-SINCE_4 = {"jobs", "copies", "tokens"}
+SINCE = {"jobs": 4, "copies": 4, "tokens": 4, "payloads": 5}
 STATES = ("serving", "filling", "retired")
 REPLAY = "nothing a text depends on; memory.reset_utility(id), or --salvage, which replays"
 ALPHABET = frozenset("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
@@ -52,7 +53,7 @@ def tables(tx: Transaction, found: Findings) -> None:
     """Whether all tables are there, and the file says which version they have."""
     there, version = set(present(tx)), version_of(tx)
     for name in NEEDED:
-        if name not in there and not (name in SINCE_4 and version is not None and version < 4):
+        if name not in there and not (version is not None and version < SINCE.get(name, 0)):
             found.add("damage", name, "the table is missing")
     if version is None:
         found.add("damage", "meta", "it does not say the version of the tables")
@@ -133,7 +134,7 @@ def _records(tx: Transaction, found: Findings) -> None:
             continue
         if ns not in namespaces:
             found.add("damage", "records", f"{name} belongs to namespace {ns}, which is not there")
-        if record.content and hashed != content_hash(record.content):
+        if record.content and hashed != content_hash(record.content, record.payload):
             found.add("damage", "records", f"{name} has another hash than its text")
         if len(record.id) != 26 or set(record.id) - ALPHABET:
             odd += 1
@@ -385,7 +386,8 @@ def _recalled(tx: Transaction, found: Findings) -> None:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("namespaces", _namespaces), ("spaces", _spaces), ("records", _records), ("versions", _versions), ("tags", _tags),
+    ("namespaces", _namespaces), ("spaces", _spaces), ("records", _records), ("versions", _versions),
+    ("payloads", payloads), ("tags", _tags),
     ("links", _links), ("log", _log), ("answers", _answers), ("policies", _policies), ("standing", _standing),
     ("tasks", _tasks), ("receipts", _receipts), ("outcomes", _outcomes), ("outcomes", _voided),
     ("copies", _copies), ("jobs", _jobs), ("tokens", _tokens), ("utilities", _utilities),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wayfare.errors import Damaged
-from wayfare.memory.records import Link, Provenance, Record, Utility, checksum, content_hash
+from wayfare.memory.records import Link, PayloadInfo, Provenance, Record, Utility, checksum, content_hash
 from wayfare.memory.store.database import Transaction
 
 __all__ = [
@@ -22,9 +22,11 @@ __all__ = [
     "TOKEN_COLUMNS",
     "LogRow",
     "append_log",
+    "carried_in",
     "link_from",
     "link_row",
     "log_from",
+    "payload_info",
     "record_body",
     "record_from",
     "record_from_body",
@@ -37,7 +39,7 @@ FIELDS = (
     "valid_from", "valid_to",
 )  # fmt: skip
 TIMES = FIELDS.index("created_at")
-RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, checksum"
+RECORD_COLUMNS = "record, " + ", ".join(FIELDS) + ", tags, meta, provenance, payload, checksum"
 """As `record_from` reads them."""
 TOKEN_COLUMNS = "id, hash, name, namespace, also_read, scopes, created_at, expires_at, revoked_at"
 """As `token_sum` takes them."""
@@ -72,19 +74,41 @@ def _texts(record: Record) -> tuple[str, str, str]:
     return tags, meta, _provenance(record.provenance)
 
 
+def _carried(payload: PayloadInfo | None) -> str | None:
+    if payload is None:
+        return None
+    row = [payload.digest, payload.size, payload.media_type, dict(payload.header)]
+    return json.dumps(row, separators=(",", ":"), sort_keys=True)
+
+
+def payload_info(text: str | None) -> PayloadInfo | None:
+    """What the column `payload` says."""
+    if text is None:
+        return None
+    digest, size, media_type, header = json.loads(text)
+    return PayloadInfo(digest, size, media_type, MappingProxyType(header))
+
+
 def record_row(record: Record, ns: int) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """Column names and values of a record to be stored, its number left out."""
     values = tuple(getattr(record, name) for name in FIELDS[:TIMES])
     values += tuple(_real(getattr(record, name)) for name in FIELDS[TIMES:])
     texts = _texts(record)
-    names = ("ns", *FIELDS, "tags", "meta", "provenance", "content_hash", "checksum")
-    return names, (ns, *values, *texts, content_hash(record.content), checksum(*values, *texts))
+    carried = _carried(record.payload)
+    names = ("ns", *FIELDS, "tags", "meta", "provenance", "payload", "content_hash", "checksum")
+    hashed = content_hash(record.content, record.payload)
+    return names, (ns, *values, *texts, carried, hashed, _sum(*values, *texts, carried))
+
+
+def _sum(*row: Any) -> int:
+    """Over the payload only where there is one, so that what was written before there were any answers to it too."""
+    return checksum(*row) if row[-1] is not None else checksum(*row[:-1])
 
 
 def record_from(row: Sequence[Any], namespace: str, utility: Utility | None = None) -> Record:
     """row: as `RECORD_COLUMNS` names it. Raises: Damaged."""
-    number, *values, tags, meta, provenance, stored = row
-    if checksum(*values, tags, meta, provenance) != stored:
+    number, *values, tags, meta, provenance, carried, stored = row
+    if _sum(*values, tags, meta, provenance, carried) != stored:
         raise Damaged(
             f"record {values[0]!r} (number {number}) does not answer to its checksum; `wayfare memory doctor`"
         )
@@ -94,6 +118,7 @@ def record_from(row: Sequence[Any], namespace: str, utility: Utility | None = No
         tags=tuple(json.loads(tags)) if tags != "[]" else (),
         meta=MappingProxyType(json.loads(meta)) if meta != "{}" else _NO_META,
         provenance=_provenance_from(provenance),
+        payload=payload_info(carried),
         utility=utility or Utility(),
         namespace=namespace,
     )
@@ -101,23 +126,34 @@ def record_from(row: Sequence[Any], namespace: str, utility: Utility | None = No
 
 def record_body(record: Record) -> str:
     """A record as JSON, for `versions`."""
-    tags, meta, provenance = _texts(record)
-    return json.dumps([*(getattr(record, name) for name in FIELDS), tags, meta, provenance], separators=(",", ":"))
+    row = [*(getattr(record, name) for name in FIELDS), *_texts(record)]
+    if record.payload is not None:
+        row.append(_carried(record.payload))
+    return json.dumps(row, separators=(",", ":"))
 
 
 def record_from_body(body: str, stored: int, namespace: str) -> Record:
     """The record of `versions`. Raises: Damaged."""
     if checksum(body) != stored:
         raise Damaged("an earlier version does not answer to its checksum; `wayfare memory doctor`")
-    *values, tags, meta, provenance = json.loads(body)
+    row = json.loads(body)
+    carried = row.pop() if len(row) > len(FIELDS) + 3 else None  # only what carries something says so
+    *values, tags, meta, provenance = row
     fields: dict[str, Any] = dict(zip(FIELDS, values, strict=True))
     return Record(
         **fields,
         tags=tuple(json.loads(tags)),
         meta=MappingProxyType(json.loads(meta)),
         provenance=_provenance_from(provenance),
+        payload=payload_info(carried),
         namespace=namespace,
     )
+
+
+def carried_in(body: str) -> PayloadInfo | None:
+    """What the record of `versions` carried."""
+    row: list[Any] = json.loads(body) if body else []
+    return payload_info(row[-1]) if len(row) > len(FIELDS) + 3 else None
 
 
 def link_row(link: Link) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ A *namespace* is one tenant. Every row belongs to exactly one, by its integer `n
     namespaces    one row a namespace: its path, its change counter, how many entries it ever had
     records       the present version of each memory
     versions      every earlier version, whole
+    payloads      bytes that records carry beside their texts, by digest, in pieces
     tags, links   what records are filed under, and how they hang together
     log           one row a change, in the order in which changes were committed: who, what, why
     answers       results of operations with an idempotency key
@@ -25,9 +26,9 @@ reader who has seen number s has seen every change up to s.
 
 from __future__ import annotations
 
-__all__ = ["DOORS", "TABLES", "VERSION"]
+__all__ = ["DOORS", "PAYLOADS", "TABLES", "VERSION"]
 
-VERSION = 4
+VERSION = 5
 """Of these tables; an older file is brought forward by `migrations`."""
 
 DOORS = """
@@ -59,6 +60,16 @@ CREATE TABLE tokens (
 """
 """Those that came with version 4."""
 
+PAYLOADS = """
+CREATE TABLE payloads (
+    ns INTEGER NOT NULL, digest TEXT NOT NULL, part INTEGER NOT NULL,   -- SHA-256 of all parts; from 0
+    data BLOB NOT NULL,                     -- 1 MiB, of the last part what is left
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (ns, digest, part)
+);
+"""
+"""Those that came with version 5. A row is longer than a page: the table is not one WITHOUT ROWID."""
+
 TABLES = (
     """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -79,13 +90,14 @@ CREATE TABLE records (
     kind TEXT NOT NULL,
     form TEXT NOT NULL,
     content TEXT NOT NULL,
-    content_hash BLOB NOT NULL,             -- of the normalised content, 16 bytes
+    content_hash BLOB NOT NULL,             -- of the normalised content and the payload's digest, 16 bytes
     status TEXT NOT NULL,                   -- active | superseded | archived | tombstone
     version INTEGER NOT NULL,
     created_at REAL NOT NULL, updated_at REAL NOT NULL,
     event_from REAL, event_to REAL, valid_from REAL, valid_to REAL,
     tags TEXT NOT NULL, meta TEXT NOT NULL, provenance TEXT NOT NULL,      -- JSON
     checksum INTEGER NOT NULL,
+    payload TEXT,                           -- JSON: digest, size, media type, header; NULL: it carries none
     UNIQUE (ns, id)
 );
 CREATE UNIQUE INDEX active_content ON records (ns, kind, content_hash) WHERE status = 'active';
@@ -242,4 +254,5 @@ CREATE TABLE accounts (
 ) WITHOUT ROWID;
 """
     + DOORS
+    + PAYLOADS
 )

@@ -114,7 +114,8 @@ def _echoes(engine: Engine, tx: Transaction, ns: int) -> tuple[tuple[str, str], 
     numbers = {record.id: number for number, record in shown.items()}
     cache = caches(engine.database)[ns]
     rows = tx.execute(
-        f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND status = 'active' ORDER BY id", (ns,)
+        f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND status = 'active' AND payload IS NULL ORDER BY id",
+        (ns,),
     ).fetchall()
     found = []
     for row in rows:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wayfare.memory.index.cache import NamespaceCache, caches
 from wayfare.memory.index.tokens import tokens
+from wayfare.memory.records import Record
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 from wayfare.memory.upkeep.plans import Look, marks, parts
@@ -130,7 +131,7 @@ class Likeness:
             self._ids[row[0]] = record.id
             times = (record.event_from, record.event_to, record.valid_from, record.valid_to)
             self._seen[record.id] = Seen(
-                row[0], record.id, record.version, record.status, record.kind, record.form, record.content,
+                row[0], record.id, record.version, record.status, record.kind, _carrier(record), record.content,
                 record.updated_at, times, record.tags,
                 frozenset(keys.get(row[0], ())), frozenset(tokens(record.content)),
             )  # fmt: skip
@@ -146,3 +147,8 @@ class Likeness:
             found = None if row[0] is None else self._tx.vectors.one(self._ns, self._space, int(row[0]))
             self._vectors[one.number] = None if found is None else found.astype(np.float64)
         return self._vectors[one.number]
+
+
+def _carrier(record: Record) -> str:
+    """Those that carry other bytes are never the same, however alike their texts."""
+    return record.form if record.payload is None else f"{record.form} {record.payload.digest}"

@@ -38,6 +38,10 @@ class Lineage:
             self._records[id] = None if row is None else record_from(row, "")
         return self._records[id]
 
+    def taken_as(self, record: Record) -> None:
+        """Ask of it as it stood at an earlier version, which is about to stand again."""
+        self._records[record.id] = record
+
     # What to look at
 
     def derived(self) -> list[str]:
@@ -102,6 +106,10 @@ class Lineage:
                 found.append((cause, link.target))
         return found
 
+    def targets(self, id: str) -> list[str]:
+        """Ids of what it was derived from."""
+        return [link.target for link, _ in self._links(id)]
+
     def sources(self, id: str) -> tuple[list[Record], list[Link]]:
         """What it is to be derived from anew, as it stands: what was merged or superseded gives way to what stands for
         it; and the links that say on which versions it rests then."""
@@ -112,13 +120,13 @@ class Lineage:
             if record is None:
                 continue
             links[record.id] = _resting(link, record)
-            heir = self._heir(record)
+            heir = self.heir(record)
             if heir is not None and heir.id != id:
                 records[heir.id] = heir
                 links.setdefault(heir.id, _resting(Link(id, heir.id, "derived_from"), heir))
         return [records[each] for each in sorted(records)], [links[each] for each in sorted(links)]
 
-    def _heir(self, record: Record) -> Record | None:
+    def heir(self, record: Record) -> Record | None:
         """What stands for it by now; None where nothing does."""
         seen = {record.id}
         while record.status == "superseded":
@@ -163,7 +171,7 @@ class Lineage:
                 return "forgotten" if then is None or then.status != "tombstone" else None
             if then is None or then.status == "tombstone":
                 return None
-            if then.content != present.content:
+            if (then.content, then.payload) != (present.content, present.payload):
                 return "revised"
             if present.status != "superseded" or then.status == "superseded":
                 return None
@@ -186,15 +194,18 @@ class Lineage:
         return max([*versions, int(row[0] or 0)])
 
     def _written(self, id: str) -> tuple[int, float]:
-        """Where in the log, and when, its present text was written."""
+        """Where in the log, and when, its present text and payload were written."""
         record = self.record(id)
         assert record is not None
         first = record.version
         rows = self._tx.execute(
-            "SELECT version, body, checksum FROM versions WHERE ns = ? AND id = ? ORDER BY version DESC", (self._ns, id)
+            "SELECT version, body, checksum FROM versions WHERE ns = ? AND id = ? AND version < ? ORDER BY version"
+            " DESC",
+            (self._ns, id, record.version),
         ).fetchall()
         for version, body, stored in rows:
-            if not body or record_from_body(body, stored, "").content != record.content:
+            earlier = record_from_body(body, stored, "") if body else None
+            if earlier is None or (earlier.content, earlier.payload) != (record.content, record.payload):
                 break
             first = version
         row = self._tx.execute(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wayfare.errors import Unavailable
 from wayfare.memory.scanning import Place, Runs
+from wayfare.memory.store import payload_rows
 from wayfare.memory.store.postgres.driver import psycopg
 from wayfare.memory.store.postgres.errors import named
 from wayfare.memory.store.postgres.schema import SCHEMA
@@ -63,8 +64,7 @@ class PostgresErasing:
                 (SCHEMA,),
             ).fetchall()
             for table, column in columns:
-                rows = tx.execute(f'SELECT "{column}" FROM "{table}" WHERE ns = ? AND "{column}" IS NOT NULL', (ns,))
-                for (value,) in rows:
+                for value in _values(tx, ns, table, column):
                     data = value.encode() if isinstance(value, str) else bytes(value)
                     total += len(data)
                     found += [Place(f"{table}.{column}", at, run) for at, run in runs.find(data)]
@@ -73,3 +73,12 @@ class PostgresErasing:
     def rebuild(self) -> bool:
         """As `Erasing.rebuild`: not from here."""
         return False
+
+
+def _values(tx: Transaction, ns: int | None, table: str, column: str) -> Iterator[str | bytes]:
+    if (table, column) == ("payloads", "data"):  # together they may be larger than what this process can hold
+        for digest in payload_rows.stored(tx, ns or 0):
+            yield from (data for _, data in payload_rows.pieces(tx, ns or 0, digest))
+        return
+    rows = tx.execute(f'SELECT "{column}" FROM "{table}" WHERE ns = ? AND "{column}" IS NOT NULL', (ns,))
+    yield from (value for (value,) in rows)

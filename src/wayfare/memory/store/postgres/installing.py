@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wayfare.errors import BadValue, StoreError
 from wayfare.memory.store.postgres.driver import psycopg, without_password
 from wayfare.memory.store.postgres.errors import named
-from wayfare.memory.store.postgres.schema import SCHEMA, WITHOUT_TENANT, for_installing, table_names
+from wayfare.memory.store.postgres.schema import SCHEMA, STEPS, WITHOUT_TENANT, for_installing, table_names
 from wayfare.memory.store.schema import VERSION
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def install(address: str, *, role: str, password: str | None = None) -> None:
                     f"{shown} was set up by a later Wayfare: its tables are of version {version}, known is {VERSION}"
                 )
             elif version < VERSION:
-                raise StoreError(f"{shown} has tables of version {version}; no step leads from there to {VERSION}")
+                _bring_forward(connection, shown, version)
             _admit(connection, role, password)
     except driver.Error as error:
         raise named(error, shown) from error
@@ -101,16 +101,31 @@ def _version(connection: Connection[tuple[object, ...]]) -> int | None:
 
 def _make(connection: Connection[tuple[object, ...]]) -> None:
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    _run(connection, [f"SET LOCAL search_path = {SCHEMA}, {_extension_schema(connection)}", *for_installing()])
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('version', %s), ('salt', %s)", (str(VERSION), os.urandom(16).hex())
+    )
+    _run(connection, ["REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA wayfare FROM PUBLIC"])
+
+
+def _bring_forward(connection: Connection[tuple[object, ...]], shown: str, version: int) -> None:
+    """One version at a time, within the transaction of the installation. Raises: StoreError where no step leads on."""
+    _run(connection, [f"SET LOCAL search_path = {SCHEMA}, {_extension_schema(connection)}"])
+    while version < VERSION:
+        if version not in STEPS:
+            raise StoreError(f"{shown} has tables of version {version}; no step leads from there to {VERSION}")
+        _run(connection, STEPS[version]())
+        version += 1
+        connection.execute("UPDATE meta SET value = %s WHERE key = 'version'", (str(version),))
+
+
+def _extension_schema(connection: Connection[tuple[object, ...]]) -> str:
     row = connection.execute(
         "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
         " WHERE e.extname = 'vector'"
     ).fetchone()
     assert row is not None
-    _run(connection, [f"SET LOCAL search_path = {SCHEMA}, {row[0]}", *for_installing()])
-    connection.execute(
-        "INSERT INTO meta (key, value) VALUES ('version', %s), ('salt', %s)", (str(VERSION), os.urandom(16).hex())
-    )
-    _run(connection, ["REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA wayfare FROM PUBLIC"])
+    return str(row[0])
 
 
 def _admit(connection: Connection[tuple[object, ...]], role: str, password: str | None) -> None:

@@ -16,11 +16,11 @@ made by a function that runs with the owner's rights, when a namespace first has
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from wayfare.memory.store.schema import TABLES
+from wayfare.memory.store.schema import PAYLOADS, TABLES
 
-__all__ = ["MOST_DIMENSIONS", "NUMBERED", "SCHEMA", "for_installing", "tables", "vector_table"]
+__all__ = ["MOST_DIMENSIONS", "NUMBERED", "SCHEMA", "STEPS", "for_installing", "tables", "vector_table"]
 
 SCHEMA = "wayfare"
 MOST_DIMENSIONS = 16_000
@@ -32,9 +32,9 @@ WITHOUT_TENANT = {"meta", "tokens"}
 _TYPES = {"INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION", "TEXT": 'TEXT COLLATE "C"', "BLOB": "BYTEA"}
 
 
-def tables() -> Iterator[str]:
+def tables(source: str = TABLES) -> Iterator[str]:
     """Each statement that makes a table or an index, in PostgreSQL's words."""
-    for statement in re.sub(r"--[^\n]*", "", TABLES).split(";\n"):
+    for statement in re.sub(r"--[^\n]*", "", source).split(";\n"):
         text = statement.strip().rstrip(";")
         name = re.match(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)", text)
         if name is None or name[1] in LEFT_OUT:
@@ -144,3 +144,14 @@ def for_installing() -> Iterator[str]:
     for name in table_names():
         if name not in WITHOUT_TENANT and name != "namespaces":
             yield f"SELECT secure('{name}')"
+
+
+def _payloads() -> Iterator[str]:
+    """4 -> 5: records may carry bytes (`migrations` has the same for a file)."""
+    yield f"ALTER TABLE records ADD COLUMN payload {_TYPES['TEXT']}"
+    yield from tables(PAYLOADS)
+    yield "SELECT secure('payloads')"
+
+
+STEPS: Mapping[int, Callable[[], Iterator[str]]] = {4: _payloads}
+"""From a version to the next; version 4 was the first in PostgreSQL."""
