@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from wayfare.memory.candidates import MOST
 from wayfare.memory.modules.frames import case
 from wayfare.memory.modules.protocol import Finished, Found
 from wayfare.memory.modules.stored import CASES, Stored
@@ -72,7 +73,7 @@ class MemRL(Credited):
 
     def settings(self) -> dict[str, Any]:
         """All that was shown shares a credit; no task is given to chance."""
-        return {**super().settings(), "policy": Policy("memrl", epsilon=0.0), "credit_rule": "uniform"}
+        return {**super().settings(), "policy": Policy("memrl", epsilon=0.0), "credit_rule": "uniform", "k1": MOST}
 
 
 class SafeMemory(Credited):

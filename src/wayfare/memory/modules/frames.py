@@ -50,8 +50,8 @@ class Block:
 
     @property
     def feedback(self) -> float | None:
-        """As it was told to the memory; None where that is unknown, or nothing is said of it."""
-        said = self.fields.get("Outcome", "")
+        """As it was told to the memory, None where that is unknown; 1 for what was made of successes."""
+        said = self.fields.get("Outcome", "" if self.head == "Task" else "success")
         name, _, share = said.partition(" ")
         if share:
             return float(share.strip("()"))

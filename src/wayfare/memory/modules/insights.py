@@ -1,6 +1,6 @@
 """A sheet of insights with votes: a bounded list that every task sees whole, the most approved first.
 
-    success   says again what stands: UPVOTE; else ADD with one vote
+    success   says again what stands: UPVOTE; else ADD with two votes
     failure   DOWNVOTE of the insight that resembles the task most; without votes it is dropped (archived)
     full      the one with the fewest votes, the oldest among equals, makes room
 
@@ -30,6 +30,8 @@ from wayfare.memory.records import Key, Record
 __all__ = ["Insights"]
 
 KIND = "insight"
+NEW = 2
+"""Votes of a new insight, as in ExpeL: one failure does not undo it."""
 SAME, ALIKE = 0.95, 0.4
 """Similarity from which on an insight says the same; and resembles a task that failed."""
 
@@ -118,7 +120,7 @@ def _operation(said: Mapping[str, Any], sheet: dict[str, Record]) -> list[Operat
     text = said.get("text")
     written = block("Insight", text) if isinstance(text, str) and text.strip() else ""
     if said.get("op") == "ADD":
-        return [Add(written, kind=KIND, meta={"votes": 1})] if written else []
+        return [Add(written, kind=KIND, meta={"votes": NEW})] if written else []
     record = sheet.pop(str(said.get("id")), None)
     if record is None:
         return []
@@ -136,7 +138,7 @@ def _insight(finished: Finished) -> Add:
     """What a task's end says; of a failure it is what is to be voted down."""
     told = {"Steps": finished.trajectory, "Answer": finished.answer}
     failed = finished.feedback is not None and finished.feedback < 0.5
-    meta = {"votes": 1, "failed": failed, "shown": list(finished.shown)}
+    meta = {"votes": NEW, "failed": failed, "shown": list(finished.shown)}
     return Add(block("Insight", finished.task, told), kind=KIND, keys=(Key("intent", finished.task),), meta=meta)
 
 
@@ -162,4 +164,4 @@ def _voted(record: Record, vote: int) -> Operation:
 
 
 def _votes(record: Record) -> int:
-    return int(record.meta.get("votes", 1))
+    return int(record.meta.get("votes", NEW))

@@ -62,8 +62,11 @@ class LinkedNotes(Stored):
     label = "linked notes (A-Mem-like)"
 
     def settings(self) -> dict[str, Any]:
-        """The rule is the memory's planner: it sees the nearest notes within the transaction that adds one."""
-        return {**super().settings(), "planner": RulePlanner((_tied,), nearest=MOST_LINKS)}
+        """The rule is the memory's planner: it sees the nearest notes within the transaction that adds one.
+
+        Links are followed in (3), not by the memory's own search.
+        """
+        return {**super().settings(), "planner": RulePlanner((_tied,), nearest=MOST_LINKS), "weights": {"links": 0.0}}
 
     def search(self, task: str) -> Sequence[Found]:
         """(3)"""

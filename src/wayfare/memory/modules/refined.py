@@ -9,10 +9,13 @@
 Wei et al. 2025, "Evo-Memory" (arXiv 2511.20857): editing the memory is an action of the same decision process. There a
 language model chooses (`agents.remem`); `ReMem` chooses by the rule
 
-    Refine where something recalled has a posterior utility under `threshold`, or is there twice;
-    Think, then Refine by the task's keywords, where fewer than k are left; else Act
+    Refine where the posterior utility of something recalled is under `threshold` times the prior m0 of what was
+    recalled, or where it is there twice; Think, then Refine by the task's keywords, where fewer than k are left;
+    else Act
 
-with the posterior of `memory.utility` (2), to which what a case says of its own end is a first credit of weight `own`.
+with m0 and the posterior of `memory.utility` (1), (2), to which what a case says of its own end is a first credit of
+weight `own`. A share of m0, not a fixed utility: in a stream that goes badly everything is shown with failures, and a
+fixed threshold prunes what is right along with what is wrong.
 What is left is shown by (1) of `memory.policy` before any fit, slope * relative relevance + posterior mean.
 
 What was pruned is archived: `pruned` lists it, `recover` takes it back, its history tells who pruned it, when and why;
@@ -98,8 +101,8 @@ class ReMem(Credited):
     """The inner loop with the rule.
 
     cap: inner operations before Act is forced        pool: recalled, times k
-    threshold: posterior utility under which a case is pruned, once it has `least` credited weight, `own` included
-    own: weight of what a case says of its own end        kappa: of the shrinkage
+    threshold: share of m0 under which a posterior utility prunes, once a case has `least` credited weight
+    own: weight of what a case says of its own end, a part of that        kappa: of the shrinkage
     operations: think, refine, act, forced act; prune, merge, search; refused, where the memory had moved on
     Raises: BadValue.
     """
@@ -116,8 +119,8 @@ class ReMem(Credited):
         *,
         cap: int = 3,
         pool: int = 3,
-        threshold: float = 0.45,
-        least: float = 1.0,
+        threshold: float = 0.6,
+        least: float = 1.2,
         own: float = 1.0,
         kappa: float = 1.0,
         **settings: Any,
@@ -133,6 +136,10 @@ class ReMem(Credited):
         self.cap, self.pool, self.threshold = cap, pool, threshold
         self.least, self.own, self.kappa = least, own, kappa
         super().__init__(address, **settings)
+
+    def settings(self) -> dict[str, Any]:
+        """The pool is what a search names."""
+        return {**super().settings(), "k1": min(50, self.pool * self.k)}
 
     def search(self, task: str) -> Sequence[Found]:
         """(1), then the k best of what is left."""
@@ -162,8 +169,8 @@ class ReMem(Credited):
 
     def choose(self, inner: Inner) -> Step:
         """The rule."""
-        means, weights = self.posterior(inner)
-        worst = tuple(id for id in inner.items if weights[id] >= self.least and means[id] < self.threshold)
+        means, weights, prior = self.posterior(inner)
+        worst = tuple(id for id in inner.items if weights[id] >= self.least and means[id] < self.threshold * prior)
         twice = _twice([inner.items[id].record for id in inner.items if id not in worst], means)
         if worst or twice:
             return Refine(worst, twice)
@@ -175,14 +182,15 @@ class ReMem(Credited):
                 return Think(f"{len(inner.items)} cases are left: ask by keywords", words)
         return Act()
 
-    def posterior(self, inner: Inner) -> tuple[dict[str, float], dict[str, float]]:
-        """Of each recalled case: posterior mean of its utility, and the credited weight behind it."""
+    def posterior(self, inner: Inner) -> tuple[dict[str, float], dict[str, float], float]:
+        """Of each recalled case the posterior mean of its utility and the credited weight behind it; and m0."""
         if not inner.items:
-            return {}, {}
+            return {}, {}, 0.0
         rows = [self._credits(item.record) for item in inner.items.values()]
         n, total, squares = np.array(rows, np.float64).T
-        mean, _, _ = gaussian_posterior(n, total, squares, 0.5, self.kappa)
-        return dict(zip(inner.items, mean.tolist(), strict=True)), dict(zip(inner.items, n.tolist(), strict=True))
+        mean, _, prior = gaussian_posterior(n, total, squares, 0.5, self.kappa)
+        ids = list(inner.items)
+        return dict(zip(ids, mean.tolist(), strict=True)), dict(zip(ids, n.tolist(), strict=True)), prior
 
     def _credits(self, record: Record) -> tuple[float, float, float]:
         """Sums of weight, weight * reward and weight * reward^2, its own end included."""
@@ -194,7 +202,7 @@ class ReMem(Credited):
 
     def shown(self, inner: Inner) -> list[Found]:
         """The k best of what is left; whose credit is waited for."""
-        means, _ = self.posterior(inner)
+        means, _, _ = self.posterior(inner)
         top = max((item.relevance for item in inner.items.values()), default=0.0) or 1.0
         score = {id: LEARNED.slope * item.relevance / top + means[id] for id, item in inner.items.items()}
         best = sorted(inner.items, key=lambda id: -score[id])[: self.k]

@@ -39,6 +39,8 @@ __all__ = ["CASES", "Complete", "Stored", "experience"]
 Complete = Callable[[str], str]
 """A language model: prompt -> answer."""
 MOST_K = 50
+CANDIDATES = 20
+"""That a search names: the k best are shown, more would only take time."""
 CASES = MemoryCard(
     form={Form.TOKEN}, topology={Topology.FLAT}, function={Function.CASE}, formation={Formation.VERBATIM},
     consolidation={Consolidation.NONE}, updating={Updating.NONE}, forgetting={Forgetting.NONE},
@@ -86,7 +88,8 @@ class Stored:
 
     def settings(self) -> dict[str, Any]:
         """Of the memory, where a module wants others than these: the most similar, whatever it is; append only."""
-        return {"policy": "similarity", "relevance_floor": 0.0, "planner": AddOnly()}
+        few = max(CANDIDATES, self.k)
+        return {"policy": "similarity", "relevance_floor": 0.0, "planner": AddOnly(), "k1": few}
 
     def search(self, task: str) -> Sequence[Found]:
         """(1) The k most relevant."""
@@ -108,8 +111,10 @@ class Stored:
         return self._complete(prompt)
 
     def __len__(self) -> int:
-        kept: dict[str, int] = self.memory.stats().get("memories", {})
-        return kept.get("active", 0)
+        engine = self.memory.engine
+        with engine.database.read() as tx:
+            active = "SELECT COUNT(*) FROM records WHERE ns = ? AND status = 'active'"
+            return int(tx.execute(active, (engine.number(tx),)).fetchone()[0])
 
     def __bool__(self) -> bool:
         return True  # an empty memory is one, too
