@@ -5,7 +5,8 @@
 
 A *redactor* is a function from a text to the text that may be kept; it may raise, and nothing is changed then. The
 memory asks it about contents, keys, contexts, meta (names and texts), sources, evidence, reasons and queries. It does
-not ask about names: kinds, tags, subjects, link types, actors, tasks and idempotency keys are stored as they are given.
+not ask about names: kinds, tags, subjects, link types, actors, tasks and idempotency keys are stored as they are given,
+and so are payloads with their headers, which are no texts.
 
 What is known here is found by its form, and numbers by their check digits: a name in a sentence is not.
 """
@@ -159,9 +160,8 @@ def redacted(redact: Redact | None, op: O) -> O:
         return op
     changes: dict[str, Any] = {}
     if isinstance(op, Add):
-        changes = _fields(redact, {name: getattr(op, name) for name in ("content", "context", "meta", "keys")})
-        changes["provenance"] = tuple(
-            replace(each, uri=redacted_text(redact, "source", each.uri)) for each in op.provenance
+        changes = _fields(
+            redact, {name: getattr(op, name) for name in ("content", "context", "meta", "keys", "provenance")}
         )
         changes["links"] = tuple(_link(redact, link) for link in op.links)
     elif isinstance(op, Update):
@@ -183,6 +183,8 @@ def _fields(redact: Redact, given: dict[str, Any]) -> dict[str, Any]:
             found[name] = redacted_text(redact, name, value)
         elif name == "meta":
             found[name] = _json(redact, value)
+        elif name == "provenance":
+            found[name] = tuple(replace(each, uri=redacted_text(redact, "source", each.uri)) for each in value)
         elif name == "keys":
             found[name] = tuple(Key(key.role, redacted_text(redact, "key", key.text)) for key in value)
     return found

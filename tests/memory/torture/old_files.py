@@ -18,7 +18,8 @@ import numpy as np
 from wayfare.memory import Memory
 from wayfare.memory.records import checksum
 from wayfare.memory.store.blocks import per_block
-from wayfare.memory.store.schema import DOORS, TABLES
+from wayfare.memory.store.rows import RECORD_COLUMNS
+from wayfare.memory.store.schema import DOORS, PAYLOADS, TABLES
 
 __all__ = ["said", "version", "version_1"]
 
@@ -46,8 +47,9 @@ def version_1(path: Path, seed: int, records: int = 2_000) -> None:
 def _back(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN")
-    for table in re.findall(r"CREATE TABLE (\w+)", DOORS):
+    for table in re.findall(r"CREATE TABLE (\w+)", DOORS + PAYLOADS):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE records DROP COLUMN payload")
     for ns, frozen, body in connection.execute("SELECT ns, frozen, body FROM standing").fetchall():
         text = json.dumps({**json.loads(body), "frozen": frozen})
         connection.execute("UPDATE standing SET body = ? WHERE ns = ?", (text, ns))
@@ -103,7 +105,7 @@ def said(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table: connection.execute(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall()
             for table, columns, order in (
-                ("records", "*", "record"), ("versions", "*", "ns, id, version"), ("log", "*", "ns, seq"),
+                ("records", RECORD_COLUMNS.replace("payload, ", "ns, content_hash, "), "record"), ("versions", "*", "ns, id, version"), ("log", "*", "ns, seq"),
                 ("tags", "*", "ns, tag, record"),
                 ("links", "ns, source, target, type, weight, evidence, valid_from, valid_to", "ns, source"),
                 ("outcomes", "*", "ns, seq"), ("utilities", "*", "record"), ("credits", "*", "ns, record, seq"),

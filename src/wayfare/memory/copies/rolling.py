@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wayfare.errors import NoSuchRecord
+from wayfare.errors import BadValue, NoSuchRecord
 from wayfare.memory.answers import Kept
-from wayfare.memory.applying import Applying
 from wayfare.memory.copies.points import State, changed, differs, links_since, state_at
+from wayfare.memory.invalidating import invalidate, stale_as
 from wayfare.memory.merging import revive
+from wayfare.memory.operations import Restore
+from wayfare.memory.reading import CHANGES
 from wayfare.memory.records import Link, Record
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 
-__all__ = ["ROLLED_BACK", "RolledBack", "plan", "roll_back"]
+if TYPE_CHECKING:
+    from wayfare.memory.applying import Applying
+
+__all__ = ["ROLLED_BACK", "RolledBack", "plan", "restore_version", "roll_back"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,31 @@ def roll_back(applying: Applying, to: RolledBack, reason: str) -> None:
     for link in to.linked:
         applying.links.put(link)
         applying.write_log("LINK", link.source, None, reason, {"record": _present(applying, link.source)[0]})
+
+
+def restore_version(applying: Applying, op: Restore) -> None:
+    """One record stands again as at a version.
+
+    Raises: NoSuchRecord, also for one that was forgotten; BadValue for a version that is not there, or as which it
+    stands already, was forgotten or has been purged, and for an activation or parameters that would be stale;
+    StoreError where an active record says the same.
+    """
+    number, record = applying.find(op.id)
+    marks = ", ".join("?" * len(CHANGES))
+    row = applying.tx.execute(
+        f"SELECT seq FROM log WHERE ns = ? AND id = ? AND version = ? AND op IN ({marks})",
+        (applying.ns, op.id, op.version, *CHANGES),
+    ).fetchone()
+    then = None if row is None or op.version >= record.version else state_at(applying.tx, applying.ns, op.id, row[0])
+    if then is None or then.record is None or not then.there:
+        raise BadValue("version", op.version, f"an earlier one of memory {op.id}, which is at {record.version}")
+    stale = stale_as(applying.tx, applying.ns, then.record) if then.record.status == "active" else ""
+    if stale:
+        raise BadValue("version", op.version, f"one that still holds; {stale}")
+    _restore(applying, number, record, then, op.reason)
+    applying.answer("RESTORE", op.id, record.version + 1, op.reason)
+    if (then.record.content, then.record.payload) != (record.content, record.payload):
+        invalidate(applying, op.id, "revised")
 
 
 def _restore(applying: Applying, number: int, record: Record, then: State, reason: str) -> None:
