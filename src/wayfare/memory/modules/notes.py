@@ -137,7 +137,7 @@ def _evolved(id: str, tags: Sequence[str], more: Sequence[str]) -> list[Operatio
 
 
 def keywords(text: str) -> tuple[str, ...]:
-    """The longest words of a text that are more than grammar; of equally long ones the first."""
+    """The longest words of a text that are more than grammar, stemmed; of equally long ones the first."""
     words = dict.fromkeys(word for word in tokens(text) if word not in SMALL_WORDS and not word.isdigit())
     return tuple(sorted(words, key=lambda word: -len(word))[:MOST_WORDS])
 

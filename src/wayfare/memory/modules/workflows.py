@@ -72,11 +72,10 @@ def common(a: Workflow, b: Workflow) -> Workflow | None:
         return None
     goal: list[str] = []
     fills: list[tuple[str, str, str]] = []
-    number = 0
+    number = max((int(word[1:-1]) for word in (*a.goal, *b.goal) if SLOT.fullmatch(word)), default=0)
     for op, i, j, m, n in SequenceMatcher(None, a.goal, b.goal, autojunk=False).get_opcodes():
         if op == "equal":
             goal += a.goal[i:j]
-            number = max([number, *(int(word[1:-1]) for word in a.goal[i:j] if SLOT.fullmatch(word))])
         else:
             number += 1
             fills.append((f"<{number}>", " ".join(a.goal[i:j]), " ".join(b.goal[m:n])))
@@ -90,7 +89,18 @@ def common(a: Workflow, b: Workflow) -> Workflow | None:
         kept += left[start : start + size]
     if len(kept) < KEPT * max(len(left), len(right)) or not (kept or same):
         return None
-    return Workflow(tuple(goal), tuple(kept), answer if same else "")
+    return _numbered(Workflow(tuple(goal), tuple(kept), answer if same else ""))
+
+
+def _numbered(found: Workflow) -> Workflow:
+    """With the slots of the goal counted from 1."""
+    slots = dict.fromkeys(word for word in found.goal if SLOT.fullmatch(word))
+    names = {slot: f"<{i}>" for i, slot in enumerate(slots, 1)}
+    goal, *steps, answer = (
+        SLOT.sub(lambda slot: names.get(slot[0], slot[0]), text)
+        for text in (" ".join(found.goal), *found.steps, found.answer)
+    )
+    return Workflow(tuple(goal.split()), tuple(steps), answer)
 
 
 def _alike(a: Sequence[str], b: Sequence[str]) -> bool:
