@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from wayfare.errors import BadValue
-from wayfare.language.adapters import add_adapters, has_adapters, without_adapters
+from wayfare.language.adapters import (
+    adapter_weights,
+    add_adapters,
+    has_adapters,
+    remove_adapters,
+    without_adapters,
+)
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
 
@@ -58,3 +64,22 @@ def test_what_cannot_be_is_refused() -> None:
     add_adapters(model, rank=1)
     with pytest.raises(BadValue, match="one without adapters"):
         add_adapters(model, rank=1)
+
+
+def test_what_is_taken_out_leaves_the_model_bit_for_bit_and_can_be_put_in_again() -> None:
+    model = TransformersModel("tiny-random")
+    ids = torch.arange(40).unsqueeze(0)
+    with torch.no_grad():
+        plain = model.causal(ids).logits
+        add_adapters(model, rank=2)
+        for name, each in adapter_weights(model).items():
+            if "lora_B" in name:
+                each.normal_()
+        assert float((model.causal(ids).logits - plain).abs().max()) > 1e-3
+        assert not has_adapters(remove_adapters(model)) and not adapter_weights(model)
+        assert torch.equal(model.causal(ids).logits, plain)
+        add_adapters(model, rank=3)
+        assert torch.equal(model.causal(ids).logits, plain)
+    remove_adapters(model)
+    with pytest.raises(BadValue, match="one with adapters"):
+        remove_adapters(model)

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.language.local import TransformersModel
 
-__all__ = ["add_adapters", "has_adapters", "without_adapters"]
+__all__ = ["adapter_weights", "add_adapters", "has_adapters", "remove_adapters", "without_adapters"]
 
 
 def add_adapters(model: TransformersModel, rank: int = 8, alpha: int = 16, seed: int = 0) -> TransformersModel:
@@ -50,6 +51,22 @@ def add_adapters(model: TransformersModel, rank: int = 8, alpha: int = 16, seed:
 def has_adapters(model: TransformersModel) -> bool:
     """Whether `add_adapters` was called, or the model was loaded with some."""
     return bool(getattr(model.causal, "_hf_peft_config_loaded", False))
+
+
+def adapter_weights(model: TransformersModel) -> dict[str, Tensor]:
+    """A and B of each map by name, in the order of their names: the model's own tensors, to be read or copied into."""
+    return dict(sorted((name, each) for name, each in model.causal.named_parameters() if ".lora_" in name))
+
+
+def remove_adapters(model: TransformersModel) -> TransformersModel:
+    """Takes them out of the model itself, whose answers are then bit for bit those of before, and returns it.
+
+    Raises: BadValue for a model without adapters.
+    """
+    if not has_adapters(model):
+        raise BadValue("model", type(model.causal).__name__, "one with adapters")
+    model.causal.delete_adapter(list(model.causal.peft_config))
+    return model
 
 
 @contextmanager
