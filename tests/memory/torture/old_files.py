@@ -105,7 +105,8 @@ def said(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table: connection.execute(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall()
             for table, columns, order in (
-                ("records", RECORD_COLUMNS.replace("payload, ", "ns, content_hash, "), "record"), ("versions", "*", "ns, id, version"), ("log", "*", "ns, seq"),
+                ("records", RECORD_COLUMNS.replace("payload, ", "ns, content_hash, "), "record"),
+                ("versions", "*", "ns, id, version"), ("log", "*", "ns, seq"),
                 ("tags", "*", "ns, tag, record"),
                 ("links", "ns, source, target, type, weight, evidence, valid_from, valid_to", "ns, source"),
                 ("outcomes", "*", "ns, seq"), ("utilities", "*", "record"), ("credits", "*", "ns, record, seq"),
