@@ -160,7 +160,7 @@ def test_a_bad_policy_is_refused(field, given) -> None:
 
 
 def test_an_unknown_field_and_an_empty_fit_are_refused() -> None:
-    with pytest.raises(BadValue, match="temperature"):
-        Policy.from_json({"temperature": 1})
+    with pytest.raises(BadValue, match="warmth"):
+        Policy.from_json({"warmth": 1})
     with pytest.raises(BadValue, match="rows"):
         fit([])

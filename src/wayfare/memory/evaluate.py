@@ -40,6 +40,7 @@ from wayfare.memory.evaluation import Evaluation, rests_on_enough
 from wayfare.memory.policy import Policy
 from wayfare.memory.receipts import Receipt, read_receipts
 from wayfare.memory.records import checksum
+from wayfare.memory.scoring import reread
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.utility import gaussian_posterior
 
@@ -88,7 +89,12 @@ def evaluate(
         by_task: dict[str, list[Receipt]] = {}
         for receipt in read_receipts(tx, ns, tasks=chosen[first : first + TASKS_AT_ONCE]):
             by_task.setdefault(receipt.task, []).append(receipt)
-        for name, receipts in by_task.items():
+        for name, told in by_task.items():
+            valued = [reread(tx, receipt, target) for receipt in told]
+            receipts = [receipt for receipt in valued if receipt is not None]
+            if len(receipts) < len(told):
+                left_out["memories that the scorer can no longer be asked about: purged since"] += 1
+                continue
             task = _task(name, receipts, outcomes.get(name), target, seed)
             if task is None:
                 left_out["recalls under more than one agreement"] += 1

@@ -151,7 +151,12 @@ class Governing:
         return self._once(asked_under(idempotency_key, "rollback", policy_id, reason), POLICY, change)
 
     def challenge(self, policy: Policy, *, reason: str = "", idempotency_key: str | None = None) -> Policy:
-        """Put a policy on trial beside the incumbent; it replaces it once it has proved that it is better."""
+        """Put a policy on trial beside the incumbent; it replaces it once it has proved that it is better.
+
+        Raises: BadValue for one with a scorer: other processes, which have only its id, could not recall.
+        """
+        if policy.scorer is not None:
+            raise BadValue("policy", policy.id, "one without a scorer: every process that recalls here would need it")
         return self._challenge(policy, reason, asked_under(idempotency_key, "challenge", policy, reason))
 
     def _challenge(self, policy: Policy, reason: str, asked: Asked | None) -> Policy:

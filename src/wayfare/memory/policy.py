@@ -7,6 +7,10 @@
     epsilon       (1 - e) Top(f) + e uniform, e so that `explore` holds
     inverse gap, boltzmann, ucb, thompson                               conditional Poisson sampling with the weights of
                                                                         `explore.rules.slate_weights`
+    soft q        conditional Poisson sampling with w_i = exp(Q_i / alpha), Q from a plug-in (`scoring`); for k = 1 the
+                  optimal retrieval policy of Memento, mu*(c | s, M) = exp(Q / alpha) / sum exp(Q / alpha); for k > 1
+                  ours
+    top q         Top(Q): for k > 1 what Memento's code does
 
 The learned score of memory i, with features phi and the effect of its own credits,
 
@@ -21,6 +25,9 @@ the rule and the numbers in (1); the statistics of the memories are part of the 
 next recall at once. `fit` learns intercept, slope and beta from credits: another id, which has to prove itself.
 
 A policy knows no store; the study simulates with this very code.
+
+Sources: `utility` and `explore.rules.slate_weights` name theirs; soft and top q are after Zhou et al. 2025 (arXiv
+2508.16153), the softmax there from maximum-entropy reinforcement learning.
 """
 
 from __future__ import annotations
@@ -28,7 +35,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Literal, get_args
@@ -40,13 +47,19 @@ from wayfare.draws import Draws
 from wayfare.errors import BadValue
 from wayfare.explore.rules import slate_weights
 from wayfare.explore.rules.slates import ConditionalPoisson, Top
+from wayfare.memory.scoring import AbsentScorer, Scored, Scorer
 from wayfare.memory.utility import gaussian_posterior, z_mix
 
-__all__ = ["BASELINE", "FEATURES", "LEARNED", "RULES", "Candidates", "Policy", "Rule", "fit"]
+__all__ = ["BASELINE", "FEATURES", "LEARNED", "RULES", "SCORED", "Candidates", "Policy", "Rule", "fit"]
 
 Floats = NDArray[np.float64]
-Rule = Literal["similarity", "memrl", "epsilon", "inverse gap", "boltzmann", "ucb", "thompson"]
-RULES: tuple[str, ...] = get_args(Rule)
+Plain = Literal["similarity", "memrl", "epsilon", "inverse gap", "boltzmann", "ucb", "thompson"]
+Asking = Literal["soft q", "top q"]
+Rule = Plain | Asking
+RULES: tuple[str, ...] = get_args(Plain)
+"""Those that stand by themselves."""
+SCORED: tuple[str, ...] = get_args(Asking)
+"""Those that need a scorer."""
 FEATURES = ("words", "vectors", "links", "age", "recalled", "kind 0", "kind 1", "kind 2", "kind 3")
 """Names of phi, each in [0, 1]: scores of the searches; 0.5^(age / 30 days); log2(1 + times recalled) / 16, at most 1;
 which of four classes the kind's name falls into."""
@@ -63,7 +76,7 @@ class Candidates:
 
     ids, versions: of the records        relevance: [n] in [0, 1]        features: [n, F], see `FEATURES`
     n, total, squares: [n] sums of weight, weight * reward, weight * reward^2        q: [n], NaN where never credited
-    recalled: [n] times shown before
+    recalled: [n] times shown before        scored: what a policy's scorer said of them, None without one
     """
 
     ids: tuple[str, ...]
@@ -75,6 +88,7 @@ class Candidates:
     squares: Floats
     q: Floats
     recalled: Floats
+    scored: Scored | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,6 +110,7 @@ class Policy:
     intercept, slope, beta: of (1)        prior, kappa: of the shrinkage (`utility` (1), (2))
     optimism: widths added by `ucb`        fitted_through: the log of its fit ends at this seq; None: not fitted
     vectors_since: seq at which the namespace moved to the vectors that it ranks by; None: the first ones
+    temperature: alpha of `soft q`, in the unit of Q; 0 takes the best, equal ones alike        scorer: that gives Q
     Raises: BadValue.
     """
 
@@ -113,14 +128,19 @@ class Policy:
     optimism: float = 1.0
     fitted_through: int | None = None
     vectors_since: int | None = None
+    temperature: float = 0.1
+    scorer: Scorer | None = None
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise BadValue("policy", self.rule, f"safe, or one of {', '.join(RULES)}")
+        if self.rule not in (*RULES, *SCORED):
+            raise BadValue("policy", self.rule, f"safe, or one of {', '.join((*RULES, *SCORED))}")
+        if (self.rule in SCORED) is not isinstance(self.scorer, Scorer):
+            allowed = "an object with `id` and `q` (wayfare.memory.scoring.Scorer)" if self.rule in SCORED else "None"
+            raise BadValue("scorer", self.scorer, f"{allowed} for the rule {self.rule}")
         bounds = {
             "explore": (0.0, 50.0), "least": (0.0, 50.0), "weight": (0.0, 1.0), "epsilon": (0.0, 1.0),
             "prior": (0.0, 1.0), "slope": (0.0, 1e3), "intercept": (-1e3, 1e3), "kappa": (1e-6, 1e6),
-            "optimism": (0.0, 1e3),
+            "optimism": (0.0, 1e3), "temperature": (0.0, 1e6),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -133,9 +153,16 @@ class Policy:
             if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
                 raise BadValue("relevance_scale", self.relevance_scale, "(mean, deviation above 0)")
 
-    @cached_property
+    @property
     def id(self) -> str:
-        """The rule, and a hash of every number."""
+        """The rule, and a hash of every number; with a scorer also of its id, which changes as that learns."""
+        return self._hashed if self.scorer is None else self._hash()
+
+    @cached_property
+    def _hashed(self) -> str:
+        return self._hash()
+
+    def _hash(self) -> str:
         text = json.dumps(self.to_json(), sort_keys=True)
         return f"{self.rule.replace(' ', '-')}-{blake2b(text.encode(), digest_size=5).hexdigest()}"
 
@@ -144,9 +171,14 @@ class Policy:
         return replace(self, **changes)
 
     def scores(self, candidates: Candidates) -> Floats:
-        """f [n]: relevance, the z-mix, or (1)."""
+        """f [n]: relevance, the z-mix, Q, or (1). Raises: BadValue where the scorer has not been asked."""
         if self.rule == "similarity":
             return candidates.relevance
+        if self.scorer is not None:
+            if candidates.scored is None or candidates.scored.id != self.scorer.id:
+                told = None if candidates.scored is None else candidates.scored.id
+                raise BadValue("scored", told, f"candidates valued by {self.scorer.id}")
+            return candidates.scored.q
         if self.rule == "memrl":
             q = np.where(np.isnan(candidates.q), UNSEEN, candidates.q)
             return z_mix(candidates.relevance, q, self.weight, self.relevance_scale)
@@ -164,9 +196,11 @@ class Policy:
         draws: of this decision; only `thompson` uses them
         """
         f, n = self.scores(candidates), len(candidates)
-        if self.rule == "similarity":
+        if self.rule in ("similarity", "top q"):
             return [(1.0, Top(f))]
         k = min(k, n)
+        if self.rule == "soft q":
+            return [(1.0, ConditionalPoisson(slate_weights.softmax(f, k, self.temperature)))]
         if self.rule in ("memrl", "epsilon"):
             share = self.epsilon
             if self.rule == "epsilon":
@@ -186,12 +220,16 @@ class Policy:
         return [(1.0, ConditionalPoisson(weights))]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it; `from_json` gives an equal policy."""
-        found = asdict(self)
+        """All of it, of a scorer the id; `from_json` gives an equal policy, whose scorer is absent."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
         found["beta"] = list(self.beta)
         found["relevance_scale"] = None if self.relevance_scale is None else list(self.relevance_scale)
         if self.vectors_since is None:
             del found["vectors_since"]
+        if self.scorer is None:  # so that the ids of the other rules are what they were before there were scorers
+            del found["scorer"], found["temperature"]
+        else:
+            found["scorer"] = self.scorer.id
         return found
 
     @classmethod
@@ -202,6 +240,8 @@ class Policy:
             raise BadValue("policy", sorted(unknown), f"made of {', '.join(cls.__dataclass_fields__)}")
         scale = kept.get("relevance_scale")
         given = {**kept, "relevance_scale": None if scale is None else (float(scale[0]), float(scale[1]))}
+        if isinstance(given.get("scorer"), str):
+            given["scorer"] = AbsentScorer(given["scorer"])
         if "beta" in given:
             given["beta"] = tuple(float(b) for b in given["beta"])
         return cls(**given)

@@ -1,6 +1,7 @@
 """A recall, from the query to the receipt.
 
     look    one read transaction: caches brought up to date, candidates found and cut (phase A), the standing read
+    ask     a policy's scorer, where it has one, with no transaction open
     draw    the task's coin names a side; that side's policy draws a set of k' = min(k, n) candidates; the probability
             of the set is taken under *every* side, and with the shares of the coin that is the propensity
     log     one short write transaction: the receipt, and that its records are still there; else look again
@@ -34,6 +35,7 @@ from wayfare.memory.policy import BASELINE, Policy
 from wayfare.memory.recalled import Recall, RecalledItem, count_tokens, rendered
 from wayfare.memory.receipts import Parts, Receipt, as_logged, thin, write_receipt
 from wayfare.memory.records import Record, Utility, checked_name, checked_text
+from wayfare.memory.scoring import scored, scorer_of
 from wayfare.memory.standing import (
     Standing,
     advance,
@@ -138,8 +140,16 @@ class Recaller:
                     model=asked.model,
                 )  # fmt: skip
                 side = self._side(tx, name, policy or self.fixed)
+                scorer = scorer_of(side.policies.values())
+                if scorer is None:
+                    receipt = self._draw(id, name, query, found, side, k)
+                    records = found.fetch(tx, receipt.slate)
+                else:
+                    records = found.fetch(tx, range(len(found.records)))
+            if scorer is not None:
+                found = replace(found, candidates=scored(found.candidates, scorer, query, records))
                 receipt = self._draw(id, name, query, found, side, k)
-                records = found.fetch(tx, receipt.slate)
+                records = [records[i] for i in receipt.slate]
             if end is not None and clocks.monotonic() > end:
                 reason = reason or f"the receipt was not stored within {timeout:g} s"
             if reason:

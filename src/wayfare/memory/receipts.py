@@ -5,6 +5,8 @@ purge blanks its copy of the query. Its body holds the candidates as the policie
 are rounded *before* the draw (`as_logged`), so that a policy asked later about the logged candidates answers with the
 very probabilities that it drew with. Weights are kept in double precision.
 
+What a scorer said of the candidates is kept with them, and its id in the header.
+
     body = zlib( length of header, header (JSON), arrays in the order that the header names )
 """
 
@@ -24,6 +26,7 @@ from wayfare.errors import Damaged
 from wayfare.explore.rules.slates import ConditionalPoisson, SlateMixture, Top
 from wayfare.memory.policy import Candidates
 from wayfare.memory.records import checksum
+from wayfare.memory.scoring import Scored
 from wayfare.memory.store.database import Transaction
 
 __all__ = [
@@ -97,6 +100,9 @@ def as_logged(candidates: Candidates) -> Candidates:
     rounded: dict[str, Any] = {
         name: np.asarray(getattr(candidates, name), np.float32).astype(np.float64) for name in ARRAYS
     }
+    if candidates.scored is not None:
+        told = candidates.scored
+        rounded["scored"] = Scored(told.id, np.asarray(told.q, np.float32).astype(np.float64))
     return replace(candidates, **rounded)
 
 
@@ -113,6 +119,9 @@ def _pack(receipt: Receipt) -> bytes:
             top = isinstance(part, Top)
             parts.append([side, share, "top" if top else "poisson"])
             arrays.append(np.asarray(part.scores if isinstance(part, Top) else part.weights, np.float64))
+    scored = receipt.candidates.scored
+    if scored is not None:
+        arrays.append(np.asarray(scored.q, np.float32))
     header = {
         "shapes": [list(array.shape) for array in arrays],
         "types": [array.dtype.str for array in arrays],
@@ -121,6 +130,7 @@ def _pack(receipt: Receipt) -> bytes:
         "shares": dict(receipt.shares),
         "policies": dict(receipt.policies),
         "side": receipt.side,
+        **({} if scored is None else {"scorer": scored.id}),
     }
     head = json.dumps(header, separators=(",", ":")).encode()
     return zlib.compress(b"".join([struct.pack("<I", len(head)), head, *(array.tobytes() for array in arrays)]), 1)
@@ -223,6 +233,8 @@ def receipt_from(row: Sequence[Any]) -> Receipt:
         raise Damaged(f"receipt {id} (log {seq}) has an unreadable body: {error}; `wayfare memory doctor`") from None
     records, versions, *rest = arrays
     seen: dict[str, Any] = {name: np.asarray(array, np.float64) for name, array in zip(ARRAYS, rest, strict=False)}
+    if "scorer" in header:
+        seen["scored"] = Scored(header["scorer"], np.asarray(rest.pop(), np.float64))
     candidates = Candidates(tuple(map(str, records)), tuple(map(int, versions)), **seen)
     sides: dict[str, Parts] = {}
     for (side, share, kind), array in zip(header["parts"], rest[len(ARRAYS) :], strict=True):

@@ -11,7 +11,15 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import Scores
 from wayfare.explore.rules.inverse_gap import SquareCB
-from wayfare.explore.rules.slate_weights import SMOOTHING, boltzmann, inverse_gap, outside, thompson, top_shares
+from wayfare.explore.rules.slate_weights import (
+    SMOOTHING,
+    boltzmann,
+    inverse_gap,
+    outside,
+    softmax,
+    thompson,
+    top_shares,
+)
 from wayfare.explore.rules.slates import ConditionalPoisson, SlateMixture, Top
 
 DRAWS = Stream(0, "test").at(3, 1)
@@ -110,3 +118,31 @@ def test_what_is_shown_outside_the_best_is_what_inclusion_chances_say() -> None:
         top = Top(Stream(0, "scores").normal(n, np.arange(n))).best(k)
         inside = SlateMixture([(1.0, ConditionalPoisson(weights))], k).inclusion()[top].sum()
         assert outside(weights, top, k) == pytest.approx(k - inside, rel=1e-9, abs=1e-12)
+
+
+@given(st.lists(st.floats(-2, 2), min_size=2, max_size=12), st.floats(0.1, 50))
+def test_softmax_for_one_of_many_is_exp_of_the_score_over_its_sum(scores, temperature) -> None:
+    f = np.array(scores)
+    wanted = np.exp((f - f.max()) / temperature)
+    found = SlateMixture([(1.0, ConditionalPoisson(softmax(f, 1, temperature)))], 1).inclusion()
+    assert found == pytest.approx(wanted / wanted.sum(), rel=1e-9, abs=1e-13)
+
+
+@given(st.lists(st.sampled_from([-0.5, 0.0, 0.3, 1.0]), min_size=2, max_size=9), st.integers(1, 4))
+def test_a_cold_softmax_takes_the_best_and_shares_ties_and_a_hot_one_is_uniform(scores, k) -> None:
+    f = np.array(scores)
+    k, n = min(k, len(f)), len(f)
+    edge = np.sort(f)[-k]
+    above, ties = f > edge, f == edge
+    wanted = above + ties * (k - above.sum()) / ties.sum()
+    for temperature in (0.0, 1e-9, 1e-300):
+        cold = SlateMixture([(1.0, ConditionalPoisson(softmax(f, k, temperature)))], k).inclusion()
+        assert cold == pytest.approx(wanted, abs=1e-9)
+    hot = SlateMixture([(1.0, ConditionalPoisson(softmax(f, k, 1e9)))], k).inclusion()
+    assert hot == pytest.approx(np.full(n, k / n), abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(temperature) -> None:
+    with pytest.raises(BadValue, match="temperature"):
+        softmax([0.0, 1.0], 1, temperature)

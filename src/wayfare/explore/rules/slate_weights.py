@@ -5,7 +5,7 @@ shown items that are not among the k best by the rule's own scores:
 
     k - sum_{i in top k} pi_i(w) = explore                                                                        (1)
 
-Each family has one free strength, which (1) settles by a search:
+Each family but the last has one free strength, which (1) settles by a search:
 
     boltzmann     w_i = exp(f_i / tau)                                                                            (2)
     inverse gap   w_i = 1 / (1 + gamma gap_i), gap_i = max(0, f_(k) - f_i), f_(k) the k-th best; for k = 1 the
@@ -13,12 +13,15 @@ Each family has one free strength, which (1) settles by a search:
     thompson      w_i = (p_i / (1 - p_i))^(1 / tau), p_i the smoothed share of posterior draws in which i is
                   among the k best                                                                                (4)
 
+    softmax       w_i = exp(f_i / alpha) at an alpha that is given, in the unit of the scores                     (5)
+
 Where uniform weights explore less than is asked for, they are what is given; without exploration (0) the rest keeps
 the smallest weight that doubles bear, so that every set stays possible. The probability of a set is exact given the
 weights, however they were made.
 
 Sources: (3) after Foster & Rakhlin 2020 (arXiv 2002.04926), there for one action; (4) after Thompson 1933. The
-constraint (1) and the extension of both to sets are ours.
+constraint (1) and the extension of both to sets are ours. (5) is (2) without the search, for one item the policy of
+maximum-entropy reinforcement learning (Ziebart 2010; Haarnoja et al. 2017).
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from wayfare.explore.rules.evidence import Scores
 from wayfare.explore.rules.inverse_gap import SquareCB
 from wayfare.explore.rules.slates import Top, elementary
 
-__all__ = ["boltzmann", "inverse_gap", "outside", "thompson", "top_shares"]
+__all__ = ["boltzmann", "inverse_gap", "outside", "softmax", "thompson", "top_shares"]
 
 Floats = NDArray[np.float64]
 WIDEST, BEAR = 60.0, 600.0
@@ -69,6 +72,26 @@ def boltzmann(scores: ArrayLike, k: int, explore: float) -> Floats:
     above = (f - (order[-k] + order[-k - 1]) / 2) / np.ptp(f)  # from the middle, so that no limit hides who is better
     limit = _widest(k) / 2
     return _solved(lambda strength: np.exp(np.clip(strength * above, -limit, limit)), limit * 1e6, top, k, explore)
+
+
+def softmax(scores: ArrayLike, k: int, temperature: float) -> Floats:
+    """(5). scores: [n], finite        temperature: alpha, 0 or above -> weights [n]
+
+    Logarithms are taken from the middle between the k-th best score and the next, so that who is better is never lost;
+    those beyond the limits of doubles stand at the limit, which moves chances by less than e^-30 (for k up to 10). At
+    alpha = 0 the k best are taken, equal ones alike; the larger alpha, the nearer to uniform. Raises: BadValue.
+    """
+    f, _ = _scores(scores, k, 0.0)
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise BadValue("temperature", temperature, "finite and 0 or above")
+    if not 0 < k < len(f):
+        return np.ones(len(f))
+    order = np.sort(f)
+    above, limit = f - (order[-k] / 2 + order[-k - 1] / 2), _widest(k) / 2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        logs = np.where(above == 0, 0.0, above / temperature)
+    found: Floats = np.exp(np.clip(logs, -limit, limit))
+    return found
 
 
 def inverse_gap(scores: ArrayLike, k: int, explore: float) -> Floats:
