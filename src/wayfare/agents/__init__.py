@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from wayfare.agents.generations import Generation, How
     from wayfare.agents.in_context import Agent, State, Trajectory
     from wayfare.agents.rafa import Rafa, Way
+    from wayfare.agents.remem import ReMemAgent
     from wayfare.agents.safe_tabular import SafePlan, SafeTabular
+    from wayfare.agents.streaming import Stream, StreamResult, StreamRunner, StreamTask
     from wayfare.agents.text_in_context import TextAgent, TextConfig
 
 __all__ = [
@@ -22,10 +24,15 @@ __all__ = [
     "How",
     "Played",
     "Rafa",
+    "ReMemAgent",
     "Row",
     "SafePlan",
     "SafeTabular",
     "State",
+    "Stream",
+    "StreamResult",
+    "StreamRunner",
+    "StreamTask",
     "Telling",
     "TextAgent",
     "TextConfig",
@@ -41,10 +48,15 @@ _HOMES = {
     "How": "wayfare.agents.generations",
     "Played": "wayfare.agents.bandit_player",
     "Rafa": "wayfare.agents.rafa",
+    "ReMemAgent": "wayfare.agents.remem",
     "Row": "wayfare.agents.conditions",
     "SafePlan": "wayfare.agents.safe_tabular",
     "SafeTabular": "wayfare.agents.safe_tabular",
     "State": "wayfare.agents.in_context",
+    "Stream": "wayfare.agents.streaming",
+    "StreamResult": "wayfare.agents.streaming",
+    "StreamRunner": "wayfare.agents.streaming",
+    "StreamTask": "wayfare.agents.streaming",
     "Telling": "wayfare.agents.bandit_player",
     "TextAgent": "wayfare.agents.text_in_context",
     "TextConfig": "wayfare.agents.text_in_context",

@@ -100,7 +100,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Failure:
-    """A module's. step: from 0, T and above for those asked again        where: search, synthesise or update"""
+    """A module's. step: from 0, T and above for those asked again        where: search, synthesise, update or length"""
 
     step: int
     where: str
@@ -258,7 +258,10 @@ class _Playing:
         if len(self.due) > self.runner.delay:
             self.tell(t, self.due.pop(0))
         if isinstance(self.module, Sized):
-            result.items[t] = len(self.module)
+            try:
+                result.items[t] = len(self.module)
+            except Exception as error:
+                result.failures.append(Failure(t, "length", f"{type(error).__name__}: {error}"))
 
     def feedback(self, task: StreamTask, success: float) -> float | None:
         """What the memory is told of a success."""
