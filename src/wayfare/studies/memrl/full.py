@@ -12,7 +12,6 @@ that was stopped pays for none twice; calls and tokens are told pass by pass.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wayfare.agents.text_solver import solved, words_of
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.language import EndpointModel, Sampling
@@ -36,7 +36,7 @@ from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.arms import MEMRL
 from wayfare.studies.stated import StatedCheck, seeds_interval
 
-__all__ = ["WAYS", "Task", "calls", "read_tasks", "ready", "run_full", "solved", "work"]
+__all__ = ["WAYS", "Task", "calls", "read_tasks", "ready", "run_full", "work"]
 
 ANSWER = Sampling(temperature=0.0, max_tokens=400)
 SUMMARY = Sampling(temperature=0.0, max_tokens=160)
@@ -81,7 +81,7 @@ def read_tasks(file: str) -> list[Task]:
         try:
             row = json.loads(line)
             found.append(Task(row["task"], str(row["answer"]), bool(row.get("held_out", False))))
-            if not (isinstance(row["task"], str) and row["task"].strip() and _words(found[-1].answer)):
+            if not (isinstance(row["task"], str) and row["task"].strip() and words_of(found[-1].answer)):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError):
             raise BadValue(f"tasks, line {number}", line[:80], 'an object with "task" and "answer"') from None
@@ -113,16 +113,6 @@ def ready(config: Config) -> None:
             "most_calls", config.most_calls,
             f"at least {wanted}: so many calls will be made, reading about {read / 1e6:.2f} million tokens",
         )  # fmt: skip
-
-
-def solved(said: str, answer: str) -> bool:
-    """Whether the last line that was said holds the answer's words, in their order and without others between."""
-    lines = [line for line in said.strip().splitlines() if line.strip()]
-    return f" {' '.join(_words(answer))} " in f" {' '.join(_words(lines[-1] if lines else ''))} "
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.casefold())
 
 
 def work(
