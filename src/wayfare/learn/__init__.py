@@ -6,8 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wayfare.learn.case_learner import CaseLearner
+    from wayfare.learn.case_rows import CaseRows
+    from wayfare.learn.case_scorer import CaseScorer
+    from wayfare.learn.case_values import CaseValueNet, FeatureEncoder, TextEncoder
     from wayfare.learn.collect import Collector
     from wayfare.learn.discounts import DiscountTable
+    from wayfare.learn.episodic_control import EpisodicControl
     from wayfare.learn.language_policy import LanguagePolicy
     from wayfare.learn.policy_gradient import PolicyGradient
     from wayfare.learn.rollouts import RolloutBatch
@@ -19,8 +24,14 @@ if TYPE_CHECKING:
     from wayfare.learn.values import ValueLearner
 
 __all__ = [
+    "CaseLearner",
+    "CaseRows",
+    "CaseScorer",
+    "CaseValueNet",
     "Collector",
     "DiscountTable",
+    "EpisodicControl",
+    "FeatureEncoder",
     "LanguagePolicy",
     "PolicyGradient",
     "Replay",
@@ -29,6 +40,7 @@ __all__ = [
     "SuccessModel",
     "Supervised",
     "SupervisedLoss",
+    "TextEncoder",
     "Tokens",
     "ValueLearner",
     "ValueNetwork",
@@ -36,8 +48,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CaseLearner": "case_learner",
+    "CaseRows": "case_rows",
+    "CaseScorer": "case_scorer",
+    "CaseValueNet": "case_values",
     "Collector": "collect",
     "DiscountTable": "discounts",
+    "EpisodicControl": "episodic_control",
+    "FeatureEncoder": "case_values",
     "LanguagePolicy": "language_policy",
     "PolicyGradient": "policy_gradient",
     "Replay": "sequences",
@@ -46,6 +64,7 @@ _HOMES = {
     "SuccessModel": "success",
     "Supervised": "supervised",
     "SupervisedLoss": "supervised",
+    "TextEncoder": "case_values",
     "Tokens": "tokens",
     "ValueLearner": "values",
     "ValueNetwork": "value_network",
