@@ -17,10 +17,12 @@ from wayfare.report.statistics import (
     PERCENTILE_BOOTSTRAP_OF_FIVE,
     Interval,
     clustered_share_interval,
+    holm,
     interquartile_mean,
     iqm_interval,
     mean_interval,
     paired_interval,
+    paired_p,
     share_interval,
     share_of_span_interval,
     student_quantile,
@@ -193,3 +195,23 @@ def test_the_package_needs_numpy_alone() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=3, max_size=12))
+def test_the_p_of_a_paired_test_is_scipys(pairs: list[tuple[float, float]]) -> None:
+    a, b = np.array(pairs).T
+    if np.ptp(a - b) > 1e-6:
+        assert paired_p(a, b) == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, abs=1e-9)
+
+
+def test_a_paired_test_of_equal_differences_is_certain() -> None:
+    assert paired_p([1.0, 2.0], [1.0, 2.0]) == 1.0
+    assert paired_p([2.0, 3.0], [1.0, 2.0]) == 0.0
+
+
+def test_holm_adjusts_as_worked_by_hand_and_never_reorders() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == pytest.approx([1.0, 1.0]) and len(holm([])) == 0
+    with pytest.raises(BadValue, match="between 0 and 1"):
+        holm([0.5, 1.5])
