@@ -234,7 +234,7 @@ class _Playing:
             if not all(isinstance(each, Found) for each in found):
                 raise BadValue("search", found, "a list of Found")
             where = "synthesise"
-            context = self.module.synthesise(task.text, found)
+            context = self.module.synthesise(task.text, list(found))
             if not isinstance(context, str):
                 context = ""
                 raise BadValue("synthesise", type(context).__name__, "text")

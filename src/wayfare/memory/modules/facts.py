@@ -5,9 +5,9 @@
 
 After Chhikara et al. 2025, "Mem0: Building Production-Ready AI Agents with Scalable Long-Term Memory" (arXiv
 2504.19413): extraction, then ADD, UPDATE, DELETE or NOOP. There both phases are a language model's; so they are here
-with `complete` (the second is `planners.LanguageModelPlanner`). Without one, rules extract: the answer of a task that
-succeeded, and what its trajectory says of where things are or of what something is ("the mug is in cabinet 2", "found
-mug in cabinet 2", "door: locked"). The second phase is `planners.KeyValue`: the value before is kept as past.
+with `complete` (the second is `planners.LanguageModelPlanner`). Without one, rules extract: what a trajectory says of
+where things are or of what something is ("the mug is in cabinet 2", "found mug in cabinet 2", "door: locked"), and of a
+task that succeeded without one its answer. The second phase is `planners.KeyValue`: the value before is kept as past.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def extracted(finished: Finished) -> list[Fact]:
         else:
             if (match := NAMED.match(line.strip())) is not None:
                 _take(found, *match.groups())
-    if finished.feedback is not None and finished.feedback >= 0.5:
+    if finished.feedback is not None and finished.feedback >= 0.5 and not finished.trajectory.strip():
         _take(found, finished.task, ANSWER, finished.answer)
     return list(found.values())
 
