@@ -1,4 +1,4 @@
-"""The command line: `wayfare studies | run | record | verify | report | memory`.
+"""The command line: `wayfare studies | run | record | verify | report | memory | stream`.
 
 A refusal is one line on standard error that names the field, its value and what is allowed; it exits with 2 and nothing
 is written.
@@ -9,6 +9,7 @@ memory_answers  what all its verbs do                  memory_install   what an 
 memory_upkeep   what whoever looks after a memory does
 memory_demo     a memory that learns, in a minute      memory_mcp       a memory for an MCP client
 memory_mem0     what mem0 has kept                     plot             a curve in the terminal, and as SVG
+stream          a memory class on streams of tasks
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ USAGE = """usage: wayfare COMMAND ...
   wayfare verify SLUG           run a recorded study again and name each verdict that flips
   wayfare report                the site over all recorded results
   wayfare memory VERB ...       remember, recall, credit, evaluate, ...: a memory in a file (wayfare memory lists them)
+  wayfare stream ...            a memory class of yours beside the shipped ones, on streams of tasks
   wayfare --version
 """
 LONGEST = 2_000
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    commands = {**COMMANDS, "memory": _memory}
+    commands = {**COMMANDS, "memory": _memory, "stream": _stream}
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -71,6 +73,12 @@ def _memory(words: list[str]) -> int:
     from wayfare.cli.memory import memory
 
     return memory(words)
+
+
+def _stream(words: list[str]) -> int:
+    from wayfare.cli.stream import stream
+
+    return stream(words)
 
 
 def _refuse(error: Exception, status: int) -> int:
