@@ -123,8 +123,8 @@ QUICK = replace(
     orders=("random", "easy-hard"), unrelated=1, half=0.0, updates=400, reask=10,
 )  # fmt: skip
 SMOKE = replace(
-    QUICK, scale="smoke", seeds=2, puzzles=6, errands=6, families=2, sweep=(4,), orders=("random",), updates=8, rows=4,
-    probe=5, reask=2, size="xs",
+    QUICK, scale="smoke", seeds=2, puzzles=6, errands=6, families=2, sweep=(), orders=("random",), updates=8, rows=4,
+    probe=5, reask=2, size="xs", unrelated=0,
 )  # fmt: skip
 FULL = replace(LAPTOP, scale="full", seeds=1, sweep=(), unrelated=0, half=0.0)
 

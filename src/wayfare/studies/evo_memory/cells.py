@@ -103,7 +103,10 @@ def _arrays(results: Sequence[StreamResult]) -> dict[str, Floats]:
     found["curve"] = np.mean([result.success for result in results], axis=0)[None]
     found["steps curve"] = np.mean([result.steps for result in results], axis=0)[None]
     found["similarity"] = np.array([np.mean([np.nanmean(result.nearest) for result in results])])
-    found["by similarity"] = np.nanmean([by_similarity(result, EDGES) for result in results], axis=0)[None]
+    similar = np.array([by_similarity(result, EDGES) for result in results])
+    known = np.isfinite(similar)
+    total = np.where(known, similar, 0.0).sum(axis=0)
+    found["by similarity"] = np.where(known.any(axis=0), total / np.maximum(1, known.sum(axis=0)), np.nan)[None]
     found["seconds"] = np.array([sum(result.seconds for result in results)])
     found["solver tokens"] = np.array([np.mean([result.tokens.mean() for result in results])])
     for name in ("prune", "merge", "think", "refine", "search", "act", "forced act"):
