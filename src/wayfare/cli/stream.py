@@ -8,9 +8,10 @@ What is wrong with the class, or with the stream, is said before anything runs; 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,17 +73,23 @@ def stream(words: list[str]) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from wayfare.studies.evo_memory.bench import compare
+    # By name: the command line stays loadable without torch, which the streams need.
+    compare: Callable[..., Comparison] = import_module("wayfare.studies.evo_memory.bench").compare
 
     reference = REFERENCE if REFERENCE in memories else next((name for name in memories if name in MODULES), "")
     console = Console(width=None if sys.stdout.isatty() else 120)
+    solver = options.out / "stream" / "solver"
+    if options.stream == "puzzles" and not solver.exists():
+        console.print(
+            f"The solver of puzzles is trained first, which takes minutes; it is kept in {solver}", markup=False
+        )
     columns = (TextColumn("tasks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("tasks")
         found = compare(
             memories, stream=options.stream, scale=options.scale, seeds=options.seeds, seed=options.seed,
             orders=orders, reference=reference, k=options.k, budget=options.budget, noise=options.noise,
-            model=options.model, endpoint=options.endpoint, kept=options.out / "stream" / "solver",
+            model=options.model, endpoint=options.endpoint, kept=solver,
             report=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     folder = _folder(options.out / "stream")
