@@ -14,7 +14,7 @@ from wayfare.memory.recalled import Recall
 from wayfare.memory.records import Form, Key, Provenance, Record, checked_tags, checked_text
 from wayfare.memory.tasks import AnyTask
 
-__all__ = ["FIELDS", "draft", "echoed"]
+__all__ = ["FIELDS", "draft", "echoed", "provenance_of"]
 
 FIELDS = frozenset(
     {"text", "kind", "tags", "keys", "meta", "source", "event", "valid", "subject", "reason", "form", "payload"}
@@ -52,7 +52,7 @@ def draft(
         tags=tags if subject is None else (*checked_tags(tags), subject_tag(subject)),
         meta={} if meta is None else meta,
         keys=tuple(_key(key) for key in keys),
-        provenance=_provenance(source, actor),
+        provenance=provenance_of(source, actor),
         event_from=event_from,
         event_to=event_to,
         valid_from=valid_from,
@@ -90,7 +90,8 @@ def _interval(field: str, given: Any) -> tuple[Any, Any]:
     return given, None
 
 
-def _provenance(source: object, actor: str) -> tuple[Provenance, ...]:
+def provenance_of(source: object, actor: str) -> tuple[Provenance, ...]:
+    """Of what a caller says that it comes from. Raises: BadValue."""
     if source is None:
         return (Provenance(actor=actor),) if actor else ()
     if isinstance(source, Recall):
