@@ -7,11 +7,14 @@ as of its first version of December 2025. A card is a class attribute:
         card = MemoryCard(form={Form.TOKEN}, topology={Topology.FLAT}, function={Function.CASE}, ...)
 
 What it says is not taken on trust: `wayfare.memory.probes.check_card(MyMemory)` tries it.
+
+Cards are kept as JSON and read by other versions than wrote them. A name of another version of the survey is read by
+`ALIASES`; one that nobody here knows is kept as it is (`unknown`), and refused where a card is registered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -20,6 +23,9 @@ from typing import Any, Literal, get_args
 from wayfare.errors import BadValue
 
 __all__ = [
+    "ALIASES",
+    "EXPERIENCES",
+    "SURVEY",
     "Consolidation",
     "Deletable",
     "Forgetting",
@@ -31,7 +37,11 @@ __all__ = [
     "Scope",
     "Topology",
     "Updating",
+    "registered",
 ]
+
+SURVEY = "arXiv 2512.13564v1"
+"""The version whose names these are."""
 
 
 class Form(StrEnum):
@@ -103,7 +113,7 @@ class Forgetting(StrEnum):
 
 
 class Retrieval(StrEnum):
-    """How it finds."""
+    """How it finds. NONE: everything is shown, whatever is asked."""
 
     NONE = "none"
     RECENCY = "recency"
@@ -125,10 +135,28 @@ class Scope(StrEnum):
 Deletable = Literal["item", "approximate", "no"]
 """item: gone without a trace in behaviour; approximate: less, not nothing, is left; no: nothing can be taken out."""
 
-_SETS: dict[str, type[StrEnum]] = {
-    "form": Form, "topology": Topology, "function": Function, "formation": Formation, "consolidation": Consolidation,
-    "updating": Updating, "forgetting": Forgetting, "retrieval": Retrieval, "scope": Scope,
+ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "form": {"token-level": ("token",), "internal parametric": ("parametric internal",),
+             "external parametric": ("parametric external",), "latent generation": ("latent generate",),
+             "latent reuse": ("latent reuse",), "latent transformation": ("latent transform",)},
+    "topology": {"1d": ("flat",), "2d": ("planar",), "3d": ("hierarchical",), "flat (1d)": ("flat",),
+                 "planar (2d)": ("planar",), "hierarchical (3d)": ("hierarchical",)},
+    "function": {"user factual": ("factual user",), "environment factual": ("factual environment",),
+                 "case-based": ("experiential case",), "strategy-based": ("experiential strategy",),
+                 "skill-based": ("experiential skill",), "single-turn": ("working single-turn",),
+                 "multi-turn": ("working multi-turn",)},
+    "formation": {"semantic summarization": ("semantic summarisation",),
+                  "knowledge distilling": ("knowledge distillation",),
+                  "parametric internalization": ("parametric internalisation",)},
+    "consolidation": {"local consolidation": ("local",), "cluster-level fusion": ("cluster",),
+                      "global integration": ("global",)},
+    "updating": {"external memory update": ("external edit",), "model editing": ("model editing",)},
+    "forgetting": {"time-based": ("time",), "frequency-based": ("frequency",), "importance-driven": ("importance",)},
+    "retrieval": {"lexical retrieval": ("lexical",), "semantic retrieval": ("semantic",),
+                  "graph retrieval": ("graph",), "generative retrieval": ("generative",),
+                  "hybrid": ("lexical", "semantic"), "hybrid retrieval": ("lexical", "semantic")},
 }  # fmt: skip
+"""axis -> a name elsewhere, in lower case -> names here. That a hybrid is lexical and semantic is our reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +165,9 @@ class MemoryCard:
 
     learns_from_outcome: whether reward changes what is found later        deletable: see `Deletable`
     auditable: whether it can be told what changed, when
+    abstains: whether a search may decide that nothing it holds concerns what is asked (timing of retrieval)
+    parts: of a composite, (name, card) each        unknown: (axis, name) of another version that nobody here knows
+
     Raises: BadValue naming the axis.
     """
 
@@ -152,26 +183,120 @@ class MemoryCard:
     learns_from_outcome: bool = False
     deletable: Deletable = "item"
     auditable: bool = False
+    abstains: bool = False
+    parts: tuple[tuple[str, MemoryCard], ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, kind in _SETS.items():
-            object.__setattr__(self, name, _leaves(name, kind, getattr(self, name)))
+        strange = {axis for axis, _ in self.unknown}
+        for name, kind in AXES.items():
+            object.__setattr__(self, name, _leaves(name, kind, getattr(self, name), name in strange))
         if self.deletable not in get_args(Deletable):
             raise BadValue("deletable", self.deletable, f"one of {', '.join(get_args(Deletable))}")
-        for name in ("learns_from_outcome", "auditable"):
+        for name in FLAGS:
             if not isinstance(getattr(self, name), bool):
                 raise BadValue(name, getattr(self, name), "True or False")
+        for name in AXES if self.parts else ():
+            of_parts = _joined(getattr(card, name) for _, card in self.parts)
+            if getattr(self, name) != of_parts:
+                raise BadValue(name, sorted(getattr(self, name)), f"those of the parts, {sorted(of_parts)}")
+
+    @classmethod
+    def union(cls, parts: Mapping[str, MemoryCard]) -> MemoryCard:
+        """The card of a memory that is made of others: each place that a part has.
+
+        It learns or abstains where a part does; it is auditable where all are, and as deletable as the least of them.
+        Raises: BadValue for no parts.
+        """
+        if not parts:
+            raise BadValue("parts", dict(parts), "at least one card by its name")
+        cards = list(parts.values())
+        order = ("no", "approximate", "item")
+        axes: dict[str, Any] = {name: _joined(getattr(card, name) for card in cards) for name in AXES}
+        return cls(
+            **axes,
+            learns_from_outcome=any(card.learns_from_outcome for card in cards),
+            abstains=any(card.abstains for card in cards),
+            auditable=all(card.auditable for card in cards),
+            deletable=min((card.deletable for card in cards), key=order.index),
+            parts=tuple(parts.items()),
+            unknown=tuple(sorted({each for card in cards for each in card.unknown})),
+        )
+
+    def provenance(self, axis: str) -> dict[str, tuple[str, ...]]:
+        """Leaf -> the parts that it comes from; for a card without parts, ().  Raises: BadValue for no such axis."""
+        if axis not in AXES:
+            raise BadValue("axis", axis, f"one of {', '.join(AXES)}")
+        return {
+            leaf.value: tuple(name for name, card in self.parts if leaf in getattr(card, axis))
+            for leaf in sorted(getattr(self, axis))
+        }
 
     def to_json(self) -> dict[str, Any]:
-        """Lists of the names, sorted; flags as they are."""
-        found: dict[str, Any] = {}
+        """Lists of the names, sorted; flags as they are; parts and the survey's version beside them."""
+        found: dict[str, Any] = {"survey": SURVEY}
         for each in fields(self):
             value = getattr(self, each.name)
-            found[each.name] = sorted(leaf.value for leaf in value) if isinstance(value, frozenset) else value
+            if each.name in AXES:
+                strange = [name for axis, name in self.unknown if axis == each.name]
+                found[each.name] = sorted([*(leaf.value for leaf in value), *strange])
+            elif each.name == "parts":
+                if value:
+                    found["parts"] = {name: card.to_json() for name, card in value}
+            elif each.name != "unknown":
+                found[each.name] = value
         return found
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> MemoryCard:
+        """What `to_json` wrote, here or in another version: names of it that are not known here are kept (`unknown`),
+        fields that are not are left out. Raises: BadValue for a missing axis."""
+        if not isinstance(stored, Mapping):
+            raise BadValue("card", type(stored).__name__, "an object with the axes of a card")
+        axes: dict[str, Any] = {}
+        unknown: list[tuple[str, str]] = []
+        for name, kind in AXES.items():
+            said = stored.get(name)
+            if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+                raise BadValue(name, said, "a list of names")
+            known = {leaf.value: leaf for leaf in kind}
+            axes[name] = set()
+            for each in said:
+                found = [each] if each in known else ALIASES.get(name, {}).get(each.casefold().strip(), ())
+                axes[name] |= {known[leaf] for leaf in found}
+                unknown += [] if found else [(name, each)]
+        rest = {name: stored[name] for name in (*FLAGS, "deletable") if name in stored}
+        parts = tuple((name, cls.from_json(card)) for name, card in dict(stored.get("parts", {})).items())
+        return cls(**axes, **rest, parts=parts, unknown=tuple(sorted(unknown)))
 
-def _leaves(name: str, kind: type[StrEnum], given: object) -> frozenset[StrEnum]:
+
+AXES: Mapping[str, type[StrEnum]] = {
+    "form": Form, "topology": Topology, "function": Function, "formation": Formation, "consolidation": Consolidation,
+    "updating": Updating, "forgetting": Forgetting, "retrieval": Retrieval, "scope": Scope,
+}  # fmt: skip
+"""Field -> its leaves."""
+FLAGS = ("learns_from_outcome", "auditable", "abstains")
+
+
+def registered(owner: str, card: object) -> MemoryCard:
+    """A card that may stand for a class of this version.
+
+    Raises: BadValue naming the class, for none at all or one with names that nobody here knows.
+    """
+    if not isinstance(card, MemoryCard):
+        raise BadValue(
+            f"card of {owner}", card,
+            "a wayfare.memory.cards.MemoryCard, as a class attribute: what the memory says that it is, by the forms, "
+            "functions and dynamics of the survey",
+        )  # fmt: skip
+    if card.unknown:
+        axis, name = card.unknown[0]
+        raise BadValue(f"{axis} of the card of {owner}", name, f"one of {', '.join(AXES[axis])}")
+    return card
+
+
+def _leaves(name: str, kind: type[StrEnum], given: object, elsewhere: bool) -> frozenset[StrEnum]:
+    """elsewhere: that it may be empty, since it has a place that is not known here"""
     if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
         raise BadValue(name, given, f"a set of {kind.__name__}")
     found = set()
@@ -179,8 +304,25 @@ def _leaves(name: str, kind: type[StrEnum], given: object) -> frozenset[StrEnum]
         if not isinstance(each, kind):
             raise BadValue(name, each, f"of {', '.join(f'{kind.__name__}.{leaf.name}' for leaf in kind)}")
         found.add(each)
-    if not found:
+    if not found and not elsewhere:
         raise BadValue(name, "an empty set", f"at least one {kind.__name__}")
     if len(found) > 1 and any(leaf.value == "none" for leaf in found):
         raise BadValue(name, sorted(leaf.value for leaf in found), f"{kind.__name__}.NONE alone, or others")
     return frozenset(found)
+
+
+def _joined(sets: Iterable[AbstractSet[Any]]) -> frozenset[Any]:
+    """All of them; NONE where no part has another."""
+    found = frozenset().union(*sets)
+    others = frozenset(leaf for leaf in found if leaf.value != "none")
+    return others or found
+
+
+EXPERIENCES = MemoryCard(
+    form={Form.TOKEN}, topology={Topology.FLAT, Topology.PLANAR},
+    function={Function.FACTUAL_USER, Function.FACTUAL_ENVIRONMENT, Function.CASE}, formation={Formation.VERBATIM},
+    consolidation={Consolidation.LOCAL}, updating={Updating.EXTERNAL},
+    forgetting={Forgetting.TIME, Forgetting.FREQUENCY, Forgetting.IMPORTANCE},
+    retrieval={Retrieval.LEXICAL, Retrieval.SEMANTIC, Retrieval.GRAPH}, learns_from_outcome=True, auditable=True,
+)  # fmt: skip
+"""Of `Memory`: what is written stays as it is until it is revised, merged or evicted by the verbs that do so."""

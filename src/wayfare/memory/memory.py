@@ -28,6 +28,7 @@ from wayfare.errors import BadValue
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.memory import tasks
 from wayfare.memory.candidates import MOST, Filters, checked_weights
+from wayfare.memory.cards import EXPERIENCES
 from wayfare.memory.copies.copying import Copying
 from wayfare.memory.credit import CreditRule
 from wayfare.memory.crediting import Crediting
@@ -78,6 +79,8 @@ class Memory(Copying, Crediting, Surveying, Keeping):
 
     Raises: BadValue for arguments, also where they disagree with what the namespace holds; StoreError from the file.
     """
+
+    card = EXPERIENCES
 
     def __init__(
         self,
