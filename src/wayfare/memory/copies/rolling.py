@@ -137,7 +137,7 @@ def restore_version(applying: Applying, op: Restore) -> None:
     then = None if row is None or op.version >= record.version else state_at(applying.tx, applying.ns, op.id, row[0])
     if then is None or then.record is None or not then.there:
         raise BadValue("version", op.version, f"an earlier one of memory {op.id}, which is at {record.version}")
-    stale = stale_as(applying.tx, applying.ns, then.record) if then.record.status == "active" else ""
+    stale = stale_as(applying.tx, applying.ns, then.record)  # archived, too: it could be made active afterwards
     if stale:
         raise BadValue("version", op.version, f"one that still holds; {stale}")
     _restore(applying, number, record, then, op.reason)

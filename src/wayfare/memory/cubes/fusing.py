@@ -9,9 +9,10 @@ History stays where it was: a fused memory begins at version 1, and its provenan
 where the rest is. Links between what was taken are taken; an activation or adapter some of whose sources are not taken
 is left, for nothing would archive it with them.
 
-Some hundred memories are one transaction. Killed anywhere, the same call goes on; once it is through, it changes
-nothing more. What the cubes share may be gone from the target by now: what was archived or forgotten there since stays
-so.
+Fusing again takes in what has changed in the cubes since: a memory that was revised there supersedes what it said in
+the target, unless others say that, too. What was revised, archived, forgotten or purged *in the target* stays so. Some
+hundred memories are one transaction; killed anywhere, the same call goes on, and once it is through it changes nothing
+more.
 
 MemOS (Li et al. 2025, arXiv 2507.03724) lists fusion among the operations on cubes; the rules are ours.
 """
@@ -27,12 +28,13 @@ from wayfare.errors import BadValue
 from wayfare.memory.cubes.cube import Cube
 from wayfare.memory.cubes.lifecycle import State, state_of, with_state
 from wayfare.memory.cubes.loading import LOADER_FIELDS, LoaderId
-from wayfare.memory.operations import Add, AddLink, Operation, Update
+from wayfare.memory.operations import Add, AddLink, Operation, Supersede, Update
 from wayfare.memory.records import Link, Provenance, Record, checked_tags, content_hash
 from wayfare.memory.store.rows import RECORD_COLUMNS, record_from
 
-__all__ = ["Fused", "fuse"]
+__all__ = ["Fused", "fuse", "made_id"]
 
+ORIGIN = "cube:"
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TOGETHER, BYTES = 200, 64 * 2**20
 """Memories of one transaction, and what they may carry."""
@@ -82,16 +84,16 @@ def fuse(cubes: Sequence[Cube], into: Cube, *, loader: LoaderId | None = None) -
     expect: dict[str, int] = {}
     size = 0
     for meaning, group in groups.items():
-        op, id, version = target.taken(meaning, group)
+        op, id, standing = target.taken(meaning, group)
         ids |= {(cube.name, record.id): id for cube, record in group.members}
         if op is None:
             continue
         ops.append(op)
-        if version is not None:
-            expect[id] = version
-        if isinstance(op, Add):
+        expect |= dict([standing] if standing is not None else [])
+        new = op.by if isinstance(op, Supersede) else op
+        if isinstance(new, Add):
             added.append(id)
-            size += 0 if op.payload is None else len(op.payload.data)
+            size += 0 if new.payload is None else len(new.payload.data)
         if len(ops) == TOGETHER or size > BYTES:
             into.memory.apply(ops, expect=expect)
             ops, expect, size = [], {}, 0
@@ -136,8 +138,7 @@ def _grouped(cubes: Sequence[Cube]) -> tuple[dict[Meaning, _Group], dict[Place, 
             left[cube.name, id] = "it was derived from what is not active"
             del records[id]
         for record in records.values():
-            meaning = (record.kind, content_hash(record.content, record.payload))
-            groups.setdefault(meaning, _Group()).members.append((cube, record))
+            groups.setdefault(_meaning(record), _Group()).members.append((cube, record))
     return groups, left
 
 
@@ -179,35 +180,74 @@ def _links(cubes: Sequence[Cube], ids: Mapping[Place, str]) -> Iterator[Link]:
 
 
 class _Target:
-    """The cube that takes them."""
+    """The cube that takes them. Origins: `cube:NAMESPACE/ID` -> records that were taken from there, the latest last."""
 
     def __init__(self, cube: Cube) -> None:
-        self._cube = cube
-        self._active = {
-            (record.kind, content_hash(record.content, record.payload)): record for record in cube.records()
-        }
+        self._active: dict[Meaning, Record] = {}
+        self._ids: set[str] = set()
+        self._purged: set[str] = set()
+        self._origins: dict[str, list[tuple[int, Record]]] = {}
+        self._cube, engine = cube, cube.memory.engine
+        with engine.database.read() as tx:
+            ns = engine.number(tx)
+            rows = tx.execute(f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? ORDER BY record", (ns,)).fetchall()
+        for row in rows:
+            record = record_from(row, cube.name)
+            self._ids.add(record.id)
+            if not record.content:
+                self._purged.add(record.id)
+            if record.status == "active":
+                self._active[_meaning(record)] = record
+            for origin, version in _origins(record):
+                self._origins.setdefault(origin, []).append((version, record))
+        for each in self._origins.values():
+            each.sort(key=lambda pair: pair[0])
 
-    def taken(self, meaning: Meaning, group: _Group) -> tuple[Operation | None, str, int | None]:
-        """What takes a group in, None where it is in; its id there; the version of it that must stand."""
+    def taken(self, meaning: Meaning, group: _Group) -> tuple[Operation | None, str, tuple[str, int] | None]:
+        """What takes a group in, None where it is in; its id there; id and version of what must stand."""
         whole = tuple(dict.fromkeys(each for cube, record in group.members for each in _provenance(cube, record)))
         known = self._active.get(meaning)
         members = [record for _, record in group.members]
-        if known is None:
-            cube, first = group.members[0]
-            id, new = self._id(cube, first)
-            if not new:
-                return None, id, None
-            carried = None if first.payload is None else cube.memory.payload(first.id, version=first.version)
-            add = Add(
-                first.content, first.kind, first.form, _tags(members), first.meta, event_from=first.event_from,
-                event_to=first.event_to, valid_from=first.valid_from, valid_to=first.valid_to, provenance=whole,
-                reason="fused", id=id, payload=carried,
-            )  # fmt: skip
-            return add, id, None
-        tags, provenance = _tags([known, *members]), tuple(dict.fromkeys((*known.provenance, *whole)))
-        if (tags, provenance) == (known.tags, known.provenance):
-            return None, known.id, None
-        return Update(known.id, {"tags": tags, "provenance": provenance}, "fused"), known.id, known.version
+        if known is not None:
+            tags, provenance = _tags([known, *members]), tuple(dict.fromkeys((*known.provenance, *whole)))
+            if (tags, provenance) == (known.tags, known.provenance):
+                return None, known.id, None
+            self._moved(known, known.with_(tags=tags, provenance=provenance))
+            update = Update(known.id, {"tags": tags, "provenance": provenance}, "fused")
+            return update, known.id, (known.id, known.version)
+        cube, first = group.members[0]
+        origin = _origin(cube, first)
+        before = self._origins.get(origin, ())
+        if first.id in self._purged:
+            return None, first.id, None
+        if before:
+            version, latest = before[-1]
+            same = (latest.content, latest.payload) == (first.content, first.payload)
+            if same or version == first.version:  # it was archived, forgotten or revised here
+                return None, latest.id, None
+        id = first.id if first.id not in self._ids else made_id(f"{origin}@{first.version}")
+        self._ids.add(id)
+        carried = None if first.payload is None else cube.memory.payload(first.id, version=first.version)
+        add = Add(
+            first.content, first.kind, first.form, _tags(members), first.meta, event_from=first.event_from,
+            event_to=first.event_to, valid_from=first.valid_from, valid_to=first.valid_to, provenance=whole,
+            reason="fused", id=id, payload=carried,
+        )  # fmt: skip
+        if before and self._is_of(before[-1][1], origin):
+            latest = before[-1][1]
+            del self._active[_meaning(latest)]
+            return Supersede(latest.id, add, "revised where it comes from"), id, (latest.id, latest.version)
+        return add, id, None
+
+    def _is_of(self, record: Record, origin: str) -> bool:
+        """Whether it is active, and nobody else says it."""
+        return self._active.get(_meaning(record)) is record and {each for each, _ in _origins(record)} == {origin}
+
+    def _moved(self, before: Record, after: Record) -> None:
+        self._active[_meaning(before)] = after
+        for origin, _ in _origins(before):
+            each = self._origins[origin]
+            each[:] = [(version, after if record is before else record) for version, record in each]
 
     def has(self, link: Link) -> bool:
         """Whether the very link is there."""
@@ -219,24 +259,19 @@ class _Target:
             ).fetchone()
         return row is not None and row[0] == link.weight
 
-    def _id(self, cube: Cube, record: Record) -> tuple[str, bool]:
-        """Its own where that is free, else one that is made from where it comes from; and whether it is not there."""
-        origin = f"cube:{cube.name}/{record.id}@"
-        there = self._there(record.id)
-        if there is None:
-            return record.id, True
-        if not there.content or any(each.uri.startswith(origin) for each in there.provenance):
-            return record.id, False  # taken before, and revised, archived, forgotten or purged here since
-        made = _made(origin)  # the id is that of another, say of a branch of the same cube
-        return made, self._there(made) is None
 
-    def _there(self, id: str) -> Record | None:
-        engine = self._cube.memory.engine
-        with engine.database.read() as tx:
-            row = tx.execute(
-                f"SELECT {RECORD_COLUMNS} FROM records WHERE ns = ? AND id = ?", (engine.number(tx), id)
-            ).fetchone()
-        return None if row is None else record_from(row, "")
+def _meaning(record: Record) -> Meaning:
+    return record.kind, content_hash(record.content, record.payload)
+
+
+def _origin(cube: Cube, record: Record) -> str:
+    return f"{ORIGIN}{cube.name}/{record.id}"
+
+
+def _origins(record: Record) -> list[tuple[str, int]]:
+    """Where a record of a target was taken from, and at which versions."""
+    told = [each.uri.rpartition("@") for each in record.provenance if each.uri.startswith(ORIGIN)]
+    return [(origin, int(version)) for origin, _, version in told if version.isdecimal()]
 
 
 def _provenance(cube: Cube, record: Record) -> list[Provenance]:
@@ -257,7 +292,7 @@ def _tags(records: Sequence[Record]) -> tuple[str, ...]:
     return checked_tags(with_state([tag for record in records for tag in record.tags], state))
 
 
-def _made(text: str) -> str:
+def made_id(text: str) -> str:
     """26 characters, as of a ULID, that are always the same."""
     number = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big") % 2**128
     found = ""

@@ -27,6 +27,12 @@ class Merges:
 
 def merges_of(tx: Transaction, ns: int, id: str) -> Merges:
     """Read from its rows of the log."""
+    return _merges(tx, ns, id, frozenset())
+
+
+def _merges(tx: Transaction, ns: int, id: str, above: frozenset[str]) -> Merges:
+    """above: those on the way here: one that was gone back on after a merge may have taken in what had taken it in."""
+    above |= {id}
     rows = tx.execute(
         "SELECT op, operation, body FROM log WHERE ns = ? AND id = ? AND op IN ('MERGE', 'MERGED', 'UNMERGE')"
         " ORDER BY seq",
@@ -48,8 +54,9 @@ def merges_of(tx: Transaction, ns: int, id: str) -> Merges:
             continue
         into = None
         for source, *_ in json.loads(body)["from"]:
-            took[source] = None
-            took.update(dict.fromkeys(merges_of(tx, ns, source).took))
+            if source not in above:
+                took[source] = None
+                took.update(dict.fromkeys(_merges(tx, ns, source, above).took))
     return Merges(tuple(took), into, version, frozenset(undone))
 
 
