@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from wayfare.errors import BadValue, NoSuchRecord, StoreError
+from wayfare.errors import BadValue, Damaged, NoSuchRecord, StoreError
 from wayfare.memory import Memory
 from wayfare.memory.cubes import Cube, LoaderId, fuse
 from wayfare.memory.cubes.fusing import made_id
@@ -221,6 +221,12 @@ class Runner:
 
     def differs(self, name: str, id: str, past: bool = False) -> str:
         """In what a memory is not as the reference has it; "" where it is."""
+        try:
+            return self._differs(name, id, past)
+        except Damaged as error:
+            return str(error)
+
+    def _differs(self, name: str, id: str, past: bool) -> str:
         if name == "c":
             return self._differs_fused(id, self.reference.fused[id])
         cube, item = self._open(name), self.reference.cubes[name].get(id)
