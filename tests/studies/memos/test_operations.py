@@ -10,8 +10,9 @@ import pytest
 from wayfare.errors import BadValue
 from wayfare.memory import applying
 from wayfare.memory.copies import rolling
+from wayfare.studies.memos.drawing import KINDS
 from wayfare.studies.memos.operations import Runner, run_operations
-from wayfare.studies.memos.reference import KINDS, Reference
+from wayfare.studies.memos.reference import Reference
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -34,7 +34,8 @@ from wayfare.memory.operations import Add
 from wayfare.memory.payloads import Payload
 from wayfare.memory.store.doctor import doctor
 from wayfare.memory.store.file import FileTransaction
-from wayfare.studies.memos.reference import Item, Operation, Reference, Taken, bytes_of
+from wayfare.studies.memos.drawing import Operation
+from wayfare.studies.memos.reference import Item, Reference, Taken, bytes_of
 
 __all__ = ["Runner", "run_operations"]
 
