@@ -22,7 +22,7 @@ from wayfare.errors import BadValue, WayfareError
 from wayfare.memory.modules import MODULES, module_class
 from wayfare.memory.modules.protocol import Finished, Found, MemoryModule
 
-__all__ = ["Maker", "loaded", "maker"]
+__all__ = ["Maker", "class_named", "loaded", "maker"]
 
 Maker = Callable[[str, int, int], MemoryModule]
 """(address, k, seed) -> a module."""
@@ -44,8 +44,11 @@ def maker(name: str) -> Maker:
     return make
 
 
-def loaded(name: str) -> Any:
-    """The class of a name. Raises: BadValue."""
+def class_named(name: str, verb: str = "") -> Any:
+    """The class of a name, whatever it can do. verb: that those have which are named where there is none such
+
+    Raises: BadValue.
+    """
     if name in MODULES:
         return module_class(name)
     where, colon, kind = name.rpartition(":")
@@ -56,11 +59,21 @@ def loaded(name: str) -> Any:
     if found is None:
         own = [
             each for each, value in vars(module).items()
-            if inspect.isclass(value) and value.__module__ == module.__name__ and hasattr(value, "search")
+            if inspect.isclass(value) and value.__module__ == module.__name__ and (not verb or hasattr(value, verb))
         ]  # fmt: skip
-        raise BadValue("memory", name, f"a class that {where} has ({', '.join(own) or 'it has none with a search'})")
+        none = f"it has none with a {verb}" if verb else "it has none"
+        raise BadValue("memory", name, f"a class that {where} has ({', '.join(own) or none})")
     if not inspect.isclass(found):
         raise BadValue("memory", name, f"a class; {kind} in {where} is a {type(found).__name__}")
+    return found
+
+
+def loaded(name: str) -> Any:
+    """The class of a name, with what a stream asks of it. Raises: BadValue."""
+    found = class_named(name, "search")
+    if name in MODULES:
+        return found
+    kind = name.rpartition(":")[2]
     missing = [method for method in METHODS if not callable(getattr(found, method, None))]
     if missing:
         raise BadValue("memory", name, f"a class with search, synthesise and update; {kind} lacks {', '.join(missing)}")
