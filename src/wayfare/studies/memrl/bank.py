@@ -18,22 +18,21 @@ test hold `rounds` equal to a `Memory`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.explore.rules.slates import SlateMixture, Top
+from wayfare.explore.rules.slates import Top
 from wayfare.memory import candidates as library
 from wayfare.memory.credit import CreditRule, credited, shares
 from wayfare.memory.policy import FEATURES, Candidates, Policy
 from wayfare.memory.receipts import as_logged
 from wayfare.memory.records import Utility
+from wayfare.studies.on_arrays import Chooser
 
-__all__ = ["EACH", "Arm", "Bank", "place_of"]
+__all__ = ["EACH", "Arm", "Bank"]
 
 Floats = NDArray[np.float64]
 Phase = Literal["intents", "items", "rounds"]
@@ -93,7 +92,7 @@ class Bank:
         self._filed: dict[int, list[int]] = {}
         self._utilities: list[Utility] = []
         self._numbers = np.zeros((5, 64))  # n, total, squares, q, recalled
-        self._recall, self._slate = Stream(seed, "recall"), Stream(seed, "slate")
+        self._choose = Chooser(seed)
 
     def __len__(self) -> int:
         return len(self.intent)
@@ -167,12 +166,7 @@ class Bank:
         if arm.beta:
             score = (1.0 + seen.total) / (2.0 + seen.n) + 0.3 * seen.relevance
             return [records[i] for i in Top(score).best(k)]
-        parts = arm.policy.parts(seen, k, self._recall.at(place, 0))
-        if len(parts) == 1 and isinstance(parts[0][1], Top):
-            return [records[i] for i in parts[0][1].best(k)]
-        drawn, _ = SlateMixture(parts, k).sample(self._slate.at(place, 0))
-        score = arm.policy.scores(seen)
-        return [records[i] for i in sorted(drawn, key=lambda i: (-score[i], i))]
+        return [records[i] for i in self._choose(arm.policy, seen, k, place)]
 
     def _seen(self, query: int, records: list[int]) -> Candidates:
         """What the policy sees, in the precision of a receipt."""
@@ -189,8 +183,3 @@ class Bank:
             after = credited(self._utilities[record], share, reward, 0.0, basis == "used")
             self._utilities[record] = after
             self._numbers[:4, record] = after.n, after.total, after.squares, after.q
-
-
-def place_of(task: str) -> int:
-    """Where the draws of a task lie in a Memory."""
-    return int.from_bytes(blake2b(task.encode(), digest_size=8).digest(), "big") >> 1

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.studies.memrl.bank import Arm, Bank, place_of
+from wayfare.studies.memrl.bank import Arm, Bank
 from wayfare.studies.memrl.families import Families, Setting
+from wayfare.studies.on_arrays import place_of
 
 __all__ = ["Played", "Report", "episode", "play", "play_seed", "scripted", "tune"]
 
