@@ -12,9 +12,9 @@ import torch
 from wayfare.draws import Stream
 from wayfare.errors import BadValue, Diverged
 from wayfare.learn.case_learner import Ahead, CaseBatch, CaseLearner, fit
-from wayfare.learn.case_rows import CaseRows, area_under_curve
+from wayfare.learn.case_rows import CaseRows, area_under_curve, case_text
 from wayfare.learn.case_scorer import CaseScorer
-from wayfare.learn.case_values import CaseValueNet, FeatureEncoder, TextEncoder, case_text
+from wayfare.learn.case_values import CaseValueNet, FeatureEncoder, TextEncoder
 from wayfare.learn.checkpoint import Checkpoint
 from wayfare.learn.episodic_control import EpisodicControl
 from wayfare.learn.soft_values import soft_value_iteration

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from wayfare.agents.conditions import AgentConfig, Row
     from wayfare.agents.generations import Generation, How
     from wayfare.agents.in_context import Agent, State, Trajectory
+    from wayfare.agents.mcp_tools import McpTools
+    from wayfare.agents.memento import Attempt, Memento
     from wayfare.agents.rafa import Rafa, Way
     from wayfare.agents.remem import ReMemAgent
     from wayfare.agents.safe_tabular import SafePlan, SafeTabular
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Agent",
     "AgentConfig",
+    "Attempt",
     "BanditPlayer",
     "Generation",
     "How",
+    "McpTools",
+    "Memento",
     "Played",
     "Rafa",
     "ReMemAgent",
@@ -43,9 +48,12 @@ __all__ = [
 _HOMES = {
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
+    "Attempt": "wayfare.agents.memento",
     "BanditPlayer": "wayfare.agents.bandit_player",
     "Generation": "wayfare.agents.generations",
     "How": "wayfare.agents.generations",
+    "McpTools": "wayfare.agents.mcp_tools",
+    "Memento": "wayfare.agents.memento",
     "Played": "wayfare.agents.bandit_player",
     "Rafa": "wayfare.agents.rafa",
     "ReMemAgent": "wayfare.agents.remem",

@@ -27,7 +27,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from wayfare.errors import BadValue
 
-__all__ = ["CaseRows", "area_under_curve", "guarded", "inverse_propensity", "same_question", "split_by_question"]
+__all__ = [
+    "CaseRows",
+    "area_under_curve",
+    "case_text",
+    "guarded",
+    "inverse_propensity",
+    "same_question",
+    "split_by_question",
+]
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +82,11 @@ class CaseRows:
             tuple(self.queries[i] for i in chosen), tuple(self.cases[i] for i in chosen), self.rewards[chosen],
             tuple(self.questions[i] for i in chosen), self.propensities[chosen],
         )  # fmt: skip
+
+
+def case_text(question: str, plan: str) -> str:
+    """A case as it is stored and as the encoder reads it, as released."""
+    return f"[CASE] {question} [PLAN] {plan}"
 
 
 def same_question(text: str) -> str:

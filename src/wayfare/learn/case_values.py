@@ -9,7 +9,6 @@ last layer has one output, which is Q itself, unbounded as soft values are.
     TextEncoder        any encoder of `transformers`: the first token's vector of the last layer
     FeatureEncoder     a function from a text to numbers, nothing to train: what studies use
     CaseValueNet       (1), S heads side by side; one where the encoder learns, too
-    case_text          a case as the encoder reads it: [CASE] question [PLAN] plan
 
 Source: Zhou et al. 2025 (arXiv 2508.16153) and the code released with it. That one takes the pooler's output in its
 variant without parameters and the first token in the other; here it is the first token everywhere.
@@ -28,16 +27,11 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.networks.stacked import Linear
 
-__all__ = ["CaseEncoder", "CaseValueNet", "FeatureEncoder", "TextEncoder", "Values", "case_text"]
+__all__ = ["CaseEncoder", "CaseValueNet", "FeatureEncoder", "TextEncoder", "Values"]
 
 Values = Literal["success", "return"]
 LONGEST = 256
 """Tokens that an encoder reads of a text, as released."""
-
-
-def case_text(question: str, plan: str) -> str:
-    """What the encoder reads of a case."""
-    return f"[CASE] {question} [PLAN] {plan}"
 
 
 class CaseEncoder(Protocol):

@@ -44,7 +44,7 @@ from wayfare.memory.scoring import reread
 from wayfare.memory.store.database import Transaction
 from wayfare.memory.utility import gaussian_posterior
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "counted_outcomes", "evaluate"]
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def evaluate(
         raise BadValue("interval", interval, "normal or bootstrap")
     left_out: Counter[str] = Counter()
     chosen = _chosen(tx, ns, target, most_tasks, left_out)
-    outcomes = _outcomes(tx, ns)
+    outcomes = counted_outcomes(tx, ns)
     tasks = []
     for first in range(0, len(chosen), TASKS_AT_ONCE):
         by_task: dict[str, list[Receipt]] = {}
@@ -169,7 +169,7 @@ def _nothing(target: Policy, left_out: Mapping[str, int]) -> BadValue:
     return BadValue("the log", said, allowed)
 
 
-def _outcomes(tx: Transaction, ns: int) -> dict[str, tuple[float, tuple[str, ...] | None]]:
+def counted_outcomes(tx: Transaction, ns: int) -> dict[str, tuple[float, tuple[str, ...] | None]]:
     """Of each task the reward that counts, and what was used."""
     rows = tx.execute(
         "SELECT seq, task, source, actor, time, reward, used, rank, basis, checksum FROM outcomes "

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wayfare.memory.policy import Candidates, Policy
     from wayfare.memory.receipts import Receipt
 
-__all__ = ["AbsentScorer", "Scored", "Scorer", "reread", "scored", "scorer_of"]
+__all__ = ["AbsentScorer", "Scored", "Scorer", "as_it_stood", "reread", "scored", "scorer_of"]
 
 Floats = NDArray[np.float64]
 
@@ -96,16 +96,15 @@ def reread(tx: Transaction, receipt: Receipt, policy: Policy) -> Receipt | None:
         return receipt
     if seen.scored is not None and seen.scored.id == policy.scorer.id:
         return receipt
-    records = [
-        _as_it_stood(tx, number, version) for number, version in zip(receipt.records, seen.versions, strict=True)
-    ]
+    records = [as_it_stood(tx, number, version) for number, version in zip(receipt.records, seen.versions, strict=True)]
     known = [record for record in records if record is not None]
     if len(known) < len(records) or not receipt.query:  # a purge takes the query, too
         return None
     return replace(receipt, candidates=scored(seen, policy.scorer, receipt.query, known))
 
 
-def _as_it_stood(tx: Transaction, number: int, version: int) -> Record | None:
+def as_it_stood(tx: Transaction, number: int, version: int) -> Record | None:
+    """A version of the record of this number; None where it is forgotten or purged."""
     row = tx.execute(f"SELECT ns, {RECORD_COLUMNS} FROM records WHERE record = ?", (number,)).fetchone()
     if row is None:
         return None
