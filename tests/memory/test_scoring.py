@@ -77,10 +77,10 @@ def test_an_empty_memory_recalls_nothing_and_does_not_ask(tmp_path) -> None:
         assert not memory.recall("restart", k=3) and scorer.asked == []
 
 
-def test_a_log_of_one_scorer_judges_another_about_the_memories_as_they_stood(address) -> None:
+def test_a_log_of_one_scorer_judges_another_about_the_memories_as_they_stood(tmp_path) -> None:
     """Reward 1 for a case of even number: what Q * (-1)^i would earn is known."""
     live = ByNumber(0.0)
-    with filled(address, Policy("soft q", temperature=1.0, scorer=live)) as memory:
+    with filled(str(tmp_path / "a.db"), Policy("soft q", temperature=1.0, scorer=live)) as memory:
         for i in range(150):
             with memory.task(f"t{i}") as task:
                 number = int(memory.recall("restart the service", k=1).items[0].record.content[5])

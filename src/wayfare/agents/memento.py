@@ -32,6 +32,7 @@ from wayfare.language import LanguageModel, Message, Sampling
 from wayfare.learn.case_rows import case_text, same_question
 from wayfare.memory import Memory
 from wayfare.memory.ids import new_id
+from wayfare.memory.policy import Policy
 from wayfare.memory.records import Record
 
 __all__ = ["KIND", "Attempt", "Memento"]
@@ -70,6 +71,7 @@ class Memento:
 
     k: cases recalled, 0 for none        tools: of the executor        rounds: plans at most        steps: of a plan
     uses: of tools for one step        negatives: whether failed cases are shown
+    policy: of recall, instead of the memory's; may be changed between attempts
     own: whether a question may be shown cases of itself; without, they are recalled and then left out of the prompt
     Raises: BadValue.
     """
@@ -87,6 +89,7 @@ class Memento:
         uses: int = 3,
         negatives: bool = True,
         own: bool = True,
+        policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, value, least in (("k", k, 0), ("rounds", rounds, 1), ("steps", steps, 1), ("uses", uses, 0)):
@@ -94,7 +97,7 @@ class Memento:
                 raise BadValue(name, value, f"a whole number of at least {least}")
         self.planner, self.executor, self.memory, self.tools = planner, executor or planner, memory, tools
         self.k, self.rounds, self.steps, self.uses = k, rounds, steps, uses
-        self.negatives, self.own, self._clock = negatives, own, clock
+        self.negatives, self.own, self.policy, self._clock = negatives, own, policy, clock
         self._low, self._high = memory.stats()["reward_range"]
 
     @property
@@ -110,7 +113,8 @@ class Memento:
         begun, name = self._clock(), task or new_id()
         cases: list[Record] = []
         if self.k:
-            cases = [item.record for item in self.memory.recall(question, self.k, kinds=[KIND], task=name)]
+            recall = self.memory.recall(question, self.k, kinds=[KIND], task=name, policy=self.policy)
+            cases = [item.record for item in recall]
         work = _Work(self, question, [case for case in cases if self._may_show(case, question)])
         status, answer = work.through()
         return Attempt(
