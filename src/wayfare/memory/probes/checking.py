@@ -1,0 +1,217 @@
+"""`check_card`: a memory class lives through ten probes, and its card is held against what was seen.
+
+    report = check_card(MyMemory)
+    report.agrees                   # whether the card says what the memory does
+    print(report.text)
+
+The probes are those that the survey's axes ask for (Hu, Liu, Yue, Zhang et al. 2025, arXiv 2512.13564); what each does
+is our choice. Whatever a memory raises is its failure, with the exception as evidence; a battery that does not come to
+its end in time fails what is left of it. What no behaviour can show, from `function` to how a model's memory is
+carried, is taken as declared.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wayfare.errors import BadValue
+from wayfare.memory.cards import Form, MemoryCard, Scope, Topology, registered
+from wayfare.memory.probes.adapters import protocol_of
+from wayfare.memory.probes.addressing import addressability, deletion
+from wayfare.memory.probes.finding import retrieval, timing
+from wayfare.memory.probes.following import persistence, topology
+from wayfare.memory.probes.forgetting import forgetting
+from wayfare.memory.probes.learning import outcome_learning
+from wayfare.memory.probes.report import CardReport, ProbeResult
+from wayfare.memory.probes.revising import consolidation, update
+from wayfare.memory.probes.subject import OutOfTime
+from wayfare.memory.probes.trial import Seen, Trial
+
+__all__ = ["PROBES", "check_card"]
+
+Probe = Callable[[Trial], Seen]
+Rule = Callable[[MemoryCard, Seen], tuple[str, bool]]
+"""(card, what was seen) -> what the card says, and whether that agrees."""
+PASSED = ("self", "address", "k", "seed", "synchronous", "clock", "embedder", "size", "most", "capacity", "budget")
+
+
+def _names(leaves: Any) -> str:
+    return ", ".join(sorted(leaves))
+
+
+def _form(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return _names(card.form), (Form.TOKEN in card.form) is seen.values["token"]
+
+
+def _deletable(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return card.deletable, card.deletable == seen.values["deletable"]
+
+
+def _topology(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return _names(card.topology), bool(card.topology - {Topology.FLAT}) is seen.values["tied"]
+
+
+def _scope(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    """What is the context's alone need not last; what is said to be a memory must."""
+    lasting = bool(card.scope - {Scope.CONTEXT_ENGINEERING})
+    return _names(card.scope), lasting is seen.values["lasts"]
+
+
+def _forgetting(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return _names(card.forgetting), {leaf.value for leaf in card.forgetting} - {"none"} == seen.values["forgets"]
+
+
+def _updating(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    said = f"{_names(card.updating)}; {'auditable' if card.auditable else 'not auditable'}"
+    updates = {leaf.value for leaf in card.updating} != {"none"}
+    return said, updates is seen.values["updates"] and card.auditable is seen.values["audited"]
+
+
+def _consolidation(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    gathers = {leaf.value for leaf in card.consolidation} != {"none"}
+    return _names(card.consolidation), gathers is seen.values.get("gathers", False)
+
+
+def _learning(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return "yes" if card.learns_from_outcome else "no", card.learns_from_outcome is seen.values["learns"]
+
+
+def _retrieval(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    """What generates cannot be told from outside how; the same words are found by meaning, too."""
+    said, shown = {leaf.value for leaf in card.retrieval}, set(seen.values["retrieves"])
+    agrees = said <= shown | {"generative"} and bool(said & shown or said == {"generative"})
+    if not seen.values["blind"]:
+        agrees = said - {"generative"} <= shown and shown - {"lexical"} <= said
+        agrees = agrees and ("lexical" not in shown or bool(said & {"lexical", "semantic", "generative"}))
+    return _names(card.retrieval), agrees
+
+
+def _abstains(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
+    return "yes" if card.abstains else "no", card.abstains is seen.values["abstains"]
+
+
+PROBES: tuple[tuple[str, str, str, Probe, Rule], ...] = (
+    ("P1", "addressability", "form", addressability, _form),
+    ("P2", "deletion", "deletable", deletion, _deletable),
+    ("P3", "topology", "topology", topology, _topology),
+    ("P4", "persistence", "scope", persistence, _scope),
+    ("P5", "forgetting", "forgetting", forgetting, _forgetting),
+    ("P6", "update", "updating", update, _updating),
+    ("P7", "consolidation", "consolidation", consolidation, _consolidation),
+    ("P8", "outcome learning", "learns_from_outcome", outcome_learning, _learning),
+    ("P9", "retrieval", "retrieval", retrieval, _retrieval),
+    ("P10", "timing", "abstains", timing, _abstains),
+)
+"""(number, title, field of the card, probe, rule)"""
+
+
+def check_card(
+    memory: type[Any] | Callable[[], Any],
+    *,
+    card: MemoryCard | None = None,
+    seed: int = 0,
+    seconds: float = 20.0,
+    new_process: bool = True,
+) -> CardReport:
+    """Try a memory, ten times anew.
+
+    memory: a class with the verbs of `Memory`, of a memory for streams or of a `Subject`, or a function that makes one
+    card: None for the class's own        seed: of the words and the draws        seconds: for all of it
+    new_process: whether P4 opens a file from another process, where that can import the class
+
+    A class is made with those of address, k, seed, clock, embedder and a budget (size, most, capacity) that it takes.
+    Raises: BadValue naming the class, where it has no card, no such verbs, or cannot be made; nothing else.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise BadValue("seed", seed, "a whole number of at least 0")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise BadValue("seconds", seconds, "a number above 0")
+    name, own = _looked_at(memory)
+    declared = registered(name, card if card is not None else own)
+    rows: list[ProbeResult] = []
+    deadline = time.monotonic() + seconds
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        notes: dict[str, Any] = {}
+
+        def battery() -> None:
+            for i, entry in enumerate(PROBES):
+                root = Path(folder) / str(i)
+                root.mkdir()
+                rows.append(_row(entry, declared, Trial(memory, seed, deadline, root, notes, new_process)))
+
+        # In a thread, so that a memory that never returns holds up nobody.
+        thread = threading.Thread(target=battery, name=f"probes of {name}", daemon=True)
+        thread.start()
+        thread.join(seconds + 1.0)
+        done = list(rows)
+    late = Seen("fail", f"not at its end within {seconds:g} s")
+    done += [_judged(entry, declared, late, False) for entry in PROBES[len(done) :]]
+    return CardReport(name, declared, tuple(done))
+
+
+def _looked_at(memory: Any) -> tuple[str, Any]:
+    """Name and card. Raises: BadValue."""
+    if inspect.isclass(memory):
+        protocol_of(memory)
+        for name, each in inspect.signature(memory).parameters.items():
+            needed = each.default is each.empty and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+            if needed and name not in PASSED:
+                raise BadValue(
+                    "memory",
+                    memory.__qualname__,
+                    f"a class that can be made without {name}, or a function that makes it",
+                )
+        return memory.__qualname__, getattr(memory, "card", None)
+    if not callable(memory):
+        raise BadValue("memory", type(memory).__name__, "a class, or a function without arguments that makes a memory")
+    name = getattr(memory, "__qualname__", type(memory).__name__)
+    try:
+        made = memory()
+    except Exception as error:
+        raise BadValue("memory", name, f"a function that makes a memory; it raises {_said(error)}") from error
+    protocol_of(type(made))
+    card = getattr(made, "card", None)
+    if callable(getattr(made, "close", None)):
+        made.close()
+    return type(made).__qualname__, card
+
+
+def _row(entry: tuple[str, str, str, Probe, Rule], card: MemoryCard, trial: Trial) -> ProbeResult:
+    try:
+        seen, whole = entry[3](trial), True
+        trial.notes |= seen.values
+    except OutOfTime:
+        seen, whole = Seen("fail", "the time of the battery is over"), False
+    except BaseException as error:  # a memory may raise anything, also to leave the process
+        seen, whole = Seen("fail", f"raises {_said(error)}"), False
+    finally:
+        trial.close()
+    return _judged(entry, card, seen, whole)
+
+
+def _judged(
+    entry: tuple[str, str, str, Probe, Rule], card: MemoryCard, seen: Seen, whole: bool
+) -> ProbeResult:  # fmt: skip
+    number, title, field, _, rule = entry
+    if whole:
+        declared, agrees = rule(card, seen)
+    else:
+        declared, agrees = _plainly(getattr(card, field)), False
+    return ProbeResult(number, title, seen.outcome, field, declared, seen.evidence, agrees)
+
+
+def _plainly(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else _names(value)
+
+
+def _said(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:200]}"
