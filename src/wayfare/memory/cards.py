@@ -319,10 +319,13 @@ def _joined(sets: Iterable[AbstractSet[Any]]) -> frozenset[Any]:
 
 
 EXPERIENCES = MemoryCard(
-    form={Form.TOKEN}, topology={Topology.FLAT, Topology.PLANAR},
+    form={Form.TOKEN}, topology={Topology.FLAT},
     function={Function.FACTUAL_USER, Function.FACTUAL_ENVIRONMENT, Function.CASE}, formation={Formation.VERBATIM},
     consolidation={Consolidation.LOCAL}, updating={Updating.EXTERNAL},
     forgetting={Forgetting.TIME, Forgetting.FREQUENCY, Forgetting.IMPORTANCE},
-    retrieval={Retrieval.LEXICAL, Retrieval.SEMANTIC, Retrieval.GRAPH}, learns_from_outcome=True, auditable=True,
+    retrieval={Retrieval.LEXICAL, Retrieval.SEMANTIC}, learns_from_outcome=True, auditable=True, abstains=True,
 )  # fmt: skip
-"""Of `Memory`: what is written stays as it is until it is revised, merged or evicted by the verbs that do so."""
+"""Of `Memory`: what is written stays as it is until it is revised, merged or evicted by the verbs that do so.
+
+As it comes its links are there to be read, and lead no recall: what a link passes on stays under the share of the best
+relevance that a candidate needs. With `weights={"links": ...}` above that they do."""

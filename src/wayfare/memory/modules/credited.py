@@ -79,6 +79,7 @@ class MemRL(Credited):
 class SafeMemory(Credited):
     """`Memory()` with its defaults, used as its manual says."""
 
+    card = replace(Credited.card, abstains=True)
     label = "Wayfare, as it comes"
 
     def settings(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wayfare.memory.cards import Formation, Function, Updating
+from wayfare.memory.cards import Forgetting, Formation, Function, Updating
 from wayfare.memory.modules.answered import in_json
 from wayfare.memory.modules.frames import block, case
 from wayfare.memory.modules.protocol import Finished
@@ -89,7 +89,8 @@ class Facts(Stored):
 
     card = replace(
         CASES, function={Function.FACTUAL_ENVIRONMENT}, formation={Formation.DISTILLATION},
-        updating={Updating.EXTERNAL}, learns_from_outcome=True,
+        updating={Updating.EXTERNAL}, forgetting={Forgetting.IMPORTANCE},
+        learns_from_outcome=True,
     )  # fmt: skip
     label = "facts (Mem0-like)"
 
