@@ -20,7 +20,7 @@ from tests.learn.test_case_values import tiny
 from tests.studies.memrl.scripted_server import Handler, Server, serving
 from wayfare.agents.memento_prompts import AVOID, FOLLOW
 from wayfare.errors import BadValue
-from wayfare.studies.agentfly import STUDY
+from wayfare.studies.agentfly import STUDY, Config
 from wayfare.studies.agentfly.experiment import ready, run
 from wayfare.studies.agentfly.full import WAYS, most_calls, read_questions, scores, work
 from wayfare.studies.engine import InProcess
@@ -41,11 +41,13 @@ class Scripted(Handler):
         else:
             number = re.search(r"room (\d+)", prompt)
             assert number is not None
-            looked = "look" in prompt.split("Step: ")[1]
-            if "Tools:" in prompt and looked and "Tools used" not in prompt:
-                said = json.dumps({"tool": "add", "arguments": {"a": int(number[1]), "b": 100}})
+            step, _, used = prompt.split("Step: ")[1].partition("Tools used")
+            if "look" not in step:
+                said = "unknown"
+            elif "Tools:" in prompt and not used:
+                said = json.dumps({"tool": "add", "arguments": {"a": int(number[1]), "b": 900}})
             else:
-                said = prompt.split()[-1] if looked and "Tools used" in prompt else "unknown"
+                said = used.split()[-1] if used else str(100 + int(number[1]))
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
         usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(said.split())}
         return {
@@ -93,8 +95,7 @@ def encoder(tmp_path_factory) -> str:
 
 def test_real_models_learn_from_cases_and_what_they_cost_is_counted(server, questions, encoder, tmp_path) -> None:
     config = replace(
-        FULL, questions=questions, endpoint=server.url, encoder=encoder, tools=TOOLS, most_calls=2000,
-        ledger_folder=str(tmp_path),
+        FULL, questions=questions, endpoint=server.url, encoder=encoder, most_calls=2000, ledger_folder=str(tmp_path),
     )  # fmt: skip
     findings = run(config, InProcess())
     rows = {(row[0], row[1]): row for row in findings.tables["passes"].rows}
@@ -105,17 +106,34 @@ def test_real_models_learn_from_cases_and_what_they_cost_is_counted(server, ques
     assert rows["no cases", 2][4] is None and rows["no cases", 1][5:8] == (0.0, 0.0, 27.0)
     assert sum(row[7] for row in rows.values()) <= most_calls(config, read_questions(questions))
     asked = len(server.chats)
-    names = ("passes", "k", "alpha", "planner", "executor", "endpoint", "executor_endpoint", "encoder", "tools", "rounds",
-             "steps", "uses")  # fmt: skip
-    again = work(  # answers that were paid for come from the ledger
-        lambda *_, **__: None, way="non-parametric", questions=read_questions(questions), seed=config.seed,
-        ledger=str(tmp_path / f"agentfly-non-parametric-{config.seed}"),
-        **{name: getattr(config, name) for name in names},
-    )  # fmt: skip
+    again = worked(config, "non-parametric", tmp_path)  # answers that were paid for come from the ledger
     assert len(server.chats) == asked
     assert again["non-parametric|pm"].mean(axis=-1)[0].tolist() == [rows["non-parametric", turn][3] for turn in (1, 2)]
     assert {check.name: check.state for check in findings.checks}["cases help"] == "holds"
     json.dumps(findings.to_json(), allow_nan=False)
+
+
+def worked(config: Config, way: str, folder: Path) -> Any:
+    """A way by itself, with the ledger that the study gives it."""
+    names = [
+        "passes", "seed", "k", "alpha", "planner", "executor", "endpoint", "executor_endpoint", "encoder", "tools",
+        "rounds", "steps", "uses",
+    ]  # fmt: skip
+    return work(
+        lambda *_, **__: None, way=way, questions=read_questions(config.questions),
+        ledger=str(folder / f"agentfly-{way}-{config.seed}"), **{name: getattr(config, name) for name in names},
+    )  # fmt: skip
+
+
+def test_the_executor_has_the_tools_of_a_server(server, tmp_path) -> None:
+    file = tmp_path / "one.jsonl"
+    file.write_text('{"question": "Which number is the key of room 7 ?", "answer": "907"}')
+    config = replace(FULL, questions=str(file), endpoint=server.url, tools=TOOLS)
+    told = worked(config, "non-parametric", tmp_path)
+    assert told["non-parametric|pm"].tolist() == [
+        [[0.0], [1.0]]
+    ]  # the guess of the first pass is avoided in the second
+    assert told["non-parametric|calls"].tolist() == [[3.0, 4.0, 0.0]]
 
 
 def test_what_a_run_costs_is_told_before_anything_is_asked(questions, encoder) -> None:

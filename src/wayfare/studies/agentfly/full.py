@@ -54,6 +54,8 @@ WAYS = ("no cases", "non-parametric", "parametric")
 TOLD = ("calls", "failed calls", "tokens read", "tokens written")
 HELD_OUT = 0.2
 """Share of the logged questions by which the best epoch is chosen."""
+SPLITS = 20
+"""Tried, until both sides hold questions of both outcomes."""
 Floats = NDArray[np.float64]
 
 
@@ -198,13 +200,13 @@ def _ends(attempt: Attempt) -> tuple[float, float]:
 def _learned(scorer: CaseScorer, memory: Memory, never: Sequence[str]) -> float:
     """Fit the net to the log; the area under the curve of its best epoch, NaN where the log is too small to tell."""
     rows, _ = guarded(logged_rows(memory), never=never)
-    train, held = split_by_question(rows, HELD_OUT)
-    try:
-        told = fit(scorer.net, train, held)
-    except BadValue:  # of one kind of outcome only, so far
-        return np.nan
-    scorer.changed()
-    return max(told.areas)
+    for seed in range(SPLITS):
+        train, held = split_by_question(rows, HELD_OUT, seed)
+        if all(len({reward >= 0.5 for reward in side.rewards}) == 2 for side in (train, held)):
+            told = fit(scorer.net, train, held)
+            scorer.changed()
+            return max(told.areas)
+    return np.nan
 
 
 def _spent(*models: EndpointModel) -> Floats:
