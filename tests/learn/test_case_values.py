@@ -95,6 +95,8 @@ def test_a_fit_finds_which_cases_help_and_keeps_its_best_epoch() -> None:
     net = features()
     told = fit(net, matching(300), matching(100, 1), epochs=12, learning_rate=1e-2)
     assert max(told.areas) > 0.95 and told.areas[told.best - 1] == max(told.areas) and told.rows == 300
+    ties = [loss for area, loss in zip(told.areas, told.losses, strict=True) if area == max(told.areas)]
+    assert len(ties) > 1 and told.losses[told.best - 1] == min(ties)
     rewards = matching(300).rewards
     assert told.success_weight == pytest.approx((rewards == 0).sum() / rewards.sum())
     held = matching(100, 1)

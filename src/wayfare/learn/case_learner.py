@@ -5,7 +5,8 @@
 
 `CaseLearner.update` is one step of either. `fit` is the released way: rows of a log, batches of 32, AdamW 2e-5 with
 weight decay 0.01 and warm-up over 6 % of the steps (then down to 0, as recalled), the weight of a success #failures /
-#successes, and in the end the weights of the epoch whose area under the curve on held-out questions was the largest.
+#successes, and in the end the weights of the epoch whose area under the curve on held-out questions was the largest;
+of equal ones (ours) that of the smallest loss, since draws by exp(Q / alpha) ask for values and not for an order alone.
 
 With one decision a task (2) has nothing ahead, and its target is the reward: then (1) is the better loss, and is what
 the deep-research instance uses. The published name for all of this is soft Q-learning; the code that was released
@@ -24,6 +25,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -222,12 +224,15 @@ class CaseLearner:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit` did. areas: under the curve on held-out questions, of each epoch        best: its number, from 1
+    """What `fit` did. areas: under the curve on held-out questions, of each epoch        losses: there, (1)
+
+    best: number of the epoch that was kept, from 1
 
     rows: learned from        success_weight: of a success, where a failure weighs 1
     """
 
     areas: tuple[float, ...]
+    losses: tuple[float, ...]
     best: int
     rows: int
     success_weight: float
@@ -237,7 +242,7 @@ class _Fitting:
     """A learner, and the best weights so far: what a stopped fit goes on from."""
 
     def __init__(self, learner: CaseLearner) -> None:
-        self.learner, self.areas = learner, list[float]()
+        self.learner, self.areas, self.losses = learner, list[float](), list[float]()
         self.best: dict[str, Any] = {}
 
     @property
@@ -249,11 +254,16 @@ class _Fitting:
         self.learner.done = value
 
     def state_dict(self) -> dict[str, Any]:
-        return {"learner": self.learner.state_dict(), "areas": list(self.areas), "best": self.best}
+        return {
+            "learner": self.learner.state_dict(),
+            "areas": list(self.areas),
+            "losses": list(self.losses),
+            "best": self.best,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.learner.load_state_dict(state["learner"])
-        self.areas, self.best = list(state["areas"]), dict(state["best"])
+        self.areas, self.losses, self.best = list(state["areas"]), list(state["losses"]), dict(state["best"])
 
 
 def fit(
@@ -307,17 +317,31 @@ def fit(
             )
         )  # fmt: skip
         if learner.done % each == 0:
-            area = area_under_curve(_scores(net, held_out), held_out.rewards >= 0.5)
-            if not fitting.areas or area > max(fitting.areas):
-                fitting.best = copy.deepcopy(net.state_dict())
+            scores = _scores(net, held_out)
+            area = area_under_curve(scores, held_out.rewards >= 0.5)
             fitting.areas.append(area)
+            fitting.losses.append(_loss(scores, held_out.rewards, weight))
+            if _best(fitting) == len(fitting.areas) - 1:
+                fitting.best = copy.deepcopy(net.state_dict())
             if report is not None:
                 report(epoch + 1, epochs, area)
         if checkpoint is not None:
             checkpoint.passed(fitting)
     net.load_state_dict(fitting.best)
     net.eval()
-    return Fitted(tuple(fitting.areas), int(np.argmax(fitting.areas)) + 1, len(train), weight)
+    return Fitted(tuple(fitting.areas), tuple(fitting.losses), _best(fitting) + 1, len(train), weight)
+
+
+def _best(fitting: _Fitting) -> int:
+    """The largest area, of these the smallest loss, of these the first."""
+    return min(range(len(fitting.areas)), key=lambda i: (-fitting.areas[i], fitting.losses[i], i))
+
+
+def _loss(scores: Sequence[float], rewards: NDArray[np.float64], weight: float) -> float:
+    """(1) in the mean."""
+    q = np.clip(np.asarray(scores, np.float64), 1e-12, 1 - 1e-12)
+    each = -(weight * rewards * np.log(q) + (1 - rewards) * np.log(1 - q))
+    return float(each.sum() / (weight * rewards + 1 - rewards).sum())
 
 
 @torch.no_grad()
