@@ -12,6 +12,18 @@ import torch
 from torch import Tensor
 
 from wayfare.errors import BadValue
+from wayfare.memory.cards import (
+    Consolidation,
+    Forgetting,
+    Form,
+    Formation,
+    Function,
+    MemoryCard,
+    Retrieval,
+    Scope,
+    Topology,
+    Updating,
+)
 
 __all__ = ["RUNNING", "TASK_ENDED", "TASK_TRUNCATED", "Replay", "Sequences"]
 
@@ -62,6 +74,13 @@ class Replay:
 
     Raises: BadValue for a capacity below 1.
     """
+
+    card = MemoryCard(
+        form={Form.TOKEN}, topology={Topology.FLAT}, function={Function.CASE}, formation={Formation.VERBATIM},
+        consolidation={Consolidation.NONE}, updating={Updating.NONE}, forgetting={Forgetting.TIME},
+        retrieval={Retrieval.NONE}, scope={Scope.MODEL_MEMORY}, deletable="no",
+    )  # fmt: skip
+    """Sampled, not searched: all that it holds may come."""
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:

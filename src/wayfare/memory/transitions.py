@@ -26,6 +26,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wayfare.errors import BadValue
+from wayfare.memory.cards import (
+    Consolidation,
+    Forgetting,
+    Form,
+    Formation,
+    Function,
+    MemoryCard,
+    Retrieval,
+    Scope,
+    Topology,
+    Updating,
+)
 
 __all__ = ["Snapshot", "Transition", "Transitions"]
 
@@ -68,6 +80,14 @@ class Transitions:
 
     Raises: BadValue for the first argument out of range.
     """
+
+    card = MemoryCard(
+        form={Form.TOKEN}, topology={Topology.FLAT}, function={Function.CASE, Function.FACTUAL_ENVIRONMENT},
+        formation={Formation.VERBATIM}, consolidation={Consolidation.NONE}, updating={Updating.NONE},
+        forgetting={Forgetting.TIME}, retrieval={Retrieval.LEXICAL}, scope={Scope.CONTEXT_ENGINEERING},
+        deletable="no", abstains=True,
+    )  # fmt: skip
+    """Of one process: it outlives an episode, and no restart. Texts are found by equality."""
 
     def __init__(self, keep: Keep = "all", most: int | None = None) -> None:
         if keep not in ("all", "surprises"):

@@ -74,6 +74,7 @@ class Cube:
         scope={Scope.AGENT_MEMORY, Scope.MODEL_MEMORY},
         learns_from_outcome=True,
         auditable=True,
+        abstains=True,
     )
     """Items can be deleted as long as they are records; what is inside one adapter cannot be taken out of it, and the
     adapter goes with the text."""

@@ -58,8 +58,8 @@ def _topology(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
 
 
 def _scope(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
-    """What is the context's alone need not last; what is said to be a memory must."""
-    lasting = bool(card.scope - {Scope.CONTEXT_ENGINEERING})
+    """An agent's memory lasts, and so does a corpus; what is of the model or the context alone need not, and does not."""
+    lasting = bool(card.scope & {Scope.AGENT_MEMORY, Scope.RETRIEVAL_AUGMENTED})
     return _names(card.scope), lasting is seen.values["lasts"]
 
 

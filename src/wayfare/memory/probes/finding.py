@@ -30,7 +30,7 @@ PARAPHRASES = (
 
 
 def retrieval(trial: Trial) -> Seen:
-    """P9: rare words, other words for the same, ties (P3), the latest whatever is asked, everything whatever is asked.
+    """P9: a rare word or all, other words for the same, ties (P3), the latest whatever is asked, or everything.
 
     Items share no words, so that nothing is found but by its own. Where the memory takes an embedder, it is one that
     knows that a word and its reverse are the same, and nothing else: the two share no letters in a row.
@@ -51,7 +51,8 @@ def retrieval(trial: Trial) -> Seen:
         evidence = f"the same {len(listed[0])} of {ITEMS} whatever is asked" + (", the latest first" if latest else "")
         return Seen("pass" if seen else "fail", evidence, {"retrieves": seen, "blind": True})
     rare = sum(items[i][1] in text for i, text in zip(order, answers, strict=True))
-    if share(rare, ITEMS)[0] > BEYOND:
+    entire = sum(items[i][1] in subject.found(" ".join(items[i][0]), K) for i in order)
+    if share(max(rare, entire), ITEMS)[0] > BEYOND:
         seen.add("lexical")
     if trial.takes("embedder"):
         other = sum(items[i][1] in subject.found(backwards(" ".join(items[i][0])), K) for i in order)
@@ -71,7 +72,9 @@ def retrieval(trial: Trial) -> Seen:
     tied = bool(trial.notes.get("tied"))
     if tied:
         seen.add("graph")
-    evidence = f"by a rare word {told(rare, ITEMS)}, by other words for the same {told(other, n)}"
+    evidence = (
+        f"by a rare word {told(rare, ITEMS)}, by all its words {entire}, by other words for the same {told(other, n)}"
+    )
     evidence += f", {'along' if tied else 'not along'} ties (P3)"
     return Seen("pass" if seen else "fail", evidence, {"retrieves": seen, "blind": False})
 
