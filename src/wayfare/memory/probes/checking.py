@@ -58,7 +58,7 @@ def _topology(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
 
 
 def _scope(card: MemoryCard, seen: Seen) -> tuple[str, bool]:
-    """An agent's memory lasts, and so does a corpus; what is of the model or the context alone need not, and does not."""
+    """An agent's memory lasts, and so does a corpus; of the model or the context alone, nothing does."""
     lasting = bool(card.scope & {Scope.AGENT_MEMORY, Scope.RETRIEVAL_AUGMENTED})
     return _names(card.scope), lasting is seen.values["lasts"]
 
