@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -118,12 +118,14 @@ def check_card(
     seed: int = 0,
     seconds: float = 20.0,
     new_process: bool = True,
+    probes: Sequence[str] | None = None,
 ) -> CardReport:
     """Try a memory, ten times anew.
 
     memory: a class with the verbs of `Memory`, of a memory for streams or of a `Subject`, or a function that makes one
     card: None for the class's own        seed: of the words and the draws        seconds: for all of it
     new_process: whether P4 opens a file from another process, where that can import the class
+    probes: some of P1 .. P10, None for all; P9 brings P3, whose ties it asks for
 
     A class is made with those of address, k, seed, clock, embedder and a budget (size, most, capacity) that it takes.
     Raises: BadValue naming the class, where it has no card, no such verbs, or cannot be made; nothing else.
@@ -132,6 +134,7 @@ def check_card(
         raise BadValue("seed", seed, "a whole number of at least 0")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise BadValue("seconds", seconds, "a number above 0")
+    chosen = _chosen(probes)
     name, own = _looked_at(memory)
     declared = registered(name, card if card is not None else own)
     rows: list[ProbeResult] = []
@@ -140,7 +143,7 @@ def check_card(
         notes: dict[str, Any] = {}
 
         def battery() -> None:
-            for i, entry in enumerate(PROBES):
+            for i, entry in enumerate(chosen):
                 root = Path(folder) / str(i)
                 root.mkdir()
                 rows.append(_row(entry, declared, Trial(memory, seed, deadline, root, notes, new_process)))
@@ -151,8 +154,18 @@ def check_card(
         thread.join(seconds + 1.0)
         done = list(rows)
     late = Seen("fail", f"not at its end within {seconds:g} s")
-    done += [_judged(entry, declared, late, False) for entry in PROBES[len(done) :]]
+    done += [_judged(entry, declared, late, False) for entry in chosen[len(done) :]]
     return CardReport(name, declared, tuple(done))
+
+
+def _chosen(probes: Sequence[str] | None) -> list[tuple[str, str, str, Probe, Rule]]:
+    numbers = [entry[0] for entry in PROBES]
+    if probes is None:
+        return list(PROBES)
+    if isinstance(probes, str) or not probes or any(each not in numbers for each in probes):
+        raise BadValue("probes", probes, f"some of {', '.join(numbers)}, or None")
+    wanted = {*probes, *(["P3"] if "P9" in probes else [])}
+    return [entry for entry in PROBES if entry[0] in wanted]
 
 
 def _looked_at(memory: Any) -> tuple[str, Any]:
