@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_refused_and_nothing_is_lost_silently(reader: Mem
         reader.read([1] * 257)
     with pytest.raises(BadValue, match="at most 1 tokens"):
         reader.logits(reader.read([1] * 255), [1, 2])
-    with pytest.raises(BadValue, match="template.memory"):
+    with pytest.raises(BadValue, match=r"template\.memory"):
         Template(memory="no place")
 
 

@@ -103,7 +103,8 @@ class TextToParameter:
 class ParameterToText:
     """questions: of the text that an adapter was made of, as it stands in its record; what it then says is kept
 
-    sentence: (question, answer) -> text        least: probability below which an answer is left out
+    sentence: (question, answer) -> text        tokens: most of an answer
+    least: probability below which an answer is left out
     """
 
     source: Form = "parameter"
@@ -115,11 +116,12 @@ class ParameterToText:
         questions: Callable[[str], Sequence[Asked]],
         sentence: Callable[[Asked, str], str],
         *,
+        tokens: int = 16,
         least: float = 0.0,
         between: str = "\n",
     ) -> None:
         self.reader, self.questions, self.sentence = reader, questions, sentence
-        self.least, self.between = least, between
+        self.tokens, self.least, self.between = tokens, least, between
 
     def convert(self, records: Carried) -> tuple[str, None]:
         """The adapters one after another; none is loaded afterwards. Raises: BadValue for a record without payload,
@@ -129,7 +131,8 @@ class ParameterToText:
             for record, payload in records:
                 whose = f"memory {record.id}"
                 load_adapter(self.reader, _carried(payload, whose), whose)
-                told = write_back(self.reader, self.questions(record.content), self.sentence, least=self.least)
+                asked = self.questions(record.content)
+                told = write_back(self.reader, asked, self.sentence, tokens=self.tokens, least=self.least)
                 texts += [each.text for each in told]
         finally:
             unload_adapter(self.reader)

@@ -134,8 +134,8 @@ class ParameterMemory:
         self._learn((*self.texts, *texts), (*self.asked, *asked))
 
     def remove(self, text: str, *, retrain: bool = False) -> None:
-        """A text cannot be taken out of an adapter in place; `retrain` learns the others again, without all questions
-        that it answered.
+        """A text cannot be taken out of an adapter in place; `retrain` learns the others again, without the questions
+        whose answer stands in it.
 
         Raises: BadValue for a text that is not there, or without `retrain`.
         """
@@ -145,7 +145,7 @@ class ParameterMemory:
             raise BadValue("retrain", retrain, "True: a text is not deletable from an adapter in place")
         place = self.texts.index(text)
         left = (*self.texts[:place], *self.texts[place + 1 :])
-        self._learn(left, tuple(each for each in self.asked if not each.answer or each.answer not in text))
+        self._learn(left, tuple(each for each in self.asked if not each.answer or each.answer.strip() not in text))
 
     def answer_logits(self, question: str) -> Tensor:
         """[V] float32, behind the question, closed-book."""

@@ -101,7 +101,7 @@ class MemoryReader:
         """Read tokens once. Raises: BadValue for none, more than the context, or a model whose cache is no list of
         keys and values."""
         self.fitting("text", len(ids), 0)
-        _, cache = self._step(None, list(ids), 1)
+        _, cache = self.step(None, ids, 1)
         return Prefix(tuple(ids), cache)
 
     @torch.no_grad()
@@ -111,7 +111,7 @@ class MemoryReader:
         Raises: BadValue for no ids, or more than fit into the context.
         """
         self.fitting("question", len(ids), 0 if prefix is None else len(prefix.ids))
-        return self._step(prefix, list(ids), keep)[0]
+        return self.step(prefix, ids, keep)[0]
 
     @torch.no_grad()
     def follow(self, prefix: Prefix | None, ids: Sequence[int], tokens: int) -> list[int]:
@@ -123,7 +123,7 @@ class MemoryReader:
         said: list[int] = []
         feed, ends = list(ids), self.model.ends
         while len(said) < tokens:
-            logits, cache = self._step(prefix, feed, 1)
+            logits, cache = self.step(prefix, feed, 1)
             token = int(logits[-1].argmax())
             if token in ends:
                 break
@@ -144,11 +144,13 @@ class MemoryReader:
         if context is not None and read + more > context:
             raise BadValue(field, f"{more} tokens", f"at most {context - read} tokens, of a context of {context}")
 
-    def _step(self, prefix: Prefix | None, ids: list[int], keep: int) -> tuple[Tensor, Any]:
+    @torch.no_grad()
+    def step(self, prefix: Prefix | None, ids: Sequence[int], keep: int) -> tuple[Tensor, Any]:
+        """Logits [keep, V] float32, and the cache of all that was read. Raises: BadValue for a model that has none."""
         causal = self.model.causal
         first = 0 if prefix is None else len(prefix.ids)
         out = causal(
-            input_ids=torch.tensor([ids], device=causal.device),
+            input_ids=torch.tensor([list(ids)], device=causal.device),
             position_ids=torch.arange(first, first + len(ids), device=causal.device).unsqueeze(0),
             past_key_values=None if prefix is None else clone(prefix.cache),
             use_cache=True,

@@ -167,7 +167,7 @@ class FormScheduler:
         *,
         prior: tuple[float, float] = (1.0, 0.5),
         weight: float = 5.0,
-        gamma: float = 3000.0,
+        gamma: float = 10_000.0,
         rule: ActionRule | None = None,
         seed: int = 0,
     ) -> None:
