@@ -113,7 +113,7 @@ _AT_LEAST = {
     "distil_updates": 1,
     "scheduler_seeds": 1, "tuning_seeds": 1, "memories": 6, "queries": 10, "operations": 0, "operation_seeds": 1,
     "kills": 0,
-    "memory_tokens": 64, "conversations": 1, "adapter_updates": 0,
+    "memory_tokens": 1024, "conversations": 1, "adapter_updates": 0,
 }  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=400)
