@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from wayfare.agents.in_context import Agent, State, Trajectory
     from wayfare.agents.mcp_tools import McpTools
     from wayfare.agents.memento import Attempt, Memento
+    from wayfare.agents.memos import ActivationToText, ParameterToText, TextToActivation, TextToParameter
+    from wayfare.agents.memos_activation import ActivationMemory
+    from wayfare.agents.memos_lora import ParameterMemory
+    from wayfare.agents.memos_reader import MemoryReader
+    from wayfare.agents.memos_scheduler import FormScheduler
     from wayfare.agents.rafa import Rafa, Way
     from wayfare.agents.remem import ReMemAgent
     from wayfare.agents.safe_tabular import SafePlan, SafeTabular
@@ -19,14 +24,20 @@ if TYPE_CHECKING:
     from wayfare.agents.text_in_context import TextAgent, TextConfig
 
 __all__ = [
+    "ActivationMemory",
+    "ActivationToText",
     "Agent",
     "AgentConfig",
     "Attempt",
     "BanditPlayer",
+    "FormScheduler",
     "Generation",
     "How",
     "McpTools",
     "Memento",
+    "MemoryReader",
+    "ParameterMemory",
+    "ParameterToText",
     "Played",
     "Rafa",
     "ReMemAgent",
@@ -41,19 +52,27 @@ __all__ = [
     "Telling",
     "TextAgent",
     "TextConfig",
+    "TextToActivation",
+    "TextToParameter",
     "Trajectory",
     "Way",
 ]
 
 _HOMES = {
+    "ActivationMemory": "wayfare.agents.memos_activation",
+    "ActivationToText": "wayfare.agents.memos",
     "Agent": "wayfare.agents.in_context",
     "AgentConfig": "wayfare.agents.conditions",
     "Attempt": "wayfare.agents.memento",
     "BanditPlayer": "wayfare.agents.bandit_player",
+    "FormScheduler": "wayfare.agents.memos_scheduler",
     "Generation": "wayfare.agents.generations",
     "How": "wayfare.agents.generations",
     "McpTools": "wayfare.agents.mcp_tools",
     "Memento": "wayfare.agents.memento",
+    "MemoryReader": "wayfare.agents.memos_reader",
+    "ParameterMemory": "wayfare.agents.memos_lora",
+    "ParameterToText": "wayfare.agents.memos",
     "Played": "wayfare.agents.bandit_player",
     "Rafa": "wayfare.agents.rafa",
     "ReMemAgent": "wayfare.agents.remem",
@@ -68,6 +87,8 @@ _HOMES = {
     "Telling": "wayfare.agents.bandit_player",
     "TextAgent": "wayfare.agents.text_in_context",
     "TextConfig": "wayfare.agents.text_in_context",
+    "TextToActivation": "wayfare.agents.memos",
+    "TextToParameter": "wayfare.agents.memos",
     "Trajectory": "wayfare.agents.in_context",
     "Way": "wayfare.agents.rafa",
 }
