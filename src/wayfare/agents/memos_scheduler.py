@@ -21,9 +21,10 @@ queries number 1, 2, 4, 8, .. since an edit, and stand until the next of these o
 
     r = -(what was paid, with the making spread over n_hat) / largest cost, in [-1, 0]                       (3)
 
-is the reward of the choice. Predicted rewards are those of (2) plus the mean of what earlier rewards of that form in
-that situation were above them, shrunk by `weight` pseudo-counts; the choice is drawn by inverse gap weighting
-(`explore.rules.SquareCB`), by `explore.live.Bandit`. Situations are the rounded logarithms of n_hat and of the tokens.
+is the reward of the choice; the largest is twice the dearest serving, and more counts as much. Predicted rewards are
+those of (2) plus the mean of what earlier rewards of that form in that situation were above them, shrunk by `weight`
+pseudo-counts; the choice is drawn by inverse gap weighting (`explore.rules.SquareCB`), by `explore.live.Bandit`.
+Situations are the rounded logarithms of n_hat and of the tokens.
 
 Source: the scheduler of MemOS (Li et al. 2025, arXiv 2507.03724) names access frequency, stability and cost; the rule
 that weighs them is ours. Foster & Rakhlin 2020 for inverse gap weighting.
@@ -50,6 +51,9 @@ __all__ = ["FORMS", "CostModel", "FormCosts", "FormScheduler", "MemoryUse"]
 Floats = NDArray[np.float64]
 FORMS: tuple[Form, ...] = get_args(Form)
 """token, activation, parameter."""
+LARGEST = 2.0
+"""Over the dearest form's serving: what a query costs at most, for the bandit. Makings are dearer by far, and would
+leave no room for the differences that it is to see."""
 BINS = 10
 """Situations along each axis."""
 
@@ -239,7 +243,7 @@ class FormScheduler:
         use.open = None
 
     def _largest(self, tokens: int) -> float:
-        return float((self.costs.serve(tokens) + self.costs.make(tokens)).max())
+        return LARGEST * float(self.costs.serve(tokens).max())
 
 
 def _situation(queries: float, tokens: int) -> int:

@@ -14,7 +14,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from wayfare.cli import memory_copies, memory_install, memory_mcp, memory_mem0, memory_serve, memory_upkeep
+from wayfare.cli import (
+    memory_check,
+    memory_copies,
+    memory_install,
+    memory_mcp,
+    memory_mem0,
+    memory_serve,
+    memory_upkeep,
+)
 from wayfare.cli import memory_options as take
 from wayfare.cli.memory_answers import answer, checked_there, open_memory, said
 from wayfare.errors import BadValue, OutcomeConflict
@@ -271,6 +279,6 @@ VERBS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
     "void": (take.Void, _void), "migrate": (take.Migrate, _migrate), "doctor": (take.Doctor, _doctor),
     "import": (take.Import, _import), "demo": (take.Demo, _demo),
     **memory_copies.VERBS, **memory_install.VERBS, **memory_serve.VERBS, **memory_mcp.VERBS, **memory_mem0.VERBS,
-    **memory_upkeep.VERBS,
+    **memory_upkeep.VERBS, **memory_check.VERBS,
 }  # fmt: skip
 """Verb -> what it takes, and what it does."""

@@ -7,6 +7,7 @@ checking    `check_card`        report    `CardReport`, `ProbeResult`
 shipped     the classes that come with Wayfare, and how each is tried
 subject     what a probe sees of a memory        adapters    our verbs and memories for streams        trial, items
 addressing  P1, P2      following   P3, P4      forgetting  P5      revising    P6, P7      learning    P8
+table       cards as the manual shows them
 finding     P9, P10     reopening   the other process of P4         degenerate  memories that are none
 """
 

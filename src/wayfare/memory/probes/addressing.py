@@ -10,7 +10,7 @@ from wayfare.memory.probes.trial import Seen, Trial, told
 __all__ = ["addressability", "deletion"]
 
 ITEMS = 100
-TARGETS = 30
+TARGETS = 24
 LEFT = 0.02
 """Membership advantage up to which nothing is left of an item."""
 

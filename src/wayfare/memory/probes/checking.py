@@ -33,7 +33,7 @@ from wayfare.memory.probes.revising import consolidation, update
 from wayfare.memory.probes.subject import OutOfTime
 from wayfare.memory.probes.trial import Seen, Trial
 
-__all__ = ["PROBES", "check_card"]
+__all__ = ["PROBES", "check_card", "held_against"]
 
 Probe = Callable[[Trial], Seen]
 Rule = Callable[[MemoryCard, Seen], tuple[str, bool]]
@@ -137,25 +137,37 @@ def check_card(
     chosen = _chosen(probes)
     name, own = _looked_at(memory)
     declared = registered(name, card if card is not None else own)
-    rows: list[ProbeResult] = []
+    seen: dict[str, Seen] = {}
     deadline = time.monotonic() + seconds
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         notes: dict[str, Any] = {}
 
         def battery() -> None:
-            for i, entry in enumerate(chosen):
-                root = Path(folder) / str(i)
+            for number, _, _, probe, _ in chosen:
+                if time.monotonic() > deadline:
+                    return
+                root = Path(folder) / number
                 root.mkdir()
-                rows.append(_row(entry, declared, Trial(memory, seed, deadline, root, notes, new_process)))
+                seen[number] = _seen(probe, Trial(memory, seed, deadline, root, notes, new_process))
 
         # In a thread, so that a memory that never returns holds up nobody.
         thread = threading.Thread(target=battery, name=f"probes of {name}", daemon=True)
         thread.start()
         thread.join(seconds + 1.0)
-        done = list(rows)
-    late = Seen("fail", f"not at its end within {seconds:g} s")
-    done += [_judged(entry, declared, late, False) for entry in chosen[len(done) :]]
-    return CardReport(name, declared, tuple(done))
+        done = dict(seen)
+    late = Seen("fail", f"not at its end within {seconds:g} s", whole=False)
+    done = {entry[0]: done.get(entry[0], late) for entry in chosen}
+    return held_against(CardReport(name, declared, (), done), declared)
+
+
+def held_against(report: CardReport, card: MemoryCard) -> CardReport:
+    """What was seen of a memory, against another card: nothing is run again.
+
+    Raises: BadValue for a card that may stand for no class.
+    """
+    registered(report.name, card)
+    rows = [_judged(entry, card, report.seen[entry[0]]) for entry in PROBES if entry[0] in report.seen]
+    return CardReport(report.name, card, tuple(rows), report.seen)
 
 
 def _chosen(probes: Sequence[str] | None) -> list[tuple[str, str, str, Probe, Rule]]:
@@ -195,27 +207,23 @@ def _looked_at(memory: Any) -> tuple[str, Any]:
     return type(made).__qualname__, card
 
 
-def _row(entry: tuple[str, str, str, Probe, Rule], card: MemoryCard, trial: Trial) -> ProbeResult:
+def _seen(probe: Probe, trial: Trial) -> Seen:
     try:
-        seen, whole = entry[3](trial), True
-        trial.notes |= seen.values
+        found = probe(trial)
+        trial.notes |= found.values
     except OutOfTime:
-        seen, whole = Seen("fail", "the time of the battery is over"), False
+        return Seen("fail", "the time of the battery is over", whole=False)
     except BaseException as error:  # a memory may raise anything, also to leave the process
-        seen, whole = Seen("fail", f"raises {_said(error)}"), False
+        return Seen("fail", f"raises {_said(error)}", whole=False)
+    else:
+        return found
     finally:
         trial.close()
-    return _judged(entry, card, seen, whole)
 
 
-def _judged(
-    entry: tuple[str, str, str, Probe, Rule], card: MemoryCard, seen: Seen, whole: bool
-) -> ProbeResult:  # fmt: skip
+def _judged(entry: tuple[str, str, str, Probe, Rule], card: MemoryCard, seen: Seen) -> ProbeResult:
     number, title, field, _, rule = entry
-    if whole:
-        declared, agrees = rule(card, seen)
-    else:
-        declared, agrees = _plainly(getattr(card, field)), False
+    declared, agrees = rule(card, seen) if seen.whole else (_plainly(getattr(card, field)), False)
     return ProbeResult(number, title, seen.outcome, field, declared, seen.evidence, agrees)
 
 

@@ -8,8 +8,6 @@ from wayfare.memory.probes.trial import Seen, Trial, share, told
 __all__ = ["persistence", "topology"]
 
 TRIPLES = 20
-ABOVE = 0.6
-"""Share of triples above which, with 95 % confidence, ties are followed: by chance it would be a half at most."""
 ITEMS = 20
 
 
@@ -46,7 +44,8 @@ def topology(trial: Trial) -> Seen:
         far_at, twin_at = (_place(found, texts[part]) for part in (1, 3))
         won += far_at < twin_at
         lost += twin_at < far_at
-    followed = share(won, TRIPLES)[0] > ABOVE
+    # Of those that differ more than a half, with 99 % confidence; and of all no less than a half.
+    followed = 2 * won >= TRIPLES and share(won, won + lost, 0.99)[0] > 0.5
     how = "ties given" if given else "chains of shared words"
     evidence = f"{how}: the tied one first {told(won, TRIPLES)}, its twin first {lost}"
     return Seen("pass" if followed else "fail", evidence, {"tied": followed})

@@ -10,6 +10,7 @@ with a permutation test; A beside the 99 % band of A under no effect.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def forgetting(trial: Trial) -> Seen:
     """P5. An item is recalled, and credited with its worth, `OFTEN` times or once.
 
     Four that follow each other, one of each class, share half of their words: each is found beside better or worse.
+    Where half of the stream has made nothing go, the other half is written alone.
     """
     words = trial.words(5)
     subject = trial.subject(k=1, budget=BUDGET, plain=True)
@@ -39,13 +41,17 @@ def forgetting(trial: Trial) -> Seen:
     place = np.arange(ITEMS)
     use, worth = place % 2, (place // 2) % 2
     keys, texts, ids = [], [], []
+    used = True
     for i in range(ITEMS):
         shared = words.words(2) if i % 4 == 0 else shared
         key, text = " ".join([*words.words(2), *shared]), words.word()
         ids.append(subject.finish(key, text, 1.0))
         keys.append(key)
         texts.append(text)
-        _use(subject, key, text, OFTEN if use[i] else 1, float(worth[i]))
+        if i == ITEMS // 2:
+            used = subject.can("trim") or not all(map(partial(_alive, subject), ids, keys, texts))
+        if used:
+            _use(subject, key, text, OFTEN if use[i] else 1, float(worth[i]))
         trial.clock.now += DAY / 2
     if subject.can("trim"):
         subject.do("trim", BUDGET)

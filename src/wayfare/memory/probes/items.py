@@ -7,13 +7,12 @@ knows this one thing about meaning.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
-
-from wayfare.memory.index.tokens import tokens
 
 __all__ = ["Meanings", "Words", "backwards"]
 
@@ -64,7 +63,7 @@ class Meanings:
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """[D]"""
         total = np.zeros(self.dimension)
-        for word in tokens(text):
+        for word in re.findall(r"\w+", text.casefold()):
             seed = int.from_bytes(blake2b(min(word, word[::-1]).encode(), digest_size=8).digest(), "little")
             total += np.random.default_rng(seed).standard_normal(self.dimension)
         length = float(np.linalg.norm(total))

@@ -9,7 +9,7 @@ from wayfare.memory.probes.trial import Seen, Trial
 
 __all__ = ["outcome_learning"]
 
-PAIRS, CLEAR = 16, 8
+PAIRS, CLEAR = 16, 6
 """Pairs at most; and after how many it ends where every pair says the same."""
 ROUNDS = 5
 LOOKS = 3

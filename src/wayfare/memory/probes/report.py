@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from wayfare.memory.cards import MemoryCard
@@ -31,11 +31,12 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class CardReport:
-    """name: of the class        rows: one a probe, P1 first"""
+    """name: of the class        rows: one a probe, P1 first        seen: by its number, what it saw: `held_against`"""
 
     name: str
     card: MemoryCard
     rows: tuple[ProbeResult, ...]
+    seen: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def agrees(self) -> bool:

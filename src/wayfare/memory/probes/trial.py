@@ -4,7 +4,6 @@ the exact interval of a share.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 import math
@@ -14,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ INSIDE = "WAYFARE_PROBED"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a probe saw. values: what the card would have to say, by field; a field that is missing was not tried."""
+    """What a probe saw. values: what the card would have to say, by field; a field that is missing was not tried.
+
+    whole: whether the probe came to its end
+    """
 
     outcome: Outcome
     evidence: str
     values: dict[str, Any] = field(default_factory=dict)
+    whole: bool = True
 
 
 class Clock:
@@ -157,7 +161,7 @@ def named(kind: type[Any] | Callable[[], Any]) -> str:
     module = sys.modules.get(kind.__module__)
     if module is None or "." in kind.__qualname__ or getattr(module, kind.__name__, None) is not kind:
         return ""
-    if not importlib.util.find_spec(kind.__module__.partition(".")[0]):
+    if PathFinder.find_spec(kind.__module__.partition(".")[0]) is None:
         file = getattr(module, "__file__", None) or ""
         return f"{file}:{kind.__name__}" if file.endswith(".py") else ""
     return f"{kind.__module__}:{kind.__name__}"

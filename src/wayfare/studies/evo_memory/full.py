@@ -91,7 +91,7 @@ def work(
     )
     folder = Path(mkdtemp(prefix="wayfare-"))
     try:
-        with EndpointModel(config.endpoint, config.model, ledger=ledger) as speaker:
+        with EndpointModel(config.endpoint, config.model, ledger=ledger, mode="chat") as speaker:
             solver = TextSolver(speaker, {str(i): each.answer for i, each in enumerate(tasks)})
             turns = len(tasks) + min(config.reask, len(tasks))
             module = _module(name, folder, seed, config.k, speaker, ASKS.get(name, 0) * turns)

@@ -8,8 +8,7 @@
 
 It is trained on `worlds.puzzles.examples` of families that no stream has, with wrong answers, wrong outcomes, other
 families and answers of unknown outcome among them: loss is the binary one of h on right answers alone, so that the
-label is there whatever was answered. Unknown outcomes are right four times in five: that is how an insight or a fact
-reads, which is kept because something had come of it.
+label is there whatever was answered. One outcome in ten is unknown, and then right four times in five (our choice).
 
 `Nano` with one thing added: every token carries the one before it as well (`Smeared`), which is what the first layer of
 an induction head does, and what training spends most of its time to find (Olsson et al. 2022, arXiv 2209.11895, who

@@ -108,8 +108,8 @@ _AT_LEAST = {
 LAPTOP = Config(scale="laptop", seeds=10, seed=700)
 QUICK = replace(LAPTOP, scale="quick", seeds=4, seed=0, probe_seeds=1, tuning_seeds=2)
 SMOKE = replace(
-    QUICK, scale="smoke", seeds=2, tuning_seeds=1, probed=("ExpRAG", "ExpRecent", "Transitions"), sessions=12,
-    entities=6, groups=3, practice=9, fresh=4, steps=12, span=3,
+    QUICK, scale="smoke", seeds=2, tuning_seeds=1, probed=("ExpRecent", "Transitions"), sessions=6,
+    entities=4, groups=3, practice=6, fresh=3, steps=12, span=3,
 )  # fmt: skip
 FULL = replace(LAPTOP, scale="full", seeds=1)
 
@@ -125,7 +125,7 @@ STUDY = Study(
         "dissociate in experiment, and the card foretells behaviour better than short-term and long-term do."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 150, "laptop": 500, "full": 3000},
+    seconds={"smoke": 6, "quick": 120, "laptop": 450, "full": 3000},
     run="wayfare.studies.memory_survey.experiment:run",
     ready="wayfare.studies.memory_survey.experiment:ready",
 )

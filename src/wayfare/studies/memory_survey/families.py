@@ -31,7 +31,6 @@ BACK = (2, 4, 6, 8)
 PLACES = 12
 """Where things can be."""
 CHATTER = "somebody speaks of the weather and of a long way home"
-MANY = 1_000_000
 
 
 def play(family: str, module: MemoryModule, size: Mapping[str, Any], seed: int) -> float:
@@ -42,7 +41,7 @@ def play(family: str, module: MemoryModule, size: Mapping[str, Any], seed: int) 
 
 def chance(family: str, size: Mapping[str, Any]) -> float:
     """The score of who knows nothing and, where something must be said, says anything."""
-    return {"facts": 0.0, "practice": 1 / size["ways"], "span": 0.0}[family]
+    return 1.0 / int(size["ways"]) if family == "practice" else 0.0
 
 
 def _shown(module: MemoryModule, task: str, size: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -40,12 +40,12 @@ WAYS = ("no memory", "Memory", "facts", "ExpRAG")
 MODULES = {"facts": "facts", "ExpRAG": "exprag"}
 KINDS = ("update", "paraphrase", "hop")
 SAYINGS = (
-    ("the physician of {x} is {y}", "who is the doctor that treats {x}"),
-    ("the automobile of {x} is {y}", "which car does {x} own"),
-    ("the residence of {x} is {y}", "where does {x} live"),
-    ("the attorney of {x} is {y}", "who is the lawyer of {x}"),
-    ("the spouse of {x} is {y}", "to whom is {x} married"),
-    ("the occupation of {x} is {y}", "what job does {x} have"),
+    ("the physician of {x}", "who is the doctor that treats {x}"),
+    ("the automobile of {x}", "which car does {x} own"),
+    ("the residence of {x}", "where does {x} live"),
+    ("the attorney of {x}", "who is the lawyer of {x}"),
+    ("the spouse of {x}", "to whom is {x} married"),
+    ("the occupation of {x}", "what job does {x} have"),
 )
 PROMPT = """{context}Question: {question}
 
@@ -54,19 +54,18 @@ the last line."""
 
 
 def asked(seed: int, n: int) -> list[tuple[str, list[tuple[str, str]], str, str]]:
-    """Questions: (kind, what is told in its order as (key, sentence), question, answer)."""
+    """Questions: (kind, what is told in its order as (key, value), question, answer)."""
     words, found = Words(seed), []
     for i in range(n):
         kind, (said, other) = KINDS[i % len(KINDS)], SAYINGS[(i // len(KINDS)) % len(SAYINGS)]
         x, y, z = words.words(3)
-        fact = said.format(x=x, y=y)
-        key = fact.removesuffix(f" is {y}")
+        key = said.format(x=x)
         if kind == "update":
-            told, question, answer = [(key, fact), (key, said.format(x=x, y=z))], f"who or what is {key} now?", z
+            told, question, answer = [(key, y), (key, z)], f"who or what is {key} now?", z
         elif kind == "paraphrase":
-            told, question, answer = [(key, fact)], f"{other.format(x=x)}?", y
+            told, question, answer = [(key, y)], f"{other.format(x=x)}?", y
         else:
-            told = [(key, fact), (f"the colour of {y}", f"the colour of {y} is {z}")]
+            told = [(key, y), (f"the colour of {y}", z)]
             question, answer = f"what is the colour of what is {key}?", z
         found.append((kind, told, question, answer))
     return found
@@ -120,11 +119,11 @@ def _contexts(
     if way == "Memory":
         with Memory(address, embedder=embedder, policy="similarity", synchronous="NORMAL", seed=seed) as memory:
             known: dict[str, str] = {}
-            for key, sentence in told:
+            for key, value in told:
                 if key in known:
-                    memory.revise(known[key], sentence)
+                    memory.revise(known[key], f"{key} is {value}")
                 else:
-                    known[key] = str(memory.remember(sentence).id)
+                    known[key] = str(memory.remember(f"{key} is {value}").id)
             found = [memory.recall(question, k) for _, _, question, _ in questions]
             return [
                 "\n".join(r.content for r in sorted((item.record for item in each), key=lambda r: r.id))
@@ -132,8 +131,8 @@ def _contexts(
             ]
     module = made(MODULES[way], address, k=k, seed=seed, embedder=embedder)
     try:
-        for i, (_, sentence) in enumerate(told):
-            module.update(Finished(f"note {i}", "", None, sentence))
+        for i, (key, value) in enumerate(told):
+            module.update(Finished(f"note {i}", "", None, f"{key}: {value}"))
         shown = [sorted(module.search(question), key=lambda each: each.id) for _, _, question, _ in questions]
         return [module.synthesise(question, found) for (_, _, question, _), found in zip(questions, shown, strict=True)]
     finally:

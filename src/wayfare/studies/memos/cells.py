@@ -6,8 +6,11 @@ cells of the other parts are given.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,11 +20,12 @@ from numpy.typing import NDArray
 from wayfare.agents.memos_activation import cache_payload, end_to_end, read_payload
 from wayfare.agents.memos_lora import Asked, Distillation, distil, load_adapter, unload_adapter, write_back
 from wayfare.agents.memos_reader import MemoryReader, Prefix
+from wayfare.memory.payloads import Payload
 from wayfare.studies.contract import Arrays
 from wayfare.studies.memos.model import reader_of, right, taught, weights_of
 from wayfare.studies.memos.people import Fact, draw_facts, memory
 
-__all__ = ["Report", "activation", "costs", "distillation", "medians", "parameter", "train"]
+__all__ = ["Report", "activation", "costs", "distillation", "known", "medians", "parameter", "train"]
 
 Weights = Mapping[str, NDArray[Any]]
 AT_ONCE = 16
@@ -133,7 +137,8 @@ def medians(jobs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, fl
 
 def distillation(updates: int, facts: int, seed: int) -> Distillation:
     """Longer for more than 50 facts."""
-    return Distillation(updates=max(1, round(updates * max(1.0, facts / 50))), batch=32, tokens=1, seed=seed)
+    longer = math.sqrt(max(1.0, facts / 50))
+    return Distillation(updates=max(1, round(updates * longer)), batch=32, tokens=1, seed=seed)
 
 
 def parameter(report: Report, *, weights: Weights, facts: int, others: int, updates: int, seed: int) -> Arrays:
@@ -200,33 +205,81 @@ def _listed(reader: MemoryReader, facts: Sequence[Fact]) -> float:
     return float(np.mean(found)) if found else 1.0
 
 
-def costs(
-    report: Report, *, weights: Weights, length: int, updates: int, repeats: int, questions: int, seed: int
-) -> Arrays:
-    """C's table at one length: milliseconds to serve and to make each form, and the share answered rightly."""
+def costs(report: Report, *, weights: Weights, lengths: Sequence[int], repeats: int, seed: int) -> Arrays:
+    """C's table of times, [lengths] each: milliseconds to serve each form and to make it, and of an adapter's update.
+
+    All lengths and forms in turns: what else the machine does meanwhile falls on all of them alike.
+    """
+    torch.set_num_threads(1)
+    reader, jobs, sizes = reader_of(weights), dict[str, Callable[[], Any]](), list[float]()
+    one = draw_facts(seed, "costs", 2)
+    adapter = distil(reader, memory(one), [Asked(fact.question, fact.place) for fact in one], distillation(1, 2, seed))
+    bare = reader_of(weights)  # an adapter that is loaded would be in the way of the other forms
+    question = bare.question_ids(one[0].question)
+    for length in lengths:
+        ids = bare.memory_ids(memory(draw_facts(seed, f"costs {length}", length // 2)))
+        prefix = bare.read(ids)
+        payload = cache_payload(bare, prefix)
+        sizes.append(float(len(payload.data)))
+        jobs |= {
+            f"serve token|{length}": partial(bare.logits, None, [*ids, *question]),
+            f"serve activation|{length}": partial(_loaded, bare, payload, question),
+            f"make activation|{length}": partial(_made, bare, ids),
+        }
+
+    def serve() -> None:
+        load_adapter(reader, adapter)
+        reader.logits(None, question)
+
+    told = medians({**jobs, "serve parameter": serve}, repeats)
+    report(1, 2)
+    unload_adapter(reader)
+    facts = draw_facts(seed, "costs", 32)
+    asked = [Asked(fact.question, fact.place) for fact in facts]
+    began = time.perf_counter()
+    distil(reader, memory(facts), asked, replace(distillation(1, 32, seed), updates=4 * repeats))
+    update = 1e3 * (time.perf_counter() - began) / (4 * repeats)
+    rows = {
+        **{
+            name: np.array([told[f"{name}|{length}"] for length in lengths])
+            for name in ("serve token", "serve activation", "make activation")
+        },
+        "serve parameter": np.full(len(lengths), told["serve parameter"]),
+        "update": np.full(len(lengths), update),
+        "tokens": np.array(lengths, dtype=np.float64),
+        "bytes activation": np.array(sizes),
+        "bytes parameter": np.full(len(lengths), float(len(adapter.data))),
+    }
+    return {f"costs|{name}": values for name, values in rows.items()}
+
+
+def _loaded(reader: MemoryReader, payload: Payload, question: list[int]) -> torch.Tensor:
+    return reader.logits(read_payload(reader, payload), question)
+
+
+def _made(reader: MemoryReader, ids: list[int]) -> Payload:
+    return cache_payload(reader, reader.read(ids))
+
+
+def known(report: Report, *, weights: Weights, length: int, updates: int, questions: int, seed: int) -> Arrays:
+    """The other half of C's table, at one length: shares answered rightly, [1] each, and updates of the adapter."""
     torch.set_num_threads(1)
     reader = reader_of(weights)
     facts = draw_facts(seed, f"costs {length}", length // 2)
     asked = [facts[i] for i in np.linspace(0, len(facts) - 1, questions).astype(int)]
-    read = _read(reader, facts, asked, repeats)
-    began = time.perf_counter()
+    prefix = reader.read(reader.memory_ids(memory(facts)))
+    read = [reader.follow(prefix, reader.question_ids(fact.question), 1) for fact in asked]
+    right_ = float(np.mean([reader.model.decode(a).strip() == b.place for a, b in zip(read, asked, strict=True)]))
     how = distillation(updates, len(facts), seed)
-    payload = distil(reader, memory(facts), [Asked(fact.question, fact.place) for fact in facts], how)
-    trained = 1e3 * (time.perf_counter() - began)
-    report(1, 2)
+
+    def trained(done: int, metrics: dict[str, float]) -> None:
+        if done % HALF_WAY == 0:
+            report(done, how.updates, loss=metrics["loss"])
+
+    payload = distil(reader, memory(facts), [Asked(fact.question, fact.place) for fact in facts], how, trained)
     load_adapter(reader, payload)
-    question = reader.question_ids(asked[0].question)
-
-    def serve() -> None:
-        load_adapter(reader, payload)
-        reader.logits(None, question)
-
-    served = medians({"serve": serve}, repeats)["serve"]
-    known = _closed(reader, asked)
     row = {
-        "tokens": float(length), "serve token": read["text ms"], "serve activation": read["cache ms"] + read["load ms"],
-        "serve parameter": served, "make activation": read["make ms"], "make parameter": trained,
-        "right token": read["right"], "right activation": read["right"], "right parameter": known,
-        "bytes activation": read["bytes"], "bytes parameter": float(len(payload.data)),
+        "right token": right_, "right activation": right_, "right parameter": _closed(reader, asked),
+        "updates": float(how.updates),
     }  # fmt: skip
-    return {f"costs|{name}": np.array([value]) for name, value in row.items()}
+    return {f"known|{name}": np.array([value]) for name, value in row.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.agents.memos_scheduler import FORMS
@@ -22,7 +21,7 @@ __all__ = ["Measures", "check_of", "collect", "notes", "table_rows", "tables"]
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(part, measure) -> [seeds, ...]."""
 COSTS = (
-    "tokens", *(f"serve {form}" for form in FORMS), "make activation", "make parameter",
+    "tokens", *(f"serve {form}" for form in FORMS), "make activation", "make parameter", "update", "updates",
     *(f"right {form}" for form in FORMS), "bytes activation", "bytes parameter",
 )  # fmt: skip
 PARTS = ("model", "activation", "parameter", "lifecycle", *WORKLOADS)
@@ -35,9 +34,10 @@ def collect(cells: Mapping[str, Arrays]) -> Measures:
 
 def table_rows(config: Config, cells: Mapping[str, Arrays]) -> dict[str, NDArray[Any]]:
     """The table of costs, [lengths] each, rising: every policy is judged on these numbers."""
-    rows = joined({name: arrays for name, arrays in cells.items() if name.startswith("costs-")}, "costs")
-    order = np.argsort(rows["tokens"])
-    return {name: rows[name][order] for name in COSTS}
+    rows = dict(joined({"costs": cells["costs"]}, "costs"))
+    rows |= joined({f"known-{length}": cells[f"known-{length}"] for length in config.lengths}, "known")
+    rows["make parameter"] = rows["update"] * rows["updates"]
+    return {name: rows[name] for name in COSTS}
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
@@ -136,6 +136,9 @@ def notes(config: Config, measures: Measures) -> list[str]:
         f"without the adapter and {b['read']:.2f} with it; where a list contradicts what the adapter was told, the "
         f"list is believed in {b['overruled before']:.2f} and {b['overruled']:.2f} of the cases. The adapter was "
         "trained on questions without lists alone.",
+        "The table of costs was measured once, in turns; training is its updates times the milliseconds of one. An "
+        "adapter is served as peft does it, beside the model's weights and not merged into them, which for a model "
+        "so small is most of its cost.",
         "One fact cannot be deleted from an adapter in place: what is reported as removed is a new distillation.",
         f"Prices, fixed beforehand: a wrong or stale answer {config.wrong:g} ms; a millisecond of training "
         f"{config.background:g}; a query every {config.every:g} ms. Storage has no price: caches are kept for free.",

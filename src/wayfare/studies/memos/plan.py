@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wayfare.studies.contract import Arrays, Cell
 from wayfare.studies.memos import Config
-from wayfare.studies.memos.cells import activation, costs, parameter, train
+from wayfare.studies.memos.cells import activation, costs, known, parameter, train
 from wayfare.studies.memos.policies import lifecycle, schedule, tune
 
 __all__ = [
@@ -57,16 +57,22 @@ def model_cells(config: Config) -> list[Cell]:
 def measured_cells(config: Config, models: Sequence[Arrays]) -> list[Cell]:
     """A and B of each seed, and the table of costs, of the first model. models: as `model_cells` found them, or none"""
     weights = [{name: each for name, each in model.items() if name.startswith("weights|")} for model in models] or [{}]
+    first = {"weights": weights[0], "seed": config.seed}
     cells = [
         Cell(
-            f"costs-{length}", costs, seconds=2 + config.distil_updates * max(1.0, length / 100) * 0.015,
-            kwargs={
-                "weights": weights[0], "length": length, "updates": config.distil_updates, "repeats": config.repeats,
-                "questions": config.questions, "seed": config.seed,
-            },
+            "costs", costs, seconds=5 + config.repeats * len(config.lengths) * 0.15,
+            kwargs={**first, "lengths": config.lengths, "repeats": config.repeats},
+        )
+    ]  # fmt: skip
+    cells += [
+        Cell(
+            f"known-{length}",
+            known,
+            seconds=2 + config.distil_updates * max(1.0, length / 100) ** 0.5 * 0.02,
+            kwargs={**first, "length": length, "updates": config.distil_updates, "questions": config.questions},
         )
         for length in reversed(config.lengths)
-    ]  # fmt: skip
+    ]
     for number, seed in enumerate(seeds_of(config, config.seeds)):
         given = {"weights": weights[number % len(weights)], "seed": seed}
         cells.append(

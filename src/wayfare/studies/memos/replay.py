@@ -29,7 +29,7 @@ from wayfare.memory.records import Form
 __all__ = ["WORKLOADS", "Always", "Learned", "Paid", "Policy", "Prices", "Threshold", "Workload", "replay", "table_of"]
 
 WORKLOADS = ("stable", "edited now and then", "edited all the time", "mixed")
-RATES = {"stable": 0.0, "edited now and then": 0.1, "edited all the time": 2.0}
+RATES = {"stable": 0.0, "edited now and then": 0.1, "edited all the time": 10.0}
 """Edits a query."""
 EXPONENT = 1.0
 """Of Zipf's law."""
