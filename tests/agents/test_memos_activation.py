@@ -62,6 +62,7 @@ def test_what_was_stored_and_loaded_goes_on_as_the_text_does(family: str) -> Non
     memory, question = reader.memory_ids(TEXT), reader.question_ids(" act 2 reward")
     prefix = read_payload(reader, cache_payload(reader, reader.read(memory)))
     assert prefix.ids == tuple(memory)
+    assert {layer.get_seq_length() for layer in prefix.cache.layers} == {len(memory)}
     whole = reader.logits(None, [*memory, *question], keep=len(question))
     for _ in range(2):  # asking changes nothing
         told = reader.logits(prefix, question, keep=len(question))

@@ -7,16 +7,19 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.studies.memrl import scripted_server
 from tests.studies.memrl.scripted_server import ANSWERS, serving
 from wayfare.errors import BadValue
+from wayfare.language import Samples
+from wayfare.memory.ids import new_id
 from wayfare.memory.modules import MODULES
 from wayfare.studies.engine import InProcess
 from wayfare.studies.evo_memory import STUDY
 from wayfare.studies.evo_memory.experiment import ready, run
-from wayfare.studies.evo_memory.full import ASKS, calls
+from wayfare.studies.evo_memory.full import ASKS, Numbered, calls
 
 FULL = replace(STUDY.scales["full"], orders=("random",), reask=1)
 
@@ -68,6 +71,26 @@ def test_hosted_models_play_every_memory_and_what_it_costs_is_counted(tasks, tmp
     assert [row[:3] for row in again.tables["memories"].rows] == [row[:3] for row in table.rows]
     assert [check.kind for check in findings.checks] == ["instrument", "claim", "claim"]
     json.dumps(findings.to_json(), allow_nan=False)
+
+
+def test_ids_are_numbers_to_the_model_and_come_back_as_ids() -> None:
+    a, b = new_id(), new_id()
+    heard: list[str] = []
+
+    class Model:
+        def generate(self, prompts, sampling):
+            heard.extend(prompts)
+            return replace(answered(), texts=("prune rec2 rec1 rec9",))
+
+    told = Numbered(Model()).generate([f"{b} and {a}, {b}; not rec7"])  # type: ignore[arg-type]
+    assert heard == ["rec1 and rec2, rec1; not rec7"] and told.texts == (f"prune {a} {b} rec9",)
+    with pytest.raises(BadValue, match="one text"):
+        Numbered(Model()).generate(["a", "b"])  # type: ignore[arg-type]
+
+
+def answered() -> Samples:
+    one, none = np.zeros((1, 1)), np.array([0])
+    return Samples(none, ("",), one, one > 0, one, one, ("stop",), ("",), none, none)  # type: ignore[arg-type]
 
 
 def test_what_a_run_costs_is_told_before_anything_is_asked(tasks) -> None:

@@ -49,7 +49,7 @@ def test_a_sketch_that_found_nothing_is_followed_if_it_passes_for_a_success_and_
 def test_a_cap_ends_it_and_what_is_missing_is_said() -> None:
     played = play(HOUSE, ERRAND, 2, "")
     assert played.success == 0.0 and played.steps == 2 and ERRAND.thing in played.answer
-    solver = ErrandSolver(3.0)
+    solver = ErrandSolver(300)
     task = StreamTask("x", ERRAND.text, extra={"errand": ERRAND, "house": HOUSE})
     assert solver.play([task, task], ["", finished(1.0, FOUND)])[1].steps == HOUSE.shortest(ERRAND)
     assert solver.count("two words") == 2

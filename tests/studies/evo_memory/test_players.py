@@ -72,9 +72,9 @@ def test_who_copies_an_errand_goes_where_things_were_found_whatever_they_were() 
     task = tasks_of("errands", LONGER, 5)[0]
     place = task.extra["house"].places[7]
     context = case(Finished("Put the other on the bed.", "done", 1.0, f"go to {place}\nfound other in {place}"))
-    copied = Copying(ErrandSolver(3.0)).play([task], [context])[0]
+    copied = Copying(ErrandSolver(300)).play([task], [context])[0]
     assert copied.trajectory.startswith(f"go to {place}\n")
-    assert not ErrandSolver(3.0).play([task], [context])[0].trajectory.startswith(f"go to {place}\n")
+    assert not ErrandSolver(300).play([task], [context])[0].trajectory.startswith(f"go to {place}\n")
 
 
 def test_every_memory_has_a_name_of_its_own_and_opens(tmp_path) -> None:

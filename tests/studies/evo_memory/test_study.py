@@ -53,7 +53,7 @@ def test_a_config_survives_json() -> None:
         ("sweep", (1,), "from 2 to 40"),
         ("sweep", (5,), "others than families"),
         ("half", 1.0, "below 1"),
-        ("cap", 0.0, "above 0"),
+        ("cap", 0, "at least 1"),
         ("k", 0, "at least 1"),
     ],
 )

@@ -119,8 +119,8 @@ _AT_LEAST = {
 
 LAPTOP = Config(scale="laptop", seeds=10, seed=500)
 QUICK = replace(
-    LAPTOP, scale="quick", seeds=3, seed=0, puzzles=80, errands=60, families=5, sweep=(2, 20), noise=(0.3,),
-    orders=("random", "easy-hard"), unrelated=1, half=0.0, updates=400, reask=10,
+    LAPTOP, scale="quick", seeds=3, seed=0, puzzles=60, errands=50, families=5, sweep=(2, 20), noise=(0.3,),
+    orders=("random", "easy-hard"), unrelated=1, half=0.0, updates=300, reask=10,
 )  # fmt: skip
 SMOKE = replace(
     QUICK, scale="smoke", seeds=2, puzzles=6, errands=6, families=2, sweep=(), orders=("random",), updates=8, rows=4,

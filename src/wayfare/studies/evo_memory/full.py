@@ -11,8 +11,10 @@ that a run that was stopped pays for none twice. Difficulty, by which two of the
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -25,7 +27,8 @@ from wayfare.agents.stream_measures import measured, ordered
 from wayfare.agents.streaming import Stream, StreamRunner, StreamTask
 from wayfare.agents.text_solver import TextSolver
 from wayfare.errors import BadValue
-from wayfare.language import EndpointModel, Sampling
+from wayfare.language import EndpointModel, LanguageModel, Sampling
+from wayfare.language.interface import Prompt, Samples, Scores
 from wayfare.memory.modules import MODULES, made
 from wayfare.report.statistics import Interval
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Kind, Progress, Report, Table
@@ -34,11 +37,13 @@ from wayfare.studies.evo_memory.players import label_of
 from wayfare.studies.memrl.full import Task, read_tasks
 from wayfare.studies.stated import StatedCheck, seeds_interval
 
-__all__ = ["ASKS", "calls", "ready", "run_full", "work"]
+__all__ = ["ASKS", "Numbered", "calls", "ready", "run_full", "work"]
 
 Floats = NDArray[np.float64]
 ASKS = {"insights": 1, "workflows": 1, "notes": 1, "facts": 5, "remem": 6}
 """Calls that a memory may make a task; the others make none."""
+ID = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
+SHORT = re.compile(r"\brec\d+\b")
 WRITING = Sampling(temperature=0.0, max_tokens=400)
 TOLD = ("calls", "failed calls", "tokens read", "tokens written")
 
@@ -67,17 +72,43 @@ def ready(config: Config) -> None:
         )  # fmt: skip
 
 
+class Numbered:
+    """A language model that reads ids of records as rec1, rec2 .., in the order of a prompt, and answers so.
+
+    Ids differ from run to run: with them in it no prompt would be in the ledger. One prompt a call, a text.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling = WRITING) -> Samples:
+        """Raises: BadValue for more than one prompt, or one that is no text."""
+        if len(prompts) != 1 or not isinstance(prompts[0], str):
+            raise BadValue("prompts", len(prompts), "one text")
+        ids = list(dict.fromkeys(ID.findall(prompts[0])))
+        short = {id: f"rec{number}" for number, id in enumerate(ids, 1)}
+        told = self.model.generate([ID.sub(lambda id: short[id[0]], prompts[0])], sampling)
+        back = {name: id for id, name in short.items()}
+        return replace(
+            told, texts=tuple(SHORT.sub(lambda name: back.get(name[0], name[0]), text) for text in told.texts)
+        )
+
+    def logprobs(self, sequences: Sequence[tuple[Prompt, Sequence[int] | str]]) -> Scores:
+        """As the model has them."""
+        return self.model.logprobs(sequences)
+
+
 class _Allowed:
     """A language model as memories ask it: prompt -> answer, up to `most` calls. Raises: BadValue for one more."""
 
-    def __init__(self, model: EndpointModel, most: int) -> None:
+    def __init__(self, model: LanguageModel, most: int) -> None:
         self.model, self.most, self.made = model, most, 0
 
     def __call__(self, prompt: str) -> str:
         self.made += 1
         if self.made > self.most:
             raise BadValue("calls of the memory", self.made, f"at most {self.most} in this stream")
-        return self.model.generate([[{"role": "user", "content": prompt}]], WRITING).texts[0]
+        return self.model.generate([prompt], WRITING).texts[0]
 
 
 def work(
@@ -115,10 +146,11 @@ def work(
 
 def _module(name: str, folder: Path, seed: int, k: int, speaker: EndpointModel, most: int) -> Any:
     """ReMem's cap bounds its own calls."""
+    writer = Numbered(speaker)
     address = folder / f"{name}.db"
     if name == "remem":
-        return ReMemAgent(address, speaker, k=k, seed=seed, cap=ASKS["remem"] // TRIES)
-    return made(name, address, k=k, seed=seed, complete=_Allowed(speaker, most) if name in ASKS else None)
+        return ReMemAgent(address, writer, k=k, seed=seed, cap=ASKS["remem"] // TRIES)
+    return made(name, address, k=k, seed=seed, complete=_Allowed(writer, most) if name in ASKS else None)
 
 
 def run_full(config: Config, progress: Progress) -> Findings:
