@@ -6,7 +6,6 @@ cells of the other parts are given.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -136,8 +135,8 @@ def medians(jobs: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, fl
 
 
 def distillation(updates: int, facts: int, seed: int) -> Distillation:
-    """Longer for more than 50 facts."""
-    longer = math.sqrt(max(1.0, facts / 50))
+    """As often as `updates` sees each of 50 facts, where there are more."""
+    longer = max(1.0, facts / 50)
     return Distillation(updates=max(1, round(updates * longer)), batch=32, tokens=1, seed=seed)
 
 

@@ -68,7 +68,7 @@ def measured_cells(config: Config, models: Sequence[Arrays]) -> list[Cell]:
         Cell(
             f"known-{length}",
             known,
-            seconds=2 + config.distil_updates * max(1.0, length / 100) ** 0.5 * 0.02,
+            seconds=2 + config.distil_updates * max(1.0, length / 100) * 0.02,
             kwargs={**first, "length": length, "updates": config.distil_updates, "questions": config.questions},
         )
         for length in reversed(config.lengths)

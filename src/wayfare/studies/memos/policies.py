@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.agents.memos_scheduler import FORMS, FormScheduler
+from wayfare.draws import Stream
 from wayfare.explore.rules.greedy import Greedy
 from wayfare.studies.contract import Arrays
 from wayfare.studies.memos.replay import (
@@ -87,14 +88,15 @@ def schedule(
 
 
 def lifecycle(report: Report, *, seed: int, operations: int, kills: int) -> Arrays:
-    """D: counts of a cube against its reference, [1] each; once without, then with kills on the way."""
+    """D: counts of a cube against its reference, [1] each; all operations once, then shorter runs that are each killed
+    in an operation drawn at random."""
     run: Any = import_module("wayfare.studies.memos.operations").run_operations
-    totals = dict.fromkeys(COUNTS, 0.0)
+    totals, draw = dict.fromkeys(COUNTS, 0.0), Stream(seed, "kills")
     for turn in range(kills + 1):
+        count = operations if turn == 0 else max(1, operations // (kills + 1))
+        at = None if turn == 0 else int(draw.integers(count, turn))
         with TemporaryDirectory() as folder:
-            at = None if turn == 0 else max(1, operations * turn // (kills + 1))
-            count = operations if turn == 0 else max(1, operations // (kills + 1))
-            told = run(Path(folder), seed + 1000 * turn, count, kill_at=None if at is None else max(1, count // 2))
+            told = run(Path(folder), seed + 1000 * turn, count, kill_at=at)
         for name in COUNTS:
             totals[name] += float(told.get(name, 0))
         report(turn + 1, kills + 1)
