@@ -138,7 +138,7 @@ STUDY = Study(
         "load."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 300, "laptop": 700, "full": 20000},
+    seconds={"smoke": 15, "quick": 330, "laptop": 600, "full": 20000},
     run="wayfare.studies.memos.experiment:run",
     ready="wayfare.studies.memos.full:ready",
 )
