@@ -22,8 +22,9 @@ from wayfare.agents.memento_prompts import AVOID, FOLLOW
 from wayfare.errors import BadValue
 from wayfare.studies.agentfly import STUDY, Config
 from wayfare.studies.agentfly.experiment import ready, run
-from wayfare.studies.agentfly.full import WAYS, most_calls, read_questions, scores, work
+from wayfare.studies.agentfly.full import WAYS, most_calls, scores, work
 from wayfare.studies.engine import InProcess
+from wayfare.studies.hosted import read_tasks
 
 TOOLS = f"{sys.executable} {Path(__file__).parents[2] / 'agents' / 'tool_server.py'}"
 FULL = replace(STUDY.scales["full"], passes=2, seeds=1, steps=2, rounds=1, uses=1, k=2, ks=(1, 2, 4))
@@ -104,7 +105,7 @@ def test_real_models_learn_from_cases_and_what_they_cost_is_counted(server, ques
         assert rows[way, 1][3] <= rows[way, 2][3] == pytest.approx(2 / 3) and rows[way, 3][3] == 1.0
     assert [rows["parametric", turn][4] is None for turn in (1, 2)] == [True, False]  # fitted between the passes
     assert rows["no cases", 2][4] is None and rows["no cases", 1][5:8] == (0.0, 0.0, 27.0)
-    assert sum(row[7] for row in rows.values()) <= most_calls(config, read_questions(questions))
+    assert sum(row[7] for row in rows.values()) <= most_calls(config, read_tasks(questions, "question"))
     asked = len(server.chats)
     again = worked(config, "non-parametric", tmp_path)  # answers that were paid for come from the ledger
     assert len(server.chats) == asked
@@ -120,7 +121,7 @@ def worked(config: Config, way: str, folder: Path) -> Any:
         "rounds", "steps", "uses",
     ]  # fmt: skip
     return work(
-        lambda *_, **__: None, way=way, questions=read_questions(config.questions),
+        lambda *_, **__: None, way=way, questions=read_tasks(config.questions, "question"),
         ledger=str(folder / f"agentfly-{way}-{config.seed}"), **{name: getattr(config, name) for name in names},
     )  # fmt: skip
 
@@ -167,9 +168,9 @@ def test_a_line_that_is_no_question_is_named(tmp_path, line: str) -> None:
     file = tmp_path / "q.jsonl"
     file.write_text('{"question": "q", "answer": "a"}\n' + line)
     with pytest.raises(BadValue, match="line 2"):
-        read_questions(str(file))
+        read_tasks(str(file), "question")
     file.write_text('{"question": "q", "answer": "a", "held_out": true}')
     with pytest.raises(BadValue, match="not held out"):
-        read_questions(str(file))
+        read_tasks(str(file), "question")
     with pytest.raises(BadValue, match="readable"):
-        read_questions(str(tmp_path / "none"))
+        read_tasks(str(tmp_path / "none"), "question")

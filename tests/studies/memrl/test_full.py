@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 
 from tests.studies.memrl.scripted_server import ANSWERS, serving
+from wayfare.agents.text_solver import solved
 from wayfare.errors import BadValue
 from wayfare.language import EndpointModel
 from wayfare.studies.engine import InProcess
+from wayfare.studies.hosted import read_tasks
 from wayfare.studies.memrl import STUDY
 from wayfare.studies.memrl.experiment import ready, run
-from wayfare.studies.memrl.full import WAYS, calls, read_tasks, solved, work
+from wayfare.studies.memrl.full import WAYS, calls, work
 
 FULL = replace(STUDY.scales["full"], passes=3, late=2, memory_passes=1, wide_k2=2)
 

@@ -16,13 +16,11 @@ stand in a ledger, so that a run that was stopped pays for none twice; calls and
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -46,9 +44,10 @@ from wayfare.memory.policy import BASELINE, Policy
 from wayfare.report.statistics import Interval
 from wayfare.studies.agentfly import Config
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
+from wayfare.studies.hosted import Task, mean_length, read_tasks, refuse_too_few_calls
 from wayfare.studies.stated import StatedCheck, seeds_interval
 
-__all__ = ["WAYS", "Question", "most_calls", "read_questions", "ready", "run_full", "scores", "work"]
+__all__ = ["WAYS", "most_calls", "ready", "run_full", "scores", "work"]
 
 WAYS = ("no cases", "non-parametric", "parametric")
 TOLD = ("calls", "failed calls", "tokens read", "tokens written")
@@ -57,38 +56,6 @@ HELD_OUT = 0.2
 SPLITS = 20
 """Tried, until both sides hold questions of both outcomes."""
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Question:
-    """A line of the file. answers: any of them is right"""
-
-    question: str
-    answers: tuple[str, ...]
-    held_out: bool = False
-
-
-def read_questions(file: str) -> list[Question]:
-    """Raises: BadValue naming the file, or the line that is no question."""
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValue("questions", file, f"a readable file of JSON lines ({error})") from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            answers = (str(row["answer"]), *map(str, row.get("aliases", ())))
-            found.append(Question(row["question"], answers, bool(row.get("held_out", False))))
-            if not (isinstance(row["question"], str) and row["question"].strip() and all(map(words_of, answers))):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise BadValue(f"questions, line {number}", line[:80], 'an object with "question" and "answer"') from None
-    if all(each.held_out for each in found):
-        raise BadValue("questions", file, "a file with one question at least that is not held out")
-    return found
 
 
 def scores(said: str, answers: Sequence[str]) -> tuple[float, float]:
@@ -105,7 +72,7 @@ def scores(said: str, answers: Sequence[str]) -> tuple[float, float]:
     return best, float(match)
 
 
-def most_calls(config: Config, questions: Sequence[Question]) -> int:
+def most_calls(config: Config, questions: Sequence[Task]) -> int:
     """What a run asks at most: every attempt with all its rounds, steps and uses of tools."""
     again = sum(not each.held_out for each in questions)
     uses = config.uses if config.tools else 0
@@ -123,18 +90,13 @@ def ready(config: Config) -> None:
         raise BadValue("endpoint", config.endpoint, "the address of a server at full scale")
     if not config.encoder:
         raise BadValue("encoder", config.encoder, "the folder of an encoder's checkpoint at full scale")
-    questions = read_questions(config.questions)
+    questions = read_tasks(config.questions, "question")
     wanted = most_calls(config, questions)
-    if config.most_calls < wanted:
-        read = wanted * (sum(len(each.question) for each in questions) / len(questions) + 3000) / 3.5
-        raise BadValue(
-            "most_calls", config.most_calls,
-            f"at least {wanted}: so many calls can be made, reading about {read / 1e6:.2f} million tokens",
-        )  # fmt: skip
+    refuse_too_few_calls(config.most_calls, wanted, wanted * (mean_length(questions) + 3000) / 3.5)
 
 
 def work(
-    report: Report, *, way: str, questions: Sequence[Question], passes: int, seed: int, k: int, alpha: float,
+    report: Report, *, way: str, questions: Sequence[Task], passes: int, seed: int, k: int, alpha: float,
     planner: str, executor: str, endpoint: str, executor_endpoint: str, encoder: str, tools: str, rounds: int,
     steps: int, uses: int, ledger: str,
 ) -> Mapping[str, NDArray[Any]]:  # fmt: skip
@@ -165,12 +127,12 @@ def work(
             )  # fmt: skip
             for turn in range(passes):
                 if scorer is not None and turn:
-                    areas[0, turn] = _learned(scorer, memory, [each.question for each in held])
+                    areas[0, turn] = _learned(scorer, memory, [each.task for each in held])
                     if np.isfinite(areas[0, turn]):
                         agent.policy = policy
                 order = np.argsort(Stream(seed, "order").uniform(np.arange(len(again)), turn), kind="stable")
                 for done, i in enumerate(order.tolist()):
-                    attempt = agent.attempt(again[i].question, task=f"question {i} pass {turn}")
+                    attempt = agent.attempt(again[i].task, task=f"question {i} pass {turn}")
                     measured[:, 0, turn, i] = scores(attempt.answer, again[i].answers)
                     ends[:, 0, turn] += _ends(attempt)
                     if attempt.status != "silent":
@@ -179,7 +141,7 @@ def work(
                 spent[:, 0, turn] = _spent(speaker, doer)
             kept = np.zeros((2, 1, len(held)))
             for i, each in enumerate(held):
-                attempt = agent.attempt(each.question, task=f"held {i}")
+                attempt = agent.attempt(each.task, task=f"held {i}")
                 kept[:, 0, i] = scores(attempt.answer, each.answers)
                 ends[:, 0, passes] += _ends(attempt)
             spent[:, 0, passes] = _spent(speaker, doer)
@@ -226,7 +188,7 @@ def run_full(config: Config, progress: Progress) -> Findings:
     Raises: BadValue as `ready` does.
     """
     ready(config)
-    questions = read_questions(config.questions)
+    questions = read_tasks(config.questions, "question")
     cells = [
         Cell(
             f"{way.replace(' ', '-')}-{seed}", work, seconds=float(config.passes * len(questions)),

@@ -247,7 +247,7 @@ def _stage(stream: str, config: Config, model: str, endpoint: str, kept: Path | 
 def _texts(file: str, model: str, endpoint: str) -> Stage:
     """Each seed meets all tasks of the file; the orders differ."""
     from wayfare.agents.text_solver import TextSolver
-    from wayfare.studies.memrl.full import read_tasks
+    from wayfare.studies.hosted import read_tasks
 
     tasks = read_tasks(file)
     for name, value in (("endpoint", endpoint), ("model", model)):

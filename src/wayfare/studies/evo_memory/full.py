@@ -34,7 +34,7 @@ from wayfare.report.statistics import Interval
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Kind, Progress, Report, Table
 from wayfare.studies.evo_memory import Config
 from wayfare.studies.evo_memory.players import label_of
-from wayfare.studies.memrl.full import Task, read_tasks
+from wayfare.studies.hosted import Task, mean_length, read_tasks, refuse_too_few_calls
 from wayfare.studies.stated import StatedCheck, seeds_interval
 
 __all__ = ["ASKS", "Numbered", "calls", "ready", "run_full", "work"]
@@ -64,12 +64,7 @@ def ready(config: Config) -> None:
         raise BadValue("endpoint", config.endpoint, "the address of a server at full scale")
     tasks = read_tasks(config.tasks)
     wanted = calls(len(tasks), config)
-    if config.most_calls < wanted:
-        read = wanted * (sum(len(each.task) for each in tasks) / len(tasks) / 4 + config.full_words)
-        raise BadValue(
-            "most_calls", config.most_calls,
-            f"at least {wanted}: so many calls may be made, reading up to {read / 1e6:.2f} million tokens",
-        )  # fmt: skip
+    refuse_too_few_calls(config.most_calls, wanted, wanted * (mean_length(tasks) / 4 + config.full_words))
 
 
 class Numbered:

@@ -23,13 +23,13 @@ from wayfare.agents.text_solver import solved
 from wayfare.errors import BadValue
 from wayfare.language import EndpointModel, Sampling
 from wayfare.memory import Memory
-from wayfare.memory.embedding import Embedder, embedder_from
-from wayfare.memory.embedding.endpoint import Endpoint
+from wayfare.memory.embedding import Embedder
 from wayfare.memory.modules import made
 from wayfare.memory.modules.protocol import Finished
 from wayfare.memory.probes.items import Words
 from wayfare.report.statistics import Interval
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
+from wayfare.studies.hosted import embedder_at, refuse_too_few_calls
 from wayfare.studies.memory_survey import Config
 from wayfare.studies.stated import StatedCheck, seeds_interval
 
@@ -80,8 +80,8 @@ def ready(config: Config) -> None:
     """Raises: BadValue at full scale without a server, or where `most_calls` is too few."""
     if not config.endpoint:
         raise BadValue("endpoint", config.endpoint, "the address of a server at full scale")
-    if config.most_calls < (wanted := calls(config)):
-        raise BadValue("most_calls", config.most_calls, f"at least {wanted}: so many calls will be made")
+    wanted = calls(config)
+    refuse_too_few_calls(config.most_calls, wanted, wanted * (config.context + 100.0))
 
 
 def answer(
@@ -89,11 +89,7 @@ def answer(
     embedding_endpoint: str, ledger: str,
 ) -> Mapping[str, NDArray[Any]]:  # fmt: skip
     """One way to remember: right [1, questions], unanswered [1]."""
-    embedder: Embedder | str = (
-        Endpoint(embedding_model, embedding_endpoint or endpoint)
-        if embedding_model not in ("lexical", "none")
-        else embedder_from(embedding_model) or "none"
-    )
+    embedder = embedder_at(embedding_model, embedding_endpoint or endpoint)
     questions = asked(seed, n)
     right, silent = np.zeros((1, n)), 0
     with TemporaryDirectory() as folder, EndpointModel(endpoint, model, ledger=ledger) as speaker:

@@ -11,7 +11,6 @@ that was stopped pays for none twice; calls and tokens are told pass by pass.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,16 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.agents.text_solver import solved, words_of
+from wayfare.agents.text_solver import solved
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.language import EndpointModel, Sampling
 from wayfare.memory import Memory, Policy
-from wayfare.memory.embedding import Embedder, embedder_from
-from wayfare.memory.embedding.endpoint import Endpoint
 from wayfare.memory.policy import BASELINE
 from wayfare.report.statistics import Interval
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
+from wayfare.studies.hosted import Task, embedder_at, mean_length, read_tasks, refuse_too_few_calls
 from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.arms import MEMRL
 from wayfare.studies.stated import StatedCheck, seeds_interval
@@ -59,37 +57,6 @@ WAYS = {
 }
 
 
-@dataclass(frozen=True)
-class Task:
-    """A line of the file."""
-
-    task: str
-    answer: str
-    held_out: bool = False
-
-
-def read_tasks(file: str) -> list[Task]:
-    """Raises: BadValue naming the file, or the line that is no task."""
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValue("tasks", file, f"a readable file of JSON lines ({error})") from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            found.append(Task(row["task"], str(row["answer"]), bool(row.get("held_out", False))))
-            if not (isinstance(row["task"], str) and row["task"].strip() and words_of(found[-1].answer)):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise BadValue(f"tasks, line {number}", line[:80], 'an object with "task" and "answer"') from None
-    if not any(not each.held_out for each in found):
-        raise BadValue("tasks", file, "a file with one task at least that is not held out")
-    return found
-
-
 def calls(tasks: Sequence[Task], passes: int) -> int:
     """What a run asks: an answer a task, and a summary wherever there is a memory."""
     again = sum(not each.held_out for each in tasks)
@@ -107,12 +74,7 @@ def ready(config: Config) -> None:
         raise BadValue("endpoint", config.endpoint, "the address of a server at full scale")
     tasks = read_tasks(config.tasks)
     wanted = config.seeds * calls(tasks, config.passes)
-    if config.most_calls < wanted:
-        read = wanted * (sum(len(each.task) for each in tasks) / len(tasks) + 1500) / 3.5
-        raise BadValue(
-            "most_calls", config.most_calls,
-            f"at least {wanted}: so many calls will be made, reading about {read / 1e6:.2f} million tokens",
-        )  # fmt: skip
+    refuse_too_few_calls(config.most_calls, wanted, wanted * (mean_length(tasks) + 1500) / 3.5)
 
 
 def work(
@@ -124,11 +86,7 @@ def work(
     again, held = ([each for each in tasks if each.held_out is wanted] for wanted in (False, True))
     success, spent = np.zeros((1, passes, len(again))), np.zeros((len(TOLD), 1, passes + 1))
     folder = Path(mkdtemp())
-    embedder: Embedder | str = (
-        Endpoint(embedding_model, embedding_endpoint or endpoint)
-        if embedding_model not in ("lexical", "none")
-        else embedder_from(embedding_model) or "none"
-    )
+    embedder = embedder_at(embedding_model, embedding_endpoint or endpoint)
     try:
         with (
             EndpointModel(endpoint, model, ledger=ledger) as speaker,
