@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class Config:
     Fields hold int, float, str, bool, None or tuples of these: a config goes to JSON and comes from the command line.
     """
 
+    AT_LEAST: ClassVar[Mapping[str, float]] = {}
+    """The smallest value of each field that has one, beside those of this class."""
+
     scale: Scale = "quick"
     """How much is tested: smoke (seconds), quick (minutes), laptop (what is recorded), full (real models)."""
     seeds: int = 5
@@ -78,6 +81,9 @@ class Config:
             raise BadValue("seed", self.seed, "between 0 and 2147483647")
         if self.device not in get_args(Device):
             raise BadValue("device", self.device, f"one of {', '.join(get_args(Device))}")
+        for name, least in self.AT_LEAST.items():
+            if getattr(self, name) < least:
+                raise BadValue(name, getattr(self, name), f"at least {least}")
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)

@@ -24,6 +24,7 @@ and `outcome.py` reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -85,12 +86,14 @@ class Config(BaseConfig):
     least_effective: float = 500.0
     """Of the log: effective rows below which a candidate is refused."""
 
+    AT_LEAST: ClassVar = {
+        "arms": 2, "dimension": 1, "requests": 1, "waves": 5, "delay": 0, "hidden": 1, "updates": 1, "judged": 1,
+        "tuning_seeds": 1, "sweep_seeds": 0, "memory": 0,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if not 0 < self.chance <= 1:
             raise BadValue("chance", self.chance, "above 0 and at most 1")
         if self.sweep_seeds > self.seeds:
@@ -105,11 +108,6 @@ class Config(BaseConfig):
         if self.period_days > 0 and not self.time:
             raise BadValue("time", self.time, "a column of the log where period_days is above 0")
 
-
-_AT_LEAST = {
-    "arms": 2, "dimension": 1, "requests": 1, "waves": 5, "delay": 0, "hidden": 1, "updates": 1, "judged": 1,
-    "tuning_seeds": 1, "sweep_seeds": 0, "memory": 0,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=20, seed=200)
 QUICK = replace(LAPTOP, scale="quick", seeds=5, seed=0, waves=8, judged=8000, tuning_seeds=2, sweep_seeds=0)

@@ -28,6 +28,7 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.memory.candidates import MOST
@@ -118,12 +119,15 @@ class Config(BaseConfig):
     ledger_folder: str = "."
     """Full scale: where answers that were paid for are kept."""
 
+    AT_LEAST: ClassVar = {
+        "cases": 2, "tasks": 30, "late": 1, "strategies": 2, "topics": 1, "dimension": 2, "k": 2, "tuning_seeds": 1,
+        "tuning_tasks": 30, "updates": 20, "online_tasks": 0, "passes": 2, "other": 1, "memory_tasks": 0,
+        "memory_seeds": 1, "rounds": 1, "steps": 1, "uses": 0, "most_calls": 0,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if self.cases > MOST:
             raise BadValue("cases", self.cases, f"at most {MOST}, as many as a Memory weighs for a query")
         for name in ("right", "copy"):
@@ -147,12 +151,6 @@ class Config(BaseConfig):
         if self.memory_seeds > self.seeds:
             raise BadValue("memory_seeds", self.memory_seeds, f"at most seeds = {self.seeds}")
 
-
-_AT_LEAST = {
-    "cases": 2, "tasks": 30, "late": 1, "strategies": 2, "topics": 1, "dimension": 2, "k": 2, "tuning_seeds": 1,
-    "tuning_tasks": 30, "updates": 20, "online_tasks": 0, "passes": 2, "other": 1, "memory_tasks": 0,
-    "memory_seeds": 1, "rounds": 1, "steps": 1, "uses": 0, "most_calls": 0,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=10, seed=500)
 QUICK = replace(

@@ -23,6 +23,7 @@ This module knows the question and its knobs; `plan` says what is run, `experime
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -82,12 +83,14 @@ class Config(BaseConfig):
     ledger_folder: str = "."
     """Full scale: where answers that were paid for are kept."""
 
+    AT_LEAST: ClassVar = {
+        "probe_seeds": 1, "tuning_seeds": 1, "sessions": 1, "told": 1, "entities": 2, "groups": 2, "fresh": 1,
+        "ways": 2, "steps": 12, "span": 2, "context": 8, "k": 1, "questions": 2, "most_calls": 0,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if not 0 <= self.lucky < self.right <= 1:
             raise BadValue("lucky", self.lucky, f"from 0 to below right = {self.right:g}, which is at most 1")
         if self.practice < self.groups:
@@ -99,11 +102,6 @@ class Config(BaseConfig):
             if name not in known:
                 raise BadValue("probed", name, f"of {', '.join(known)}")
 
-
-_AT_LEAST = {
-    "probe_seeds": 1, "tuning_seeds": 1, "sessions": 1, "told": 1, "entities": 2, "groups": 2, "fresh": 1, "ways": 2,
-    "steps": 12, "span": 2, "context": 8, "k": 1, "questions": 2, "most_calls": 0,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=10, seed=700)
 QUICK = replace(LAPTOP, scale="quick", seeds=4, seed=0, probe_seeds=1, tuning_seeds=2)

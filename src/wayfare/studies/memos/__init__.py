@@ -25,6 +25,7 @@ knows the question and its knobs and imports no torch; `plan.py` says what is ru
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -88,12 +89,15 @@ class Config(BaseConfig):
     adapter_updates: int = 200
     """Full scale: of an adapter for one memory; 0 leaves adapters out."""
 
+    AT_LEAST: ClassVar = {
+        "models": 1, "first_updates": 1, "updates": 1, "questions": 1, "repeats": 3, "facts": 2, "others": 2,
+        "distil_updates": 1, "scheduler_seeds": 1, "tuning_seeds": 1, "memories": 6, "queries": 10, "operations": 0,
+        "operation_seeds": 1, "kills": 0, "memory_tokens": 1024, "conversations": 1, "adapter_updates": 0,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if not 0 < self.learning_rate < 1:
             raise BadValue("learning_rate", self.learning_rate, "above 0 and below 1")
         if not self.lengths or any(length < 8 or length > MOST or length % 2 for length in self.lengths):
@@ -108,13 +112,6 @@ class Config(BaseConfig):
 
 
 MOST = 1120
-_AT_LEAST = {
-    "models": 1, "first_updates": 1, "updates": 1, "questions": 1, "repeats": 3, "facts": 2, "others": 2,
-    "distil_updates": 1,
-    "scheduler_seeds": 1, "tuning_seeds": 1, "memories": 6, "queries": 10, "operations": 0, "operation_seeds": 1,
-    "kills": 0,
-    "memory_tokens": 1024, "conversations": 1, "adapter_updates": 0,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=400)
 QUICK = replace(

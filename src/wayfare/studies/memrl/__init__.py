@@ -32,6 +32,7 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -115,12 +116,16 @@ class Config(BaseConfig):
     ledger_folder: str = "."
     """Full scale: where answers that were paid for are kept."""
 
+    AT_LEAST: ClassVar = {
+        "families": 2, "per_family": 1, "held_out": 1, "strategies": 2, "dimension": 2, "passes": 1, "late": 1, "k1": 1,
+        "wide_families": 0, "wide_per_family": 1, "wide_passes": 1, "wide_k2": 2, "tuning_seeds": 1,
+        "theory_copies": 10, "theory_steps": 2, "memory_passes": 0, "memory_seeds": 1, "games": 0, "game_seeds": 1,
+        "game_passes": 1, "game_steps": 1, "most_calls": 0,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         for name in ("families", "wide_families"):
             if getattr(self, name) % 2:
                 raise BadValue(name, getattr(self, name), "even: each family has a twin")
@@ -144,13 +149,6 @@ class Config(BaseConfig):
         if self.memory_passes > self.passes:
             raise BadValue("memory_passes", self.memory_passes, f"at most passes = {self.passes}")
 
-
-_AT_LEAST = {
-    "families": 2, "per_family": 1, "held_out": 1, "strategies": 2, "dimension": 2, "passes": 1, "late": 1, "k1": 1,
-    "wide_families": 0, "wide_per_family": 1, "wide_passes": 1, "wide_k2": 2, "tuning_seeds": 1, "theory_copies": 10,
-    "theory_steps": 2, "memory_passes": 0, "memory_seeds": 1, "games": 0, "game_seeds": 1, "game_passes": 1,
-    "game_steps": 1, "most_calls": 0,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=20, seed=300)
 QUICK = replace(

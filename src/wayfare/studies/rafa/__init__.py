@@ -17,6 +17,7 @@ and `outcome.py` reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -56,22 +57,19 @@ class Config(BaseConfig):
     calls_a_task: int = 60
     """Scale full: most calls of the model for one puzzle, game or problem."""
 
+    AT_LEAST: ClassVar = {
+        "theory_seeds": 2, "grid_steps": 20, "river_steps": 20, "tuning_seeds": 1, "sequences": 1, "width": 12,
+        "mazes": 2, "episodes": 1, "puzzle_seeds": 2, "puzzles": 1, "calls_a_task": 1,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if self.width % 12:
             raise BadValue("width", self.width, "a multiple of 12")
         if self.puzzles > 1000:
             raise BadValue("puzzles", self.puzzles, "at most 1000")
 
-
-_AT_LEAST = {
-    "theory_seeds": 2, "grid_steps": 20, "river_steps": 20, "tuning_seeds": 1, "sequences": 1, "width": 12,
-    "mazes": 2, "episodes": 1, "puzzle_seeds": 2, "puzzles": 1, "calls_a_task": 1,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=5, seed=200)
 QUICK = replace(

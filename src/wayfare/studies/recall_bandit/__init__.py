@@ -23,6 +23,7 @@ it. All but the figures runs on the base install.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config as BaseConfig
@@ -60,12 +61,13 @@ class Config(BaseConfig):
     desk_misled: float = 0.5
     """Chance that a problem of the desk has near-duplicates whose advice fails."""
 
+    AT_LEAST: ClassVar = {
+        "tasks": 100, "families": 1, "originals": 2, "k": 1, "tuning_seeds": 1, "logs": 0, "log_tasks": 50, "desk_k": 1,
+    }  # fmt: skip
+
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise BadValue(name, getattr(self, name), f"at least {least}")
         if self.tasks % 100:
             raise BadValue("tasks", self.tasks, "a multiple of 100: blocks of 50, and a drift between two of them")
         if (
@@ -83,10 +85,6 @@ class Config(BaseConfig):
         if self.floor_streams < self.seeds * len(self.misled):
             raise BadValue("floor_streams", self.floor_streams, f"at least seeds for each m = {self.seeds} each")
 
-
-_AT_LEAST = {
-    "tasks": 100, "families": 1, "originals": 2, "k": 1, "tuning_seeds": 1, "logs": 0, "log_tasks": 50, "desk_k": 1,
-}  # fmt: skip
 
 LAPTOP = Config(scale="laptop", seeds=20, seed=200)
 QUICK = replace(LAPTOP, scale="quick", seeds=3, seed=0, floor_streams=12, tuning_seeds=1, logs=10, looks=(50, 200))
