@@ -98,6 +98,7 @@ def _compare(config: Config, measures: Measures) -> Drawing:
                 elinewidth=1.6, capsize=2.5, zorder=3,
             )  # fmt: skip
         ax.set(title=TITLES[stream], xlabel="success")
+        ax.margins(x=0.06)  # the ends of bars stand on no edge
         ax.grid(axis="y", visible=False)
     _rows(axes[0], order)
     return figure
@@ -120,6 +121,7 @@ def _cost(config: Config, measures: Measures) -> Drawing:
                 label=stream if ax is axes[0] else f"_{stream}", linestyle="none",
             )  # fmt: skip
         ax.set_xlabel(label)
+        ax.margins(x=0.06)
         ax.set_xlim(left=0)
     _rows(axes[0], order)
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
@@ -149,6 +151,7 @@ def _similarity(config: Config, measures: Measures) -> Drawing:
                         color=theme().soft,
                     )  # fmt: skip
         ax.axhline(0.0, color=theme().soft, linewidth=0.9)
+        ax.margins(x=0.06)
         ax.set(xlabel="mean similarity to the nearest task before (number: families)", title=TITLES[stream])
         ax.legend(frameon=False, loc="upper left")
     axes[0].set_ylabel("gain in success over no memory")

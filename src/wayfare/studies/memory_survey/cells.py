@@ -72,13 +72,17 @@ def _measures(reports: Sequence[CardReport]) -> dict[str, NDArray[Any]]:
 
 
 def caught(report: Report, *, seeds: Sequence[int]) -> Mapping[str, NDArray[Any]]:
-    """Whether each wrong card, and each memory that is none, disagrees with the probes: [seeds] each."""
+    """Whether the probes contradict each wrong card, in the field that is wrong, and each memory that is none.
+
+    [seeds] each
+    """
     found: dict[str, list[float]] = {}
     for done, seed in enumerate(seeds):
-        for which, (name, _) in MISLABELLED.items():
+        for which, (name, changed) in MISLABELLED.items():
             told = shipped(name)
             wrong = wrong_card(told.card(), which)
-            caught = not told.check(card=wrong, seed=seed, seconds=SECONDS, new_process=False).agrees
+            rows = told.check(card=wrong, seed=seed, seconds=SECONDS, new_process=False).rows
+            caught = any(row.field in changed and not row.agrees for row in rows)
             found.setdefault(f"wrong {which}|caught", []).append(float(caught))
         for kind in DEGENERATE:
             caught = not check_card(kind, seed=seed, seconds=SECONDS, new_process=False).agrees

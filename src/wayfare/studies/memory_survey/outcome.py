@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.memory.cards import AXES
+from wayfare.memory.cards import AXES, Form, MemoryCard
 from wayfare.memory.probes.checking import PROBES
 from wayfare.memory.probes.degenerate import DEGENERATE, MISLABELLED
 from wayfare.memory.probes.shipped import SHIPPED
@@ -30,6 +30,12 @@ TRIED = tuple(axis for axis in AXES if axis in FIELDS)
 """Axes that a probe bears on."""
 
 
+def tried(card: MemoryCard, axis: str) -> frozenset[Any]:
+    """The leaves of a card that the probes can bear out: a memory in several forms is tried by its texts alone."""
+    leaves: frozenset[Any] = getattr(card, axis)
+    return leaves & {Form.TOKEN} or leaves if axis == "form" else leaves
+
+
 def collect(cells: Mapping[str, Arrays]) -> Measures:
     """The arrays of all cells by their two names; those that several cells tell are joined."""
     found: Measures = {}
@@ -46,11 +52,11 @@ def with_cards(config: Config, measures: Measures) -> Measures:
     probed = names(config)
     agrees = np.stack([measures[name, "agrees"] for name in probed])  # [classes, seeds, 10]
     cards = {name: card_of(name) for name in probed}
-    claimed = {(axis, leaf) for card in cards.values() for axis in TRIED for leaf in getattr(card, axis)}
+    claimed = {(axis, leaf) for card in cards.values() for axis in TRIED for leaf in tried(card, axis)}
     held = [
         {
             (axis, leaf) for i, name in enumerate(probed) if agrees[i, seed].all()
-            for axis in TRIED for leaf in getattr(cards[name], axis)
+            for axis in TRIED for leaf in tried(cards[name], axis)
         }
         for seed in range(agrees.shape[1])
     ]  # fmt: skip
@@ -102,9 +108,9 @@ def tables(config: Config, measures: Measures) -> dict[str, Table]:
     leaves = []
     for axis, kind in AXES.items():
         for leaf in kind:
-            of = [name for name, card in cards.items() if leaf in getattr(card, axis)]
+            of = [name for name, card in cards.items() if leaf in tried(card, axis)]
             good = [name for name in of if measures[name, "agrees"].all()]
-            wait = [name for name, card in waiting.items() if leaf in getattr(card, axis)]
+            wait = [name for name, card in (cards | waiting).items() if leaf in getattr(card, axis) and name not in of]
             state = (
                 ("populated" if axis in TRIED else "claimed; no probe") if good
                 else "not populated" if of else "claimed, not tried" if wait else "unclaimed"
@@ -145,7 +151,8 @@ def notes(config: Config, measures: Measures, best: Mapping[str, tuple[str, str]
         "A probe that fails is no fault: it says that a memory does not do this. What counts is whether its card says "
         "so.",
         f"Tried are {len(names(config))} classes. Not tried: {waiting}, which need a trained reader; places that only "
-        "they claim are listed as claimed, not tried. Memory networks have no card yet.",
+        "they claim are listed as claimed, not tried, and so are the caches and adapters of Cube. Memory networks have "
+        "no card yet.",
         "No probe bears on function and formation: the function shows in the families of tasks, and what is formed in "
         "what is held. P3 does not tell a graph from layers.",
         "The families are ours, made so that each needs what one function is for; that the functions dissociate there "
