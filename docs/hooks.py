@@ -47,6 +47,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Recorded figures, which a page of docs/ finds one folder up, and the manual beside it."""
+    return markdown.replace("](../results/", "](results/")
+
+
 def _relinked(text: str) -> str:
     """Links of a page at the root of the checkout, as the manual has them."""
     for source, target in PAGES.items():

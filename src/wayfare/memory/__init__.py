@@ -36,7 +36,10 @@ Keeping
     transitions     `Transitions`: real steps in a plain list, with surprises, counts and snapshots
 
 Kinds of memory
-    cards           what a memory class says that it is     modules/  memories for streams of tasks
+    cards           what a memory class says that it is     probes/   whether that is true
+    modules/        memories for streams of tasks           cubes/    a namespace as a managed resource in three forms
+    payloads        bytes of a memory                       invalidating   what falls with the text it came from
+    scoring         what a learned scorer says of candidates
 """
 
 from __future__ import annotations
