@@ -12,7 +12,7 @@ __all__ = ["compared"]
 
 
 def compared() -> str:
-    """Markdown, a row a memory, the best in the mean over both streams first. Raises: BadValue where nothing is kept."""
+    """Markdown, a row a memory, the best over both streams first. Raises: BadValue where nothing is recorded."""
     kept = recorded("evo-memory")
     if kept is None:
         raise BadValue("results of evo-memory", "none", "recorded: wayfare run evo-memory --scale laptop")
