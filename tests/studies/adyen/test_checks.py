@@ -11,8 +11,9 @@ from wayfare.errors import BadValue
 from wayfare.studies.adyen import STUDY
 from wayfare.studies.adyen.cells import measured
 from wayfare.studies.adyen.checks import refuse_wrong_checks, rules
-from wayfare.studies.adyen.outcome import check_of, collect
+from wayfare.studies.adyen.outcome import check_of
 from wayfare.studies.adyen.plan import STRENGTHS, prior_cells, tuned
+from wayfare.studies.collected import collect
 
 LAPTOP = replace(STUDY.scales["laptop"], judged=500, requests=50, device="cpu")
 

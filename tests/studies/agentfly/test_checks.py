@@ -11,8 +11,9 @@ from wayfare.errors import BadValue
 from wayfare.studies.agentfly import STUDY
 from wayfare.studies.agentfly.arms import SIMPLE
 from wayfare.studies.agentfly.checks import refuse_wrong_checks, rules
-from wayfare.studies.agentfly.outcome import check_of, collect
+from wayfare.studies.agentfly.outcome import check_of
 from wayfare.studies.agentfly.plan import prior_cells, tuned
+from wayfare.studies.collected import collect
 
 LAPTOP = STUDY.scales["laptop"]
 

@@ -10,13 +10,14 @@ import pytest
 
 from wayfare.errors import BadValue
 from wayfare.report.plots import draw
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.greedy_wins import STUDY, Config
 from wayfare.studies.greedy_wins.cells import ALPHAS, players
 from wayfare.studies.greedy_wins.checks import RULES, refuse_wrong_checks
 from wayfare.studies.greedy_wins.experiment import run
-from wayfare.studies.greedy_wins.outcome import Measures, collect
+from wayfare.studies.greedy_wins.outcome import Measures
 from wayfare.studies.greedy_wins.plan import tuned
 
 pytestmark = pytest.mark.xdist_group("greedy-wins")  # one worker, so that what the simple players do is made once
@@ -32,7 +33,7 @@ def quiet(*_: float, **__: float) -> None:
 def simple() -> Measures:
     setting = {"arms": 5, "turns": 25, "long": 120, "replicas": 200}
     found = players(quiet, setting=setting, seeds=[1, 2], alpha=0.4, late_alpha=0.4, epsilon=0.05)
-    return collect({"players": found})
+    return collect({"players": found}, 3)
 
 
 def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() -> None:

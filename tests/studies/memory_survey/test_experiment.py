@@ -13,6 +13,7 @@ from wayfare.memory.cards import Topology, Updating
 from wayfare.memory.probes.checking import PROBES
 from wayfare.memory.probes.degenerate import ORDINARY
 from wayfare.report.plots import draw
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.memory_survey import STUDY, Config
@@ -20,7 +21,6 @@ from wayfare.studies.memory_survey.cells import scripted
 from wayfare.studies.memory_survey.checks import refuse_wrong_checks, rules
 from wayfare.studies.memory_survey.experiment import run
 from wayfare.studies.memory_survey.families import FAMILIES
-from wayfare.studies.memory_survey.outcome import collect
 from wayfare.studies.memory_survey.plan import best, size_of
 from wayfare.studies.memory_survey.predicting import foretold, gains
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from wayfare.errors import BadValue
+from wayfare.studies.collected import collect
 from wayfare.studies.memrl import STUDY
 from wayfare.studies.memrl.checks import refuse_wrong_checks, rules
-from wayfare.studies.memrl.outcome import check_of, collect
+from wayfare.studies.memrl.outcome import check_of
 from wayfare.studies.memrl.plan import prior_cells, strongest
 
 LAPTOP = STUDY.scales["laptop"]

@@ -9,8 +9,8 @@ import pytest
 
 from wayfare.draws import Stream
 from wayfare.errors import MissingExtra
+from wayfare.studies.collected import collect
 from wayfare.studies.memrl import STUDY, treasure
-from wayfare.studies.memrl.outcome import collect
 from wayfare.studies.memrl.plan import HUNTED, player_cells
 from wayfare.studies.memrl.treasure import HUNTERS, hunt, installed, play_hunts
 

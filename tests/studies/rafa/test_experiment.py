@@ -56,7 +56,7 @@ def test_impossible_values_are_refused_by_name(field: str, value: object, allowe
 
 
 def test_seeds_of_cells_are_joined() -> None:
-    from wayfare.studies.rafa.outcome import collect
+    from wayfare.studies.collected import collect
 
     cells = {f"maze-{i}": {"maze RAFA|success": np.full((1, 3), float(i))} for i in range(2)}
     assert collect(cells)["maze RAFA", "success"].tolist() == [[0.0] * 3, [1.0] * 3]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from wayfare.errors import BadValue
+from wayfare.studies.collected import collect
 from wayfare.studies.recall_bandit import STUDY
 from wayfare.studies.recall_bandit.checks import refuse_wrong_checks, rules
-from wayfare.studies.recall_bandit.outcome import check_of, collect
+from wayfare.studies.recall_bandit.outcome import check_of
 from wayfare.studies.recall_bandit.plan import prior_cells
 
 LAPTOP = replace(STUDY.scales["laptop"], tasks=200, families=5, device="cpu")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from wayfare.errors import BadValue
+from wayfare.studies.collected import collect
 from wayfare.studies.stepmix import STUDY
 from wayfare.studies.stepmix.cells import curve_edges, measured
 from wayfare.studies.stepmix.checks import refuse_wrong_checks, rules
-from wayfare.studies.stepmix.outcome import check_of, collect
+from wayfare.studies.stepmix.outcome import check_of
 from wayfare.studies.stepmix.plan import floors, prior_cells
 
 LAPTOP = replace(STUDY.scales["laptop"], episodes=200, device="cpu")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from wayfare.studies.adyen import Config
 from wayfare.studies.adyen.checks import refuse_wrong_checks, rules
 from wayfare.studies.adyen.figures import figures
-from wayfare.studies.adyen.outcome import check_of, collect, notes, tables
+from wayfare.studies.adyen.outcome import check_of, notes, tables
 from wayfare.studies.adyen.own import run_own
 from wayfare.studies.adyen.plan import MEMORIES, STRENGTHS, TUNED, player_cells, prior_cells, tuned
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 
 __all__ = ["run"]

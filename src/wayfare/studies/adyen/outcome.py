@@ -15,25 +15,15 @@ from wayfare.studies.adyen import Config
 from wayfare.studies.adyen.cells import ESTIMATORS
 from wayfare.studies.adyen.checks import Rule
 from wayfare.studies.adyen.plan import STRENGTHS, label
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
 
 SCRIPTED = ("random", "steady", "rising", "see-saw", "honest", "shrunk")
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            found[player, measure] = array
-    return found
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

@@ -6,8 +6,9 @@ from wayfare.studies.agentfly import Config
 from wayfare.studies.agentfly.arms import SIMPLE
 from wayfare.studies.agentfly.checks import refuse_wrong_checks, rules
 from wayfare.studies.agentfly.figures import figures
-from wayfare.studies.agentfly.outcome import check_of, collect, notes, tables
+from wayfare.studies.agentfly.outcome import check_of, notes, tables
 from wayfare.studies.agentfly.plan import Tuned, player_cells, prior_cells, tuned
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 
 __all__ = ["ready", "run"]

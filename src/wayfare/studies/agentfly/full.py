@@ -43,6 +43,7 @@ from wayfare.memory import Memory
 from wayfare.memory.policy import BASELINE, Policy
 from wayfare.report.statistics import Interval
 from wayfare.studies.agentfly import Config
+from wayfare.studies.collected import joined
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
 from wayfare.studies.hosted import Task, mean_length, read_tasks, refuse_too_few_calls
 from wayfare.studies.stated import StatedCheck, seeds_interval
@@ -205,10 +206,7 @@ def run_full(config: Config, progress: Progress) -> Findings:
         )
         for way in WAYS for seed in range(config.seed, config.seed + config.seeds)
     ]  # fmt: skip
-    found: dict[str, NDArray[Any]] = {}
-    for arrays in progress.cells(cells).values():
-        for name, array in arrays.items():
-            found[name] = np.concatenate([found[name], array]) if name in found else array
+    found = joined(progress.cells(cells))
 
     def last(way: str, measure: str = "pm") -> Floats:
         """[questions] of the last pass."""

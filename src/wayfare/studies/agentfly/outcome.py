@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,23 +11,13 @@ from wayfare.studies.agentfly import Config
 from wayfare.studies.agentfly.checks import Rule
 from wayfare.studies.agentfly.plan import Tuned
 from wayfare.studies.agentfly.sequential import BACKUPS
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            found[player, measure] = array
-    return found
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

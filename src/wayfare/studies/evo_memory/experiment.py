@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.evo_memory import Config
 from wayfare.studies.evo_memory.checks import refuse_wrong_checks, rules
 from wayfare.studies.evo_memory.figures import figures
-from wayfare.studies.evo_memory.outcome import check_of, collect, notes, tables
+from wayfare.studies.evo_memory.outcome import check_of, notes, tables
 from wayfare.studies.evo_memory.plan import memory_cells, prior_cells, solver_cell
 
 __all__ = ["ready", "run"]

@@ -31,6 +31,7 @@ from wayfare.language import EndpointModel, LanguageModel, Sampling
 from wayfare.language.interface import Prompt, Samples, Scores
 from wayfare.memory.modules import MODULES, made
 from wayfare.report.statistics import Interval
+from wayfare.studies.collected import joined
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Kind, Progress, Report, Table
 from wayfare.studies.evo_memory import Config
 from wayfare.studies.evo_memory.players import label_of
@@ -165,11 +166,7 @@ def run_full(config: Config, progress: Progress) -> Findings:
         )
         for name in MODULES for order in config.orders for seed in range(config.seed, config.seed + config.seeds)
     ]  # fmt: skip
-    found: dict[str, list[NDArray[Any]]] = {}
-    for arrays in progress.cells(cells).values():
-        for key, array in arrays.items():
-            found.setdefault(key, []).append(array)
-    measures = {key: np.concatenate(pieces) for key, pieces in found.items()}
+    measures = joined(progress.cells(cells))
     return Findings(
         tables={"memories": _table(config, measures)},
         figures=(),

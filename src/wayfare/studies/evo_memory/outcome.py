@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.report.statistics import holm, paired_p
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.evo_memory import Config
 from wayfare.studies.evo_memory.cells import EDGES, PROBES, Condition
 from wayfare.studies.evo_memory.checks import Rule, under
@@ -19,21 +19,11 @@ from wayfare.studies.evo_memory.players import MEMORIES, label_of
 from wayfare.studies.evo_memory.streams import STREAMS, StreamName
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "main", "notes", "tables"]
+__all__ = ["Measures", "check_of", "main", "notes", "tables"]
 
 Measures = Mapping[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
 REFERENCES = ("none", "exprag")
-
-
-def collect(cells: Mapping[str, Arrays]) -> dict[tuple[str, str], NDArray[Any]]:
-    """The arrays of all cells by their two names; what several cells tell of a player is joined, seed by seed."""
-    found: dict[tuple[str, str], list[NDArray[Any]]] = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            found.setdefault((player, measure), []).append(array)
-    return {key: np.concatenate(pieces) for key, pieces in found.items()}
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from wayfare.explore.diagnostics import fit_regret
 from wayfare.report.statistics import student_quantile
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.evolve import Config
 from wayfare.studies.evolve.checks import Rule, closed, needed
 from wayfare.studies.evolve.stage import Setting
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "look_in", "notes", "tables", "win_rates"]
+__all__ = ["Measures", "check_of", "look_in", "notes", "tables", "win_rates"]
 
 Measures = dict[tuple[str, str, str], NDArray[Any]]
 """(player, setting, measure) -> [seeds, ...]."""
@@ -26,16 +26,6 @@ PLAYERS = (
     "teacher", "Thompson", "epsilon-greedy", "greedy", "OFT-AG", "OFT-SH", "OFT-RH", "S2-AG", "S2-SH", "S2-RH",
     "untrained", "uniform",
 )  # fmt: skip
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells, seeds one under another in the order of the cells."""
-    parts: dict[tuple[str, str, str], list[NDArray[Any]]] = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, setting, measure = name.split("|")
-            parts.setdefault((player, setting, measure), []).append(array)
-    return {key: np.concatenate(each) for key, each in parts.items()}
 
 
 def look_in(measures: Measures) -> Any:

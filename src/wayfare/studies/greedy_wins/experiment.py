@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.greedy_wins import Config
 from wayfare.studies.greedy_wins.checks import RULES, refuse_wrong_checks
 from wayfare.studies.greedy_wins.figures import figures
-from wayfare.studies.greedy_wins.outcome import check_of, collect, notes, tables
+from wayfare.studies.greedy_wins.outcome import check_of, notes, tables
 from wayfare.studies.greedy_wins.plan import agent_cells, player_cells, tuned, tuning_cell
 
 __all__ = ["run"]
@@ -24,10 +25,10 @@ def run(config: Config, progress: Progress) -> Findings:
     nominal = {"alpha": 0.4, "late_alpha": 0.4, "epsilon": 0.1}  # costs do not depend on what is tuned
     later = [*player_cells(config, nominal), *agent_cells(config, nominal["alpha"])]
     chosen = tuned(progress.cells([tuning_cell(config)], later=later)["tuning"])
-    measures = collect(progress.cells(player_cells(config, chosen), later=agent_cells(config, chosen["alpha"])))
+    measures = collect(progress.cells(player_cells(config, chosen), later=agent_cells(config, chosen["alpha"])), 3)
     if config.scale != "smoke":
         refuse_wrong_checks(RULES, lambda player, family, measure: measures[player, family, measure])
-    measures = collect(progress.cells(agent_cells(config, chosen["alpha"])), measures)
+    measures |= collect(progress.cells(agent_cells(config, chosen["alpha"])), 3)
     return Findings(
         tables=tables(config, measures, chosen),
         figures=figures(config, measures),

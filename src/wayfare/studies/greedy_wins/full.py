@@ -30,12 +30,13 @@ from wayfare.language.local import TransformersModel
 from wayfare.learn.checkpoint import Checkpoint
 from wayfare.learn.language_policy import LanguagePolicy
 from wayfare.learn.policy_gradient import PolicyGradient
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Progress, Report, Table
 from wayfare.studies.greedy_wins import Config
 from wayfare.studies.greedy_wins.cells import FAMILIES, TEST, Setting, measured
 from wayfare.studies.greedy_wins.checks import RULES, Rule, refuse_wrong_checks
 from wayfare.studies.greedy_wins.figures import AGENTS, figures
-from wayfare.studies.greedy_wins.outcome import Measures, check_of, collect, tables
+from wayfare.studies.greedy_wins.outcome import Measures, check_of, tables
 from wayfare.studies.greedy_wins.plan import FIRST, SECOND, player_cells, tuned, tuning_cell
 from wayfare.worlds.replicas import BanditReplicas
 
@@ -172,10 +173,10 @@ def run_full(config: Config, progress: Progress) -> Findings:
     """
     ready(config)
     chosen = tuned(progress.cells([tuning_cell(config)])["tuning"])
-    measures = collect(progress.cells(player_cells(config, chosen)))
+    measures = collect(progress.cells(player_cells(config, chosen)), 3)
     if config.replicas >= 100:  # the means of fewer tasks could tell best from worst wrongly
         refuse_wrong_checks(RULES, lambda player, family, measure: measures[player, family, measure])
-    measures = collect(progress.cells(_cells(config, chosen["alpha"])), measures)
+    measures |= collect(progress.cells(_cells(config, chosen["alpha"])), 3)
     checks = [_check(config, rule, measures) for rule in RULES]
     whole = all((agent, "gaussian", "regret") in measures for agent in AGENTS)
     spent = cost(config)

@@ -8,26 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.greedy_wins import Config
 from wayfare.studies.greedy_wins.checks import Rule
 from wayfare.studies.stated import seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str, str], NDArray[Any]]
 """(player, family, measure) -> [seeds, ...]."""
-
-
-def collect(cells: Mapping[str, Arrays], before: Measures | None = None) -> Measures:
-    """The arrays of all cells by their three names; an agent's seeds come cell by cell, in order."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, family, measure = name.split("|")
-            key = (player, family, measure)
-            found[key] = np.concatenate([found[key], array]) if key in found else array
-    return {**(before or {}), **found}
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.memory_survey import Config
 from wayfare.studies.memory_survey.checks import refuse_wrong_checks, rules
 from wayfare.studies.memory_survey.families import FAMILIES
 from wayfare.studies.memory_survey.figures import figures
-from wayfare.studies.memory_survey.outcome import check_of, collect, notes, tables, with_cards
+from wayfare.studies.memory_survey.outcome import check_of, notes, tables, with_cards
 from wayfare.studies.memory_survey.plan import best, prior_cells, study_cells
 
 __all__ = ["ready", "run"]

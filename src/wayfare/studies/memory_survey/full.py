@@ -28,6 +28,7 @@ from wayfare.memory.modules import made
 from wayfare.memory.modules.protocol import Finished
 from wayfare.memory.probes.items import Words
 from wayfare.report.statistics import Interval
+from wayfare.studies.collected import joined
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
 from wayfare.studies.hosted import embedder_at, refuse_too_few_calls
 from wayfare.studies.memory_survey import Config
@@ -150,10 +151,7 @@ def run_full(config: Config, progress: Progress) -> Findings:
         )
         for way in WAYS for seed in range(config.seed, config.seed + config.seeds)
     ]  # fmt: skip
-    found: dict[str, NDArray[Any]] = {}
-    for arrays in progress.cells(cells).values():
-        for name, array in arrays.items():
-            found[name] = np.concatenate([found[name], array]) if name in found else array
+    found = joined(progress.cells(cells))
     kinds = np.array([KINDS[i % len(KINDS)] for i in range(config.questions)])
 
     def right(way: str, kind: str = "") -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from wayfare.memory.cards import AXES, Form, MemoryCard
 from wayfare.memory.probes.checking import PROBES
 from wayfare.memory.probes.degenerate import DEGENERATE, MISLABELLED
 from wayfare.memory.probes.shipped import SHIPPED
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.memory_survey import Config
 from wayfare.studies.memory_survey.cells import PLAYERS, card_of
 from wayfare.studies.memory_survey.checks import Rule
@@ -21,7 +21,7 @@ from wayfare.studies.memory_survey.plan import names
 from wayfare.studies.memory_survey.predicting import SHORT, gains
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables", "with_cards"]
+__all__ = ["Measures", "check_of", "notes", "tables", "with_cards"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
@@ -34,17 +34,6 @@ def tried(card: MemoryCard, axis: str) -> frozenset[Any]:
     """The leaves of a card that the probes can bear out: a memory in several forms is tried by its texts alone."""
     leaves: frozenset[Any] = getattr(card, axis)
     return leaves & {Form.TOKEN} or leaves if axis == "form" else leaves
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names; those that several cells tell are joined."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            key = player, measure
-            found[key] = np.concatenate([found[key], array]) if key in found else array
-    return found
 
 
 def with_cards(config: Config, measures: Measures) -> Measures:

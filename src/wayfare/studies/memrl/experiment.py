@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.checks import refuse_wrong_checks, rules
 from wayfare.studies.memrl.figures import figures
-from wayfare.studies.memrl.outcome import check_of, collect, notes, tables
+from wayfare.studies.memrl.outcome import check_of, notes, tables
 from wayfare.studies.memrl.plan import player_cells, prior_cells, strongest
 
 __all__ = ["ready", "run"]

@@ -28,6 +28,7 @@ from wayfare.language import EndpointModel, Sampling
 from wayfare.memory import Memory, Policy
 from wayfare.memory.policy import BASELINE
 from wayfare.report.statistics import Interval
+from wayfare.studies.collected import joined
 from wayfare.studies.contract import Cell, Check, Findings, Kind, Progress, Report, Table
 from wayfare.studies.hosted import Task, embedder_at, mean_length, read_tasks, refuse_too_few_calls
 from wayfare.studies.memrl import Config
@@ -172,10 +173,7 @@ def run_full(config: Config, progress: Progress) -> Findings:
         )
         for way in WAYS for seed in range(config.seed, config.seed + config.seeds)
     ]  # fmt: skip
-    found: dict[str, NDArray[Any]] = {}
-    for arrays in progress.cells(cells).values():
-        for name, array in arrays.items():
-            found[name] = np.concatenate([found[name], array]) if name in found else array
+    found = joined(progress.cells(cells))
 
     def late(way: str) -> NDArray[np.float64]:
         """[tasks] in the mean over seeds and the last passes."""

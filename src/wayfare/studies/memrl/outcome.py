@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wayfare.report.statistics import mean_interval
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.memrl import Config
 from wayfare.studies.memrl.arms import FILTERS
 from wayfare.studies.memrl.bank import EACH
@@ -18,23 +16,12 @@ from wayfare.studies.memrl.theory import MEANS, closed_mean
 from wayfare.studies.memrl.treasure import HUNTERS
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
 
 SCRIPTED = ("chance ", "ceiling ")
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names; those of a player that several cells tell are joined."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            key = player, measure
-            found[key] = np.concatenate([found[key], array]) if key in found else array
-    return found
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.rafa import Config
 from wayfare.studies.rafa.checks import refuse_wrong_checks, rules, scripted
 from wayfare.studies.rafa.figures import figures
-from wayfare.studies.rafa.outcome import check_of, collect, notes, tables
+from wayfare.studies.rafa.outcome import check_of, notes, tables
 from wayfare.studies.rafa.plan import player_cells, prior_cells, tuned
 
 __all__ = ["run"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.rafa import Config
 from wayfare.studies.rafa.checks import Rule, interval_of
 from wayfare.studies.rafa.control import BUDGET, LOOPS
@@ -16,20 +16,10 @@ from wayfare.studies.rafa.in_context import PLAYERS, SIZES
 from wayfare.studies.rafa.plan import DEPTHS, GRID_WAYS, RIVER_WAYS
 from wayfare.studies.stated import half_width
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names; cells that hold a seed each are joined."""
-    found: dict[tuple[str, str], list[NDArray[Any]]] = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            found.setdefault((player, measure), []).append(array)
-    return {key: parts[0] if len(parts) == 1 else np.concatenate(parts) for key, parts in found.items()}
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

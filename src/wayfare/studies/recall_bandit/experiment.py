@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.recall_bandit import Config
 from wayfare.studies.recall_bandit.checks import refuse_wrong_checks, rules
 from wayfare.studies.recall_bandit.figures import figures
-from wayfare.studies.recall_bandit.outcome import check_of, collect, notes, tables
+from wayfare.studies.recall_bandit.outcome import check_of, notes, tables
 from wayfare.studies.recall_bandit.plan import later_cells, prior_cells, tuned
 
 __all__ = ["run"]

@@ -10,27 +10,17 @@ from numpy.typing import NDArray
 
 from wayfare.explore.rules.floor import FloorSettings
 from wayfare.report.statistics import share_interval
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.recall_bandit import Config
 from wayfare.studies.recall_bandit.cells import ESTIMATORS
 from wayfare.studies.recall_bandit.checks import Rule
 from wayfare.studies.recall_bandit.plan import DESKS
 from wayfare.studies.stated import half_width, seeds_interval
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names; those of one name, from several cells, one behind the other."""
-    found: dict[tuple[str, str], list[NDArray[Any]]] = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.rpartition("|")
-            found.setdefault((player, measure), []).append(array)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from wayfare.studies.collected import collect
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.stepmix import Config
 from wayfare.studies.stepmix.checks import refuse_wrong_checks, rules
 from wayfare.studies.stepmix.figures import figures
-from wayfare.studies.stepmix.outcome import check_of, collect, notes, tables
+from wayfare.studies.stepmix.outcome import check_of, notes, tables
 from wayfare.studies.stepmix.plan import floors, player_cells, prior_cells, tuned
 
 __all__ = ["run"]

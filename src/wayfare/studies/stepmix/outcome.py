@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
 from wayfare.report.statistics import Interval, share_interval
-from wayfare.studies.contract import Arrays, Check, Table
+from wayfare.studies.contract import Check, Table
 from wayfare.studies.stated import half_width, seeds_interval
 from wayfare.studies.stepmix import Config
 from wayfare.studies.stepmix.cells import SHARES, WEIGHTS
 from wayfare.studies.stepmix.checks import Rule
 
-__all__ = ["Measures", "check_of", "collect", "notes", "tables"]
+__all__ = ["Measures", "check_of", "notes", "tables"]
 
 Measures = dict[tuple[str, str], NDArray[Any]]
 """(player, measure) -> [seeds, ...]."""
 
 SCRIPTED = ("worst", "one slip", "hand-over", "honest bounds", "shrunk bounds", "optimal", "tuning")
-
-
-def collect(cells: Mapping[str, Arrays]) -> Measures:
-    """The arrays of all cells by their two names."""
-    found: Measures = {}
-    for arrays in cells.values():
-        for name, array in arrays.items():
-            player, _, measure = name.partition("|")
-            found[player, measure] = array
-    return found
 
 
 def check_of(config: Config, rule: Rule, measures: Measures) -> Check:
