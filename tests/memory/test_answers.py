@@ -16,8 +16,8 @@ LOOKING = {"explaining", "surveying"}
 """Modules of which no verb writes."""
 READS = {
     "audit", "branch", "close", "delete_snapshot", "diff", "erase", "evaluate", "export", "floor", "get", "history",
-    "learns", "links", "list", "observe", "policies", "policy_named", "quota", "recall", "reembed", "set_quota",
-    "snapshot", "snapshots", "stats", "task", "upkeep",
+    "learns", "links", "list", "observe", "payload", "policies", "policy_named", "quota", "recall", "reembed",
+    "set_quota", "snapshot", "snapshots", "stats", "task", "upkeep",
 }  # fmt: skip
 """Verbs without a key: they read, or doing them again is nothing new; each recall is a draw of its own."""
 KEY = "request 4711"
