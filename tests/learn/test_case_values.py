@@ -140,14 +140,14 @@ def test_weights_of_classes_and_propensities_are_those_of_the_loss() -> None:
 
 
 def test_stacked_heads_learn_as_each_alone_and_one_that_diverges_stops_alone() -> None:
-    def run(seeds: list[int], spoiled: int | None = None) -> CaseValueNet:
+    def run(seeds: list[int], spoiled: int | None = None, steps: int = 20) -> CaseValueNet:
         net = CaseValueNet(width=3, hidden=8, dropout=0.3, seeds=seeds)
         learner = CaseLearner(net, learning_rate=1e-2)
-        for step in range(20):
+        for step in range(steps):
             x = torch.stack([torch.tensor(Stream(s, "x").normal(step, np.arange(48))).float() for s in seeds])
             query, case = x.view(len(seeds), 2, 8, 3).unbind(dim=1)
             reward = (query[..., 0] * case[..., 0] > 0).float()
-            if spoiled is not None:
+            if spoiled is not None and step >= 5:
                 query = query.clone()
                 query[seeds.index(spoiled)] = float("nan")
             learner.update(CaseBatch(query, case, reward))
@@ -157,6 +157,8 @@ def test_stacked_heads_learn_as_each_alone_and_one_that_diverges_stops_alone() -
     for row, seed in ((0, 1), (2, 3)):
         for mine, alone in zip(together.parameters(), run([seed]).parameters(), strict=True):
             assert torch.allclose(mine[row], alone[0], atol=1e-5)
+    for mine, before in zip(together.parameters(), run([2], steps=5).parameters(), strict=True):
+        assert torch.allclose(mine[1], before[0], atol=1e-5)
     with pytest.raises(Diverged):
         run([1], spoiled=1)
 

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -143,7 +144,8 @@ class CaseLearner:
         self._clipped(torch.autograd.grad(total, self.parameters, allow_unused=True), alive)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.done)
-        self.optimiser.step()
+        with self._kept(~alive):
+            self.optimiser.step()
         if self.target is not None:
             self._follow()
         self.done += 1
@@ -197,6 +199,15 @@ class CaseLearner:
                 continue
             each = scale.view(rows, *[1] * (gradient.ndim - 1)) if rows > 1 else scale[0]
             parameter.grad = torch.where(each > 0, gradient, 0.0) * each
+
+    @contextmanager
+    def _kept(self, rows: Tensor) -> Iterator[None]:
+        """Put these rows back: without a gradient AdamW would still move them by its memory and its decay."""
+        before = [each.detach()[rows].clone() for each in self.parameters] if bool(rows.any()) else []
+        yield
+        with torch.no_grad():
+            for parameter, values in zip(self.parameters, before, strict=False):
+                parameter[rows] = values
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -172,7 +172,7 @@ STUDY = Study(
         "and the most similar successes; its soft backups find the soft values; failed cases, shown as such, help."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 90, "laptop": 420, "full": 20000},
+    seconds={"smoke": 10, "quick": 90, "laptop": 350, "full": 20000},
     run="wayfare.studies.agentfly.experiment:run",
     ready="wayfare.studies.agentfly.experiment:ready",
 )

@@ -138,7 +138,7 @@ STUDY = Study(
         "does better still where failures are stored, takes fewer steps, and gains grow with the similarity of tasks."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 8, "quick": 200, "laptop": 1900, "full": 20000},
+    seconds={"smoke": 8, "quick": 120, "laptop": 900, "full": 20000},
     run="wayfare.studies.evo_memory.experiment:run",
     ready="wayfare.studies.evo_memory.experiment:ready",
 )

@@ -123,7 +123,7 @@ STUDY = Study(
         "dissociate in experiment, and the card foretells behaviour better than short-term and long-term do."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 6, "quick": 120, "laptop": 450, "full": 3000},
+    seconds={"smoke": 6, "quick": 60, "laptop": 110, "full": 3000},
     run="wayfare.studies.memory_survey.experiment:run",
     ready="wayfare.studies.memory_survey.experiment:ready",
 )

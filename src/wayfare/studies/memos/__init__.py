@@ -135,7 +135,7 @@ STUDY = Study(
         "load."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 330, "laptop": 600, "full": 20000},
+    seconds={"smoke": 15, "quick": 330, "laptop": 430, "full": 20000},
     run="wayfare.studies.memos.experiment:run",
     ready="wayfare.studies.memos.full:ready",
 )
