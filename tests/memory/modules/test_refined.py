@@ -75,10 +75,11 @@ def test_what_was_pruned_is_found_no_more_has_its_history_and_is_taken_back(tmp_
         assert [step.op for step in module.memory.history(pruned.id)] == ["ADD", "ARCHIVE"]
         module.script = lambda inner: Act()
         assert module.search(FRUIT[0]) == []
-        new = module.recover(pruned.id)
-        assert [(each.id, each.text) for each in module.search(FRUIT[0])] == [(new, pruned.content)]
+        module.recover(pruned.id)
+        assert [(each.id, each.text) for each in module.search(FRUIT[0])] == [(pruned.id, pruned.content)]
+        assert [step.op for step in module.memory.history(pruned.id)] == ["ADD", "ARCHIVE", "RESTORE"]
         with pytest.raises(BadValue, match="archived"):
-            module.recover(new)
+            module.recover(pruned.id)
 
 
 def test_the_same_case_twice_becomes_one_that_counts_for_both_and_can_be_parted_again(tmp_path: Path) -> None:

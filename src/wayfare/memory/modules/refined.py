@@ -38,10 +38,10 @@ from wayfare.memory.modules.frames import read
 from wayfare.memory.modules.notes import keywords
 from wayfare.memory.modules.protocol import Finished, Found
 from wayfare.memory.modules.stored import CASES
-from wayfare.memory.operations import Add, Archive, Merge, Operation, Update
+from wayfare.memory.operations import Archive, Merge, Operation, Restore, Update
 from wayfare.memory.policy import LEARNED
 from wayfare.memory.recalled import RecalledItem
-from wayfare.memory.records import Key, Record
+from wayfare.memory.records import Record
 from wayfare.memory.utility import gaussian_posterior
 
 __all__ = ["Act", "Inner", "ReMem", "Refine", "Step", "Think"]
@@ -253,20 +253,15 @@ class ReMem(Credited):
         """What was archived, the oldest first."""
         return list(self.memory.list(kind="experience", status="archived", limit=10_000).records)
 
-    def recover(self, id: str) -> str:
-        """Take a pruned case back, as a record of its own that names the old one as its source; the new id.
+    def recover(self, id: str) -> None:
+        """Let a pruned case stand again as before it was pruned, with its keys and its credits.
 
         Raises: BadValue for one that is not archived; NoSuchRecord.
         """
         record = self.memory.get(id)
         if record.status != "archived":
             raise BadValue("id", id, f"of an archived memory; this one is {record.status}")
-        told = read(record.content)
-        keys = (Key("intent", told[0].text),) if told and told[0].text.strip() else ()
-        back = Add(
-            record.content, kind=record.kind, tags=record.tags, meta=record.meta, keys=keys, reason=f"{id} again"
-        )
-        return self.memory.apply([back])[0].id
+        self.memory.apply([Restore(id, record.version - 1, "pruned in error")])
 
 
 def _twice(records: Sequence[Record], means: dict[str, float]) -> tuple[tuple[str, ...], ...]:
