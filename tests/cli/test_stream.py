@@ -68,7 +68,7 @@ def test_a_class_that_fails_on_the_way_is_played_to_the_end_and_its_failures_are
         (["--stream", "chess"], "stream must be household, puzzles"),
         (["--stream", "tasks.jsonl"], "tasks must be a readable file"),
         (["--seeds", "0"], "seeds must be at least 1"),
-        (["--noise", "2"], "feedback_noise must be between 0 and 1"),
+        (["--noise", "2"], "wayfare: noise must be between 0 and 1"),
         (["--scale", "huge"], "scale"),
     ],
 )

@@ -68,6 +68,8 @@ def stream(words: list[str]) -> int:
     for package in NEEDED:
         if find_spec(package) is None:
             raise MissingExtra(f"wayfare stream needs {package}, which", "lab")
+    if not 0 <= options.noise <= 1:
+        raise BadValue("noise", options.noise, "between 0 and 1")
     memories = named(options.memory, options.beside)
     orders = tuple(filter(None, (each.strip() for each in options.orders.split(","))))
     from rich.console import Console
