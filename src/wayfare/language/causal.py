@@ -84,7 +84,7 @@ class CausalModel(Protocol):
         ...
 
     def frozen_start(self) -> AbstractContextManager[None]:
-        """The weights before training, where they are still there: adapters off. Raises: BadValue where they are not."""
+        """The weights before training, where they still are: adapters off. Raises: BadValue where they are not."""
         ...
 
     def save_pretrained(self, folder: Path, *, merged: bool = False) -> None:
@@ -95,7 +95,8 @@ class CausalModel(Protocol):
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """ids: [B, T] int64, `pad` behind the end        mask: [B, T] bool, true up to and including the end token
-    behaviour_logps: [B, T] float32, under the distribution drawn from        old_logps: [B, T] float32, at temperature 1
+    behaviour_logps: [B, T] float32, under the distribution drawn from
+    old_logps: [B, T] float32, at temperature 1
     truncated: [B] bool, ended without an end token
 
     Log-probabilities are 0 where the mask is false. An answer may be the end token alone.
