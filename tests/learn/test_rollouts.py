@@ -22,8 +22,9 @@ def batch(prompts: list[str], turn: int = 0, **sampling: Any) -> RolloutBatch:
 
 
 def equal(one: RolloutBatch, other: RolloutBatch) -> bool:
-    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
-    return all((a is None and b is None) or torch.equal(a, b) for a, b in pairs)
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one) if field.name != "extras"]
+    same = all(torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b for a, b in pairs)
+    return same and all(torch.equal(value, other.extras[name]) for name, value in one.extras.items())
 
 
 def test_prompts_are_padded_on_the_left_and_completions_on_the_right() -> None:
@@ -70,3 +71,26 @@ def test_what_does_not_fit_is_refused() -> None:
     told = replace(MODEL.generate(["ab"], Sampling(max_tokens=2)), token_ids=-made.completion_ids[:1, :2].numpy() - 1)
     with pytest.raises(BadValue, match="runs here"):
         rollout_of(MODEL, ["ab"], told, group_id=torch.zeros(1, dtype=torch.int64))
+
+
+def test_texts_and_extras_go_with_their_rows() -> None:
+    made = replace(
+        batch(["ab", "abcd"]), texts=("one", "two"), prompts=("ab", "abcd"), prompt_key=torch.tensor([7, 9]),
+        extras={"along": torch.arange(10.0).view(2, 5), "each": torch.tensor([1.0, 2.0])},
+    )  # fmt: skip
+    turned = made.rows(torch.tensor([1, 0]))
+    assert turned.texts == ("two", "one") and turned.prompt_key is not None and turned.prompt_key.tolist() == [9, 7]
+    assert turned.extras["along"][0].tolist() == [5.0, 6.0, 7.0, 8.0, 9.0]
+    told = MODEL.generate(["ab"], Sampling(max_tokens=2))
+    short = replace(
+        rollout_of(MODEL, ["ab"], told, group_id=torch.zeros(1, dtype=torch.int64)), texts=("three",), prompts=("ab",),
+        prompt_key=torch.tensor([1]), extras={"along": torch.ones(1, 2), "each": torch.tensor([3.0])},
+    )  # fmt: skip
+    both = joined([made, short])
+    assert both.texts == ("one", "two", "three") and both.extras["along"][2].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
+    with pytest.raises(BadValue, match="one a row"):
+        replace(made, texts=("one",))
+    with pytest.raises(BadValue, match="rows first"):
+        replace(made, extras={"along": torch.zeros(3)})
+    with pytest.raises(BadValue, match="in all of them"):
+        joined([made, replace(short, extras={"each": torch.tensor([3.0])})])

@@ -8,9 +8,18 @@
     behaviour_logps                   [B, T] float32           under the distribution that was drawn from
     old_logps                         [B, T] float32           at temperature 1 under the weights that drew
     truncated                         [B] bool                 ended without an end token
-    ref_logps                         [B, T] float32 or None   of a frozen reference
-    reward                            [B] float32 or None
-    advantages                        [B] or [B, T] float32 or None
+
+and, None until some step has made it,
+
+    ref_logps, entropy                [B, T] float32           of a frozen reference; of the policy at temperature 1
+    prompt_key                        [B] int64                number of the row's task in its data set, for memories
+    rewards_per_func                  [B, F] float32           NaN: a function did not apply
+    extrinsic, bonus, reward          [B] float32              of the task, of exploration, of both as they are combined
+    features                          [B, D] float32           what a memory compares answers by
+    advantages                        [B] or [B, T] float32
+    born_step                         [B] int64                step that drew the row
+    prompts, texts                    B of each                what was asked, and the answers as texts
+    extras                            name -> [B, ...]         what a seam prepared on the whole batch
 
 Where a mask is false, log-probabilities are 0, so that sums are safe. One conversation told turn by turn is as many
 rows as it has turns, each with what was known before it as its prompt: the gradient of a token is the same in one long
@@ -19,8 +28,8 @@ row or in several short ones, since losses are sums over tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -49,35 +58,62 @@ class RolloutBatch:
     old_logps: Tensor
     truncated: Tensor
     ref_logps: Tensor | None = None
+    entropy: Tensor | None = None
+    prompt_key: Tensor | None = None
+    rewards_per_func: Tensor | None = None
+    extrinsic: Tensor | None = None
+    bonus: Tensor | None = None
     reward: Tensor | None = None
+    features: Tensor | None = None
     advantages: Tensor | None = None
+    born_step: Tensor | None = None
+    prompts: tuple[Prompt, ...] | None = None
+    texts: tuple[str, ...] | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows, length = self.completion_ids.shape
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None:
+        for name, value in self._present():
+            if isinstance(value, tuple):
+                if len(value) != rows:
+                    raise BadValue(name, f"{len(value)} of them", f"{rows}, one a row")
                 continue
-            allowed = _SHAPES.get(field.name, (("B", "T"),))
+            allowed = _SHAPES.get(name, (("B", "T"),))
             shapes = [tuple(rows if n == "B" else length if n == "T" else value.shape[1] for n in s) for s in allowed]
             if tuple(value.shape) not in shapes:
-                raise BadValue(field.name, list(value.shape), " or ".join(str(list(shape)) for shape in shapes))
+                raise BadValue(name, list(value.shape), " or ".join(str(list(shape)) for shape in shapes))
+        for name, value in self.extras.items():
+            if value.ndim == 0 or len(value) != rows:
+                raise BadValue(f"extras[{name!r}]", list(value.shape), f"[{rows}, ...], rows first")
 
     def __len__(self) -> int:
         return len(self.completion_ids)
 
+    @property
+    def groups(self) -> int:
+        """How many tasks were asked, those counted of which no row is left."""
+        return int(self.group_id.max()) + 1 if len(self) else 0
+
     def rows(self, index: Tensor) -> RolloutBatch:
         """Some of the rows, in this order; index: [N] int64."""
-        return self._each(lambda value: value[index])
+        order = index.tolist()
+        return self._each(lambda value: value[index], lambda told: tuple(told[row] for row in order))
 
     def to(self, device: torch.device | str) -> RolloutBatch:
         """The same on another device."""
-        return self._each(lambda value: value.to(device))
+        return self._each(lambda value: value.to(device), lambda told: told)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> RolloutBatch:
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        made: dict[str, Any] = {name: None if value is None else change(value) for name, value in told.items()}
-        return RolloutBatch(**made)
+    def _present(self) -> list[tuple[str, Any]]:
+        named = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name != "extras")
+        return [(name, value) for name, value in named if value is not None]
+
+    def _each(
+        self, change: Callable[[Tensor], Tensor], pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    ) -> RolloutBatch:
+        made: dict[str, Any] = {
+            name: pick(value) if isinstance(value, tuple) else change(value) for name, value in self._present()
+        }
+        return RolloutBatch(**made, extras={name: change(value) for name, value in self.extras.items()})
 
     def sequences(self) -> tuple[Tensor, Tensor]:
         """(ids, valid) [B, P + T], without columns of padding in front of every prompt."""
@@ -89,7 +125,9 @@ class RolloutBatch:
 
 _SHAPES: dict[str, tuple[tuple[str, ...], ...]] = {
     "prompt_ids": (("B", "P"),), "prompt_mask": (("B", "P"),), "group_id": (("B",),), "trajectory": (("B",),),
-    "turn": (("B",),), "truncated": (("B",),), "reward": (("B",),), "advantages": (("B",), ("B", "T")),
+    "turn": (("B",),), "truncated": (("B",),), "prompt_key": (("B",),), "extrinsic": (("B",),), "bonus": (("B",),),
+    "reward": (("B",),), "born_step": (("B",),), "advantages": (("B",), ("B", "T")), "features": (("B", "D"),),
+    "rewards_per_func": (("B", "F"),),
 }  # fmt: skip
 
 
@@ -127,16 +165,35 @@ def joined(parts: Sequence[RolloutBatch]) -> RolloutBatch:
     width = max(part.prompt_ids.shape[1] for part in parts)
     length = max(part.completion_ids.shape[1] for part in parts)
     made: dict[str, Any] = {}
-    for field in fields(RolloutBatch):
-        values = [getattr(part, field.name) for part in parts]
-        if any(value is None for value in values):
-            if not all(value is None for value in values):
-                raise BadValue(field.name, "given in some parts", "in all of them or in none")
-            made[field.name] = None
+    names = [each.name for each in fields(RolloutBatch) if each.name != "extras"]
+    for name in names:
+        values = [getattr(part, name) for part in parts]
+        if all(value is None for value in values):
             continue
-        if field.name.startswith("prompt"):
-            values = [torch.nn.functional.pad(value, (width - value.shape[1], 0)) for value in values]
-        elif values[0].ndim == 2:
-            values = [torch.nn.functional.pad(value, (0, length - value.shape[1])) for value in values]
-        made[field.name] = torch.cat(values)
-    return RolloutBatch(**made)
+        if any(value is None for value in values):
+            raise BadValue(name, "given in some parts", "in all of them or in none")
+        made[name] = _stacked(name, values, width, length)
+    extras = {}
+    for name in {name for part in parts for name in part.extras}:
+        if any(name not in part.extras for part in parts):
+            raise BadValue(f"extras[{name!r}]", "given in some parts", "in all of them or in none")
+        extras[name] = torch.cat([_longer(part.extras[name], part, length) for part in parts])
+    return RolloutBatch(**made, extras=extras)
+
+
+def _stacked(name: str, values: list[Any], width: int, length: int) -> Any:
+    if isinstance(values[0], tuple):
+        return tuple(each for value in values for each in value)
+    if name in ("prompt_ids", "prompt_mask"):
+        values = [torch.nn.functional.pad(value, (width - value.shape[1], 0)) for value in values]
+    elif ("B", "T") in _SHAPES.get(name, (("B", "T"),)) and values[0].ndim == 2:
+        values = [torch.nn.functional.pad(value, (0, length - value.shape[1])) for value in values]
+    return torch.cat(values)
+
+
+def _longer(value: Tensor, part: RolloutBatch, length: int) -> Tensor:
+    """An extra that goes along the tokens, as long as the longest answer."""
+    own = part.completion_ids.shape[1]
+    if value.ndim < 2 or value.shape[1] != own or own == length:
+        return value
+    return torch.cat([value, value.new_zeros(len(value), length - own, *value.shape[2:])], dim=1)
