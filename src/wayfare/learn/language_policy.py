@@ -25,7 +25,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.language.adapters import has_adapters, without_adapters
 from wayfare.language.local import TransformersModel, completion_logprobs
-from wayfare.learn.policy_gradient import PolicyGradient, portion
+from wayfare.learn.policy_gradient import PolicyGradient, means, token_weights
 from wayfare.learn.rollouts import RolloutBatch
 
 __all__ = ["LanguagePolicy"]
@@ -68,7 +68,7 @@ class LanguagePolicy:
         self.parameters = [each for each in model.causal.parameters() if each.requires_grad]
         if not self.parameters:
             raise BadValue("model", type(model.causal).__name__, "one with a parameter that requires gradients")
-        self.model, self.mini_batches, self.portion, self.clip = model, mini_batches, rows, clip
+        self.model, self.mini_batches, self.rows, self.clip = model, mini_batches, rows, clip
         self.optimiser = torch.optim.AdamW(self.parameters, lr=learning_rate, weight_decay=0.0)
         self.draws, self.done = Stream(seed, "mini-batches"), 0
 
@@ -91,24 +91,23 @@ class LanguagePolicy:
             raise BadValue("advantages", None, "given")
         if self.loss.kl_weight > 0 and batch.ref_logps is None:
             raise BadValue("ref_logps", None, "given where the loss has a divergence: see `with_reference`")
-        told: dict[str, float] = {"loss": 0.0}
+        total, told = 0.0, dict[str, Tensor]()
         for each in self.parameters:
             each.grad = None
+        weights = token_weights(batch.loss_mask, self.loss.aggregation, self.loss.length, rows=self.rows)
         for part in self._parts(batch):
             some = batch.rows(part).to(self.model.causal.device)
             assert some.advantages is not None
             loss, metrics = self.loss.loss(
                 self._logps(some), some.advantages, some.loss_mask, old_logp=None if on_policy else some.old_logps,
-                ref_logp=some.ref_logps,
+                behaviour_logp=some.behaviour_logps, ref_logp=some.ref_logps,
+                weights=weights[part].to(some.loss_mask.device),
             )  # fmt: skip
-            share = portion(some.loss_mask, batch.loss_mask, self.loss.aggregation)
-            (share * loss).backward()
-            tokens = portion(some.loss_mask, batch.loss_mask, "token-mean")
-            told["loss"] += share * float(loss.detach())
-            for name, value in metrics.items():
-                told[name] = told.get(name, 0.0) + tokens * float(value)
+            loss.backward()
+            total += float(loss.detach())
+            told = {name: told[name] + value if told else value for name, value in metrics.items()}
         flat = [torch.zeros_like(each) if each.grad is None else each.grad for each in self.parameters]
-        return torch.cat([each.flatten().float() for each in flat]), told
+        return torch.cat([each.flatten().float() for each in flat]), {"loss": total, **means(told)}
 
     def update(self, batch: RolloutBatch) -> dict[str, float]:
         """One step a mini-batch. Returns: means of what `gradient` tells, and the gradient's norm.
@@ -157,4 +156,4 @@ class LanguagePolicy:
         return torch.where(batch.completion_mask, told, 0.0)
 
     def _parts(self, batch: RolloutBatch) -> Iterator[Tensor]:
-        yield from torch.arange(len(batch)).split(self.portion)
+        yield from torch.arange(len(batch)).split(self.rows)

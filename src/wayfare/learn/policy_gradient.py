@@ -1,31 +1,42 @@
-"""The clipped policy gradient, token by token or turn by turn, with its options by their usual names.
+"""The clipped policy gradient, token by token, turn by turn or answer by answer, with its options by their usual names.
 
-With rho = exp(logp - old_logp) and advantage A:
+With rho = exp(logp - old_logp) and advantage A, the surrogate is one of
 
-    l = -min(rho A, clip(rho, 1 - eps_low, 1 + eps_high) A)                                                (1)
-    for A < 0 and a dual clip c:   l = min(l, -c A)                                                        (2)
-    l += kl_weight KL(policy | reference) - entropy_weight entropy
+    clip     l = -min(rho A, clip(rho, 1 - eps_low, 1 + eps_high) A)                                       (1)
+             and for A < 0 under a dual clip c:   l = min(l, -c A)                                         (2)
+    cispo    l = -min(rho, eps_high) A logp, the weight before logp without gradient                       (3)
 
-KL is estimated from x = ref_logp - logp: k1 = -x, k2 = x^2 / 2, k3 = e^x - x - 1. As a loss, the gradient of k2 is that
-of on-policy reverse KL, that of k3 an approximation, that of k1 has mean zero                             (3)
+rho is the token's own, or that of its sequence: the geometric mean over its tokens, exp(mean of log rho)   (4)
+Where the sampler was not the model at temperature 1, l is multiplied by min(exp(old_logp - behaviour_logp), C),
+without gradient                                                                                           (5)
 
-The [B, T] losses are summed up under a mask w as one of
+    loss = sum over tokens of (l + kl_weight KL(policy | reference) - entropy_weight entropy) weight        (6)
 
-    token-mean               sum l w / sum w, over the whole batch
-    seq-mean-token-mean      mean over rows of (sum l w / sum w): long rows count no more than short ones
-    seq-mean-token-sum       mean over rows of sum l w
-    seq-mean-token-sum-norm  sum l w / T
-    dr-grpo                  sum l w / (B T)
+KL is estimated by `wayfare.explore.divergences.estimate`. The weights come of a mask w [B, T] and are one of
 
-Rows whose mask is empty leave the means over rows. On the first update after a rollout give no old_logp: it is then
-logp itself, detached, so that rho is exactly 1.
+    token-mean, dapo            w / sum w, over all that is given
+    bnpo                        the same over each micro-batch, and their mean: it depends on how many rows go at once
+    seq-mean-token-mean, grpo   w / (rows, tokens of the row): long rows count no more than short ones
+    seq-mean-token-sum          w / rows
+    seq-mean-token-sum-norm     w / length
+    dr_grpo                     w / (B length)
 
-Sources: (1) Schulman et al. 2017 (arXiv 1707.06347), with two bounds Yu et al. 2025 (arXiv 2503.14476); (2) Ye et al.
-2020 (arXiv 1912.09729); (3) Schulman 2020, "Approximating KL divergence"; dr-grpo Liu et al. 2025 (arXiv 2503.20783).
+`rows` counts those whose mask is not empty; `length` is T where it is not given. Weights add up, means do not: weights
+are made once and micro-batches take their rows of them, so that the gradient does not depend on the micro-batches. A
+trainer that takes K optimiser steps over one rollout either makes them for each step's rows (`verl`), or once for the
+whole rollout and multiplies by K (`trl`).
+
+On the first update after a rollout give no old_logp: it is then logp itself, detached, so that rho is exactly 1.
+
+Sources: (1) Schulman et al. 2017 (arXiv 1707.06347), with two bounds and dapo Yu et al. 2025 (arXiv 2503.14476);
+(2) Ye et al. 2020 (arXiv 1912.09729), which `trl` calls delta; (3) MiniMax 2025 (arXiv 2506.13585); (4) Zheng et al.
+2025 (arXiv 2507.18071); (5) Espeholt et al. 2018 (arXiv 1802.01561); grpo Shao et al. 2024 (arXiv 2402.03300); dr_grpo
+Liu et al. 2025 (arXiv 2503.20783).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -33,59 +44,56 @@ import torch
 from torch import Tensor
 
 from wayfare.errors import BadValue
+from wayfare.explore.divergences import Kind, estimate
 
-__all__ = ["Aggregation", "Divergence", "PolicyGradient", "aggregate", "divergence", "portion"]
+__all__ = ["Aggregation", "Level", "PolicyGradient", "Surrogate", "aggregate", "means", "token_weights"]
 
-Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm", "dr-grpo"]
-Divergence = Literal["k1", "k2", "k3"]
-
-
-def aggregate(loss: Tensor, mask: Tensor, how: Aggregation) -> Tensor:
-    """loss, mask: [B, T] -> a scalar; 0 where the mask is empty. Raises: BadValue for another name."""
-    if how not in get_args(Aggregation):
-        raise BadValue("aggregation", how, f"one of {', '.join(get_args(Aggregation))}")
-    w = mask.to(loss.dtype)
-    kept = torch.where(mask.bool(), loss, 0.0) * w
-    if how == "token-mean":
-        return kept.sum() / w.sum().clamp(min=1.0)
-    if how == "dr-grpo":
-        return kept.sum() / mask.numel()
-    if how == "seq-mean-token-sum-norm":
-        return kept.sum() / mask.shape[1]
-    rows, tokens = kept.sum(dim=1), w.sum(dim=1)
-    if how == "seq-mean-token-mean":
-        rows = rows / tokens.clamp(min=1.0)
-    return rows.sum() / (tokens > 0).sum().clamp(min=1)
+Aggregation = Literal[
+    "token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm",
+    "dapo", "grpo", "bnpo", "dr_grpo",
+]  # fmt: skip
+Level = Literal["token", "sequence"]
+Surrogate = Literal["clip", "cispo"]
 
 
-def portion(part: Tensor, whole: Tensor, how: Aggregation) -> float:
-    """What the aggregate of some rows counts in that of all: sum of portion * aggregate over parts = aggregate of all.
+def token_weights(mask: Tensor, how: Aggregation, length: int | None = None, *, rows: int | None = None) -> Tensor:
+    """What each token counts: loss = (l * weights).sum(). The weights of some rows are those rows of the weights.
 
-    part, whole: masks [b, T] and [B, T]
+    mask: [B, T] bool, or float, at least 0 -> [B, T] of its dtype, float32 for bool; 0 where the mask is empty
+    length: the constant of dr_grpo and seq-mean-token-sum-norm; T where None
+    rows: of a micro-batch, which bnpo alone looks at; None: all
+
+    Raises: BadValue for another name, or a length or a number of rows below 1.
     """
-    if how == "seq-mean-token-sum-norm":
-        return 1.0
-    if how == "dr-grpo":
-        return len(part) / len(whole)
-    of, total = (mask.sum() if how == "token-mean" else (mask.sum(dim=1) > 0).sum() for mask in (part, whole))
-    return float(of) / max(float(total), 1.0)
+    if rows is not None and rows < 1:
+        raise BadValue("rows", rows, "at least 1, or None")
+    if how == "bnpo" and rows is not None and rows < len(mask):
+        parts = mask.split(rows)
+        return torch.cat([token_weights(part, how, length) for part in parts]) / len(parts)
+    share, total = _shares(mask if mask.is_floating_point() else mask.float(), how, length)
+    return share / total
 
 
-def divergence(logp: Tensor, ref_logp: Tensor, kind: Divergence) -> Tensor:
-    """[B, T] estimates of KL(policy | reference) from samples of the policy. Raises: BadValue for another kind."""
-    if kind not in get_args(Divergence):
-        raise BadValue("kl", kind, f"one of {', '.join(get_args(Divergence))}")
-    x = ref_logp - logp
-    if kind == "k1":
-        return -x
-    return 0.5 * x.square() if kind == "k2" else x.exp() - x - 1.0
+def aggregate(loss: Tensor, mask: Tensor, how: Aggregation, length: int | None = None) -> Tensor:
+    """loss, mask: [B, T] -> the scalar (loss * token_weights).sum(); 0 where the mask is empty. Raises: as they do."""
+    share, total = _shares(mask.to(loss.dtype), how, length)
+    return (torch.where(mask > 0, loss, 0.0) * share).sum() / total
+
+
+def means(metrics: Mapping[str, Tensor]) -> dict[str, float]:
+    """From the sums and counts [2] of `PolicyGradient`, which add up over micro-batches, to numbers; 0 for none."""
+    told = {name: value.tolist() for name, value in metrics.items()}
+    return {name: total / count if count > 0 else 0.0 for name, (total, count) in told.items()}
 
 
 @dataclass(frozen=True)
 class PolicyGradient:
     """The loss and its options; see the module.
 
-    eps_low, eps_high: above 0        dual_clip: above 1, or None
+    eps_low, eps_high: above 0; with cispo eps_high is the largest rho, at least 1, and eps_low has no part
+    dual_clip: above 1, or None; from 1 + eps_high on it is what `trl` calls delta
+    importance_sampling_cap: C of (5), above 0; None leaves the factor out
+    length: see `token_weights`
     kl_weight, entropy_weight: at least 0; an entropy bonus is exploration injected, so there is none by itself
 
     Raises: BadValue for a number or a name out of range.
@@ -96,22 +104,91 @@ class PolicyGradient:
     dual_clip: float | None = None
     aggregation: Aggregation = "token-mean"
     kl_weight: float = 0.0
-    kl: Divergence = "k3"
+    kl: Kind = "k3"
     entropy_weight: float = 0.0
+    surrogate: Surrogate = "clip"
+    importance_sampling_level: Level = "token"
+    importance_sampling_cap: float | None = None
+    length: int | None = None
 
     def __post_init__(self) -> None:
+        for field, named, allowed in (
+            ("surrogate", self.surrogate, get_args(Surrogate)),
+            ("importance_sampling_level", self.importance_sampling_level, get_args(Level)),
+        ):
+            if named not in allowed:
+                raise BadValue(field, named, f"one of {', '.join(allowed)}")
         for field, value in (("eps_low", self.eps_low), ("eps_high", self.eps_high)):
             if not 0 < value < float("inf"):
                 raise BadValue(field, value, "above 0 and finite")
         if self.eps_low > 1:
             raise BadValue("eps_low", self.eps_low, "at most 1")
-        if self.dual_clip is not None and not self.dual_clip > 1:
-            raise BadValue("dual_clip", self.dual_clip, "above 1, or None")
+        if self.surrogate == "cispo" and self.eps_high < 1:
+            raise BadValue("eps_high", self.eps_high, "at least 1 with cispo, whose largest ratio it is")
+        if self.dual_clip is not None and not (self.dual_clip > 1 and self.surrogate == "clip"):
+            raise BadValue("dual_clip", self.dual_clip, "above 1, or None, as it is with cispo")
+        if self.importance_sampling_cap is not None and not self.importance_sampling_cap > 0:
+            raise BadValue("importance_sampling_cap", self.importance_sampling_cap, "above 0, or None")
         for field, value in (("kl_weight", self.kl_weight), ("entropy_weight", self.entropy_weight)):
             if not 0 <= value < float("inf"):
                 raise BadValue(field, value, "finite and at least 0")
-        aggregate(torch.zeros(1, 1), torch.ones(1, 1), self.aggregation)
-        divergence(torch.zeros(1), torch.zeros(1), self.kl)
+        token_weights(torch.ones(1, 1), self.aggregation, self.length)
+        estimate(torch.zeros(1), torch.zeros(1), self.kl)
+
+    def token_loss(
+        self,
+        logp: Tensor,
+        advantage: Tensor,
+        mask: Tensor,
+        *,
+        old_logp: Tensor | None = None,
+        behaviour_logp: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """-> l [B, T] of (1) to (5), 0 off the mask, and what `means` takes: sums and counts [2], without gradient.
+
+        logp: [B, T] of what was done, with gradient        advantage: [B, T] or [B]        mask: [B, T]
+        old_logp: [B, T] at temperature 1 under the sampling weights
+        behaviour_logp: [B, T] under the distribution that was drawn from
+
+        clip_ratio/low_mean, high_mean, region_mean: shares of the mask, or of the rows where a ratio is a row's; of
+        cispo, cispo_clip_ratio; of (5), sampling/importance_sampling_ratio/mean
+
+        Raises: BadValue where shapes do not fit, or (5) lacks behaviour_logp.
+        """
+        if mask.shape != logp.shape:
+            raise BadValue("mask", list(mask.shape), f"{list(logp.shape)}, as logp")
+        if advantage.shape not in (logp.shape, logp.shape[:1]):
+            raise BadValue("advantage", list(advantage.shape), f"{list(logp.shape)} or {list(logp.shape[:1])}, as logp")
+        gain = advantage if advantage.ndim == 2 else advantage.unsqueeze(1)
+        counted = mask > 0
+        old = (logp if old_logp is None else old_logp).detach()
+        change = torch.where(counted, logp - old, 0.0)
+        if self.importance_sampling_level == "sequence":
+            change = change.sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True).clamp(min=1)
+        rho = change.exp()
+        if self.surrogate == "cispo":
+            each = -rho.clamp(max=self.eps_high).detach() * gain * torch.where(counted, logp, 0.0)
+            metrics = {"cispo_clip_ratio": _tally((rho > self.eps_high) & (gain > 0), counted)}
+        else:
+            clipped = rho.clamp(1.0 - self.eps_low, 1.0 + self.eps_high)
+            each = -torch.minimum(rho * gain, clipped * gain)
+            if self.dual_clip is not None:
+                each = torch.where(gain < 0, torch.minimum(each, -self.dual_clip * gain), each)
+            low = (rho < 1.0 - self.eps_low) & (gain < 0)
+            high = (rho > 1.0 + self.eps_high) & (gain > 0)
+            metrics = {
+                "clip_ratio/low_mean": _tally(low, counted),
+                "clip_ratio/high_mean": _tally(high, counted),
+                "clip_ratio/region_mean": _tally(low | high, counted),
+            }
+        if self.importance_sampling_cap is not None:
+            if behaviour_logp is None:
+                raise BadValue("behaviour_logp", None, "given where importance_sampling_cap is")
+            weight = torch.where(counted, old - behaviour_logp.detach(), 0.0).exp()
+            weight = weight.clamp(max=self.importance_sampling_cap)
+            each = each * weight
+            metrics["sampling/importance_sampling_ratio/mean"] = _tally(weight, counted)
+        return torch.where(counted, each, 0.0), metrics
 
     def loss(
         self,
@@ -120,43 +197,64 @@ class PolicyGradient:
         mask: Tensor,
         *,
         old_logp: Tensor | None = None,
+        behaviour_logp: Tensor | None = None,
         ref_logp: Tensor | None = None,
         entropy: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """-> the scalar to descend, and clip_ratio/low, clip_ratio/high (shares of the mask), kl.
+        """(6) -> the scalar to descend, and the sums and counts of `token_loss`, of kl and of entropy.
 
-        logp: [B, T] of what was done, with gradient        advantage: [B, T] or [B]        mask: [B, T]
-        old_logp: [B, T] under the sampling weights        ref_logp: [B, T] of a frozen reference
-        entropy: [B, T] of the policy, with gradient
+        ref_logp: [B, T] of a frozen reference        entropy: [B, T] of the policy, with gradient
+        weights: [B, T], these rows of the `token_weights` of a larger batch; None: this is all of it
 
-        Raises: BadValue where a weight needs what is not given, or shapes do not fit.
+        Raises: as `token_loss`, and BadValue where a weight needs what is not given, or weights are of another shape.
         """
-        if advantage.shape not in (logp.shape, logp.shape[:1]) or mask.shape != logp.shape:
-            raise BadValue("advantage", list(advantage.shape), f"{list(logp.shape)} or {list(logp.shape[:1])}, as logp")
         for field, weight, value in (
             ("ref_logp", self.kl_weight, ref_logp),
             ("entropy", self.entropy_weight, entropy),
         ):
             if weight > 0 and value is None:
                 raise BadValue(field, None, f"given where its weight is {weight:g}")
-        gain = advantage if advantage.ndim == 2 else advantage.unsqueeze(1)
-        rho = (logp - (logp if old_logp is None else old_logp).detach()).exp()
-        clipped = rho.clamp(1.0 - self.eps_low, 1.0 + self.eps_high)
-        each = -torch.minimum(rho * gain, clipped * gain)
-        if self.dual_clip is not None:
-            each = torch.where(gain < 0, torch.minimum(each, -self.dual_clip * gain), each)
-        metrics = {
-            "clip_ratio/low": _share((rho < 1.0 - self.eps_low) & (gain < 0), mask),
-            "clip_ratio/high": _share((rho > 1.0 + self.eps_high) & (gain > 0), mask),
-        }
+        if weights is not None and weights.shape != logp.shape:
+            raise BadValue("weights", list(weights.shape), f"{list(logp.shape)}, as logp")
+        each, metrics = self.token_loss(logp, advantage, mask, old_logp=old_logp, behaviour_logp=behaviour_logp)
+        counted = mask > 0
         if ref_logp is not None:
-            apart = divergence(logp, ref_logp.detach(), self.kl)
-            metrics["kl"] = aggregate(apart.detach(), mask, "token-mean")
+            said, reference = (torch.where(counted, value, 0.0) for value in (logp, ref_logp.detach()))
+            apart = estimate(said, reference, self.kl)
+            metrics["kl"] = _tally(apart, counted)
             each = each + self.kl_weight * apart
-        if entropy is not None and self.entropy_weight > 0:
-            each = each - self.entropy_weight * entropy
-        return aggregate(each, mask, self.aggregation), metrics
+        if entropy is not None:
+            metrics["entropy"] = _tally(entropy, counted)
+            if self.entropy_weight > 0:
+                each = each - self.entropy_weight * entropy
+        if weights is None:
+            return aggregate(each, mask, self.aggregation, self.length), metrics
+        return (torch.where(counted, each, 0.0) * weights).sum(), metrics
 
 
-def _share(where: Tensor, mask: Tensor) -> Tensor:
-    return (where & mask.bool()).sum() / mask.bool().sum().clamp(min=1)
+def _shares(mask: Tensor, how: Aggregation, length: int | None) -> tuple[Tensor, Tensor | float]:
+    """[B, T] and a number: what each token counts is the one by the other."""
+    if how not in get_args(Aggregation):
+        raise BadValue("aggregation", how, f"one of {', '.join(get_args(Aggregation))}")
+    if length is not None and length < 1:
+        raise BadValue("length", length, "at least 1, or None")
+    if how in ("token-mean", "dapo", "bnpo"):
+        return mask, _or_one(mask.sum())
+    constant = float(mask.shape[1] if length is None else length)
+    if how in ("dr_grpo", "seq-mean-token-sum-norm"):
+        return mask, constant * (len(mask) if how == "dr_grpo" else 1)
+    tokens = mask.sum(dim=1, keepdim=True)
+    rows = (tokens > 0).sum().clamp(min=1)
+    return (mask if how == "seq-mean-token-sum" else mask / _or_one(tokens)), rows
+
+
+def _or_one(total: Tensor) -> Tensor:
+    return torch.where(total > 0, total, 1.0)
+
+
+def _tally(values: Tensor, counted: Tensor) -> Tensor:
+    """[2]: the sum of values over what is counted, and its number; [B, 1] values are counted by rows."""
+    over = counted if values.shape == counted.shape else counted.any(dim=1, keepdim=True)
+    total = torch.where(over, values.detach(), 0.0).sum()
+    return torch.stack([total, over.sum().to(total.dtype)])
