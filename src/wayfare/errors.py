@@ -7,6 +7,7 @@
     ├── ResumeRefused    the unfinished run belongs to another config or code version
     ├── RecordRefused    a run that may not enter `results/`
     ├── CellFailed       a cell of a run raised; the message names the cell
+    ├── RewardFailed     a reward function raised, or gave what is no reward; the message names it and the row
     ├── Diverged         a learner's values left the range that its rewards allow
     └── StoreError       a memory's store
         ├── NoSuchRecord     no memory of that namespace has the id (also a KeyError)
@@ -37,6 +38,7 @@ __all__ = [
     "ReadOnly",
     "RecordRefused",
     "ResumeRefused",
+    "RewardFailed",
     "StoreError",
     "Unavailable",
     "UnknownStudy",
@@ -89,6 +91,17 @@ class Diverged(WayfareError):
 
 class CellFailed(WayfareError):
     """A cell of a run raised; what it raised and where stands in the run directory's `error.txt`."""
+
+
+class RewardFailed(WayfareError):
+    """`function` raised or answered out of what a reward may be; `reason` says which, and at which row."""
+
+    def __init__(self, function: str, reason: str) -> None:
+        self.function, self.reason = function, reason
+        super().__init__(f"reward function {function!r} {reason}")
+
+    def __reduce__(self) -> tuple[type[RewardFailed], tuple[str, str]]:
+        return type(self), (self.function, self.reason)
 
 
 class StoreError(WayfareError):
