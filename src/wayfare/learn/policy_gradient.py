@@ -46,7 +46,7 @@ from torch import Tensor
 from wayfare.errors import BadValue
 from wayfare.explore.divergences import Kind, estimate
 
-__all__ = ["Aggregation", "Level", "PolicyGradient", "Surrogate", "aggregate", "means", "token_weights"]
+__all__ = ["Aggregation", "Level", "PolicyGradient", "Surrogate", "aggregate", "means", "tally", "token_weights"]
 
 Aggregation = Literal[
     "token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm",
@@ -84,6 +84,14 @@ def means(metrics: Mapping[str, Tensor]) -> dict[str, float]:
     """From the sums and counts [2] of `PolicyGradient`, which add up over micro-batches, to numbers; 0 for none."""
     told = {name: value.tolist() for name, value in metrics.items()}
     return {name: total / count if count > 0 else 0.0 for name, (total, count) in told.items()}
+
+
+def tally(values: Tensor, counted: Tensor) -> Tensor:
+    """[2], without gradient: the sum of values [B, T] where counted [B, T] is true, and how many that are; values of
+    [B, 1] are counted by rows."""
+    over = counted if values.shape == counted.shape else counted.any(dim=1, keepdim=True)
+    total = torch.where(over, values.detach(), 0.0).sum()
+    return torch.stack([total, over.sum().to(total.dtype)])
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ class PolicyGradient:
         rho = change.exp()
         if self.surrogate == "cispo":
             each = -rho.clamp(max=self.eps_high).detach() * gain * torch.where(counted, logp, 0.0)
-            metrics = {"cispo_clip_ratio": _tally((rho > self.eps_high) & (gain > 0), counted)}
+            metrics = {"cispo_clip_ratio": tally((rho > self.eps_high) & (gain > 0), counted)}
         else:
             clipped = rho.clamp(1.0 - self.eps_low, 1.0 + self.eps_high)
             each = -torch.minimum(rho * gain, clipped * gain)
@@ -177,9 +185,9 @@ class PolicyGradient:
             low = (rho < 1.0 - self.eps_low) & (gain < 0)
             high = (rho > 1.0 + self.eps_high) & (gain > 0)
             metrics = {
-                "clip_ratio/low_mean": _tally(low, counted),
-                "clip_ratio/high_mean": _tally(high, counted),
-                "clip_ratio/region_mean": _tally(low | high, counted),
+                "clip_ratio/low_mean": tally(low, counted),
+                "clip_ratio/high_mean": tally(high, counted),
+                "clip_ratio/region_mean": tally(low | high, counted),
             }
         if self.importance_sampling_cap is not None:
             if behaviour_logp is None:
@@ -187,8 +195,14 @@ class PolicyGradient:
             weight = torch.where(counted, old - behaviour_logp.detach(), 0.0).exp()
             weight = weight.clamp(max=self.importance_sampling_cap)
             each = each * weight
-            metrics["sampling/importance_sampling_ratio/mean"] = _tally(weight, counted)
+            metrics["sampling/importance_sampling_ratio/mean"] = tally(weight, counted)
         return torch.where(counted, each, 0.0), metrics
+
+    def divergence(self, logp: Tensor, ref_logp: Tensor, mask: Tensor) -> Tensor:
+        """[B, T] estimates of KL(policy | reference), 0 off the mask; ref_logp without gradient."""
+        counted = mask > 0
+        said, reference = (torch.where(counted, value, 0.0) for value in (logp, ref_logp.detach()))
+        return estimate(said, reference, self.kl)
 
     def loss(
         self,
@@ -220,12 +234,11 @@ class PolicyGradient:
         each, metrics = self.token_loss(logp, advantage, mask, old_logp=old_logp, behaviour_logp=behaviour_logp)
         counted = mask > 0
         if ref_logp is not None:
-            said, reference = (torch.where(counted, value, 0.0) for value in (logp, ref_logp.detach()))
-            apart = estimate(said, reference, self.kl)
-            metrics["kl"] = _tally(apart, counted)
+            apart = self.divergence(logp, ref_logp, mask)
+            metrics["kl"] = tally(apart, counted)
             each = each + self.kl_weight * apart
         if entropy is not None:
-            metrics["entropy"] = _tally(entropy, counted)
+            metrics["entropy"] = tally(entropy, counted)
             if self.entropy_weight > 0:
                 each = each - self.entropy_weight * entropy
         if weights is None:
@@ -251,10 +264,3 @@ def _shares(mask: Tensor, how: Aggregation, length: int | None) -> tuple[Tensor,
 
 def _or_one(total: Tensor) -> Tensor:
     return torch.where(total > 0, total, 1.0)
-
-
-def _tally(values: Tensor, counted: Tensor) -> Tensor:
-    """[2]: the sum of values over what is counted, and its number; [B, 1] values are counted by rows."""
-    over = counted if values.shape == counted.shape else counted.any(dim=1, keepdim=True)
-    total = torch.where(over, values.detach(), 0.0).sum()
-    return torch.stack([total, over.sum().to(total.dtype)])
