@@ -228,6 +228,8 @@ def _checked(number: int, given: Any) -> RewardFunction | _Model:
     if isinstance(given, tuple):
         if len(given) != 2 or not _is_model(*given):
             raise BadValue(field, given, "a reward model with its tokenizer: a pair (module, tokenizer)")
+        if given[1].pad_token_id is None and getattr(given[1], "eos_token", None) is None:
+            raise BadValue(field, "a tokenizer without one", "with a token of padding, or an end token to stand for it")
         return _Model(*given)
     if not callable(given):
         raise BadValue(field, given, "a function, an object that is called, or a pair (module, tokenizer)")
