@@ -9,8 +9,10 @@ Source: (1) Hu et al. 2021 (arXiv 2106.09685), by `peft` through the adapter met
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from torch import Tensor
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.language.local import TransformersModel
 
-__all__ = ["adapter_weights", "add_adapters", "has_adapters", "remove_adapters", "without_adapters"]
+__all__ = ["adapter_weights", "add_adapters", "has_adapters", "merged_copy", "remove_adapters", "without_adapters"]
 
 
 def add_adapters(model: TransformersModel, rank: int = 8, alpha: int = 16, seed: int = 0) -> TransformersModel:
@@ -49,8 +51,8 @@ def add_adapters(model: TransformersModel, rank: int = 8, alpha: int = 16, seed:
 
 
 def has_adapters(model: TransformersModel) -> bool:
-    """Whether `add_adapters` was called, or the model was loaded with some."""
-    return bool(getattr(model.causal, "_hf_peft_config_loaded", False))
+    """Whether `add_adapters` was called, the model was loaded with some, or `peft` has wrapped it."""
+    return model.peft is not None or bool(getattr(model.causal, "_hf_peft_config_loaded", False))
 
 
 def adapter_weights(model: TransformersModel) -> dict[str, Tensor]:
@@ -65,8 +67,30 @@ def remove_adapters(model: TransformersModel) -> TransformersModel:
     """
     if not has_adapters(model):
         raise BadValue("model", type(model.causal).__name__, "one with adapters")
-    model.causal.delete_adapter(list(model.causal.peft_config))
+    if model.peft is not None:
+        model.causal, model.peft = model.peft.unload(), None
+    else:
+        model.causal.delete_adapter(list(model.causal.peft_config))
     return model
+
+
+def merged_copy(model: TransformersModel) -> Any:
+    """A model of `transformers` of its own with equal logits and no adapters: W + (alpha / r) B A in place of W.
+
+    Raises: BadValue for a model without adapters.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if not has_adapters(model):
+        raise BadValue("model", type(model.causal).__name__, "one with adapters")
+    made = copy.deepcopy(model.module)
+    if model.peft is not None:
+        return cast(Any, made).merge_and_unload()
+    for each in made.modules():
+        if isinstance(each, BaseTunerLayer):
+            each.merge(safe_merge=True)
+    cast(Any, made).delete_adapter(list(cast(Any, made).peft_config))
+    return made
 
 
 @contextmanager
@@ -77,6 +101,10 @@ def without_adapters(model: TransformersModel) -> Iterator[None]:
     """
     if not has_adapters(model):
         raise BadValue("model", type(model.causal).__name__, "one with adapters")
+    if model.peft is not None:
+        with model.peft.disable_adapter():
+            yield
+        return
     model.causal.disable_adapters()
     try:
         yield

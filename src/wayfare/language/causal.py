@@ -1,11 +1,12 @@
 """What trainers and samplers ask of a causal model whose weights are here, on tokens alone.
 
     CausalModel     encode, decode; states and logits of given tokens; a prompt read once and continued token by token
+    Reading         what was read of each row: the cache between `begin` and `follow`
     Decoded         what was drawn, and how likely it was
 
-Rows are padded on the left, positions count valid tokens only: a row reads what it would read alone. `wayfare.language.
-TransformersModel` and `wayfare.language.NanoModel` are such models; `wayfare.language.decoding` draws from them and
-`wayfare.language.scoring` gives the chances of given tokens.
+Rows are padded where `valid` is false, prompts on the left; positions count valid tokens only: a row reads what it
+would read alone. `wayfare.language.TransformersModel` and `wayfare.language.NanoModel` are such models;
+`wayfare.language.decoding` draws from them and `wayfare.language.scoring` gives the chances of given tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from torch import Tensor, nn
 
 from wayfare.language.interface import Prompt
 
-__all__ = ["CausalModel", "Decoded"]
+__all__ = ["CausalModel", "Decoded", "Reading"]
+
+
+class Reading(Protocol):
+    """What a model has read of B rows."""
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows alone, in this order. rows: [b] int64"""
+        ...
 
 
 class CausalModel(Protocol):
@@ -75,12 +84,15 @@ class CausalModel(Protocol):
         """[..., D] -> [..., V], as the model's own head gives them, in its own dtype."""
         ...
 
-    def begin(self, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Any]:
+    def begin(self, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Reading]:
         """Read prompts [B, P]; `new` tokens will follow at most. Returns: logits [B, V] behind each, and a cache."""
         ...
 
-    def follow(self, tokens: Tensor, running: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Read one more token a row, [B]; where `running` [B] bool is false it is padding, and stays unseen."""
+    def follow(self, tokens: Tensor, running: Tensor | None, cache: Any) -> tuple[Tensor, Reading]:
+        """Read one more token a row, [B]; where `running` [B] bool is false it is padding, and stays unseen.
+
+        running: None where all rows go on, or those that do not are never asked again
+        """
         ...
 
     def frozen_start(self) -> AbstractContextManager[None]:

@@ -1,40 +1,46 @@
-"""Any causal model of `transformers` as a language model: batched generation that is the same alone and in company.
+"""Any causal model of `transformers`: a language model for players, a causal model for trainers.
 
 Rows of unequal length are padded on the left and positions count valid tokens only, so that a row reads what it would
-read alone. Its uniform draws are addressed by (its seed, its prompt, position of the token): batched equals single,
-up to the rounding of the model's own sums. Log-probabilities are those of the pass that drew the tokens, in float32.
+read alone. States come from the model's decoder and logits from its head, for the tokens that are asked for alone. A
+head that does more than one linear map (softcapping, a scale) is recognised by one small comparison with the model's
+whole pass; then logits are made by that pass, with the given states in place of its decoder.
+
+Adapters are those of `wayfare.language.add_adapters`, or a model that `peft` has wrapped.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
-from zlib import crc32
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.language.interface import Finish, Prompt, Samples, Sampling, Scores, check_prompts, padded, rows_of
+from wayfare.language.answering import Answering, still
+from wayfare.language.interface import Prompt
 from wayfare.language.models import load_causal_model
-from wayfare.language.sampler import Sampler
+from wayfare.language.scoring import score
 
 __all__ = ["TransformersModel", "completion_logprobs", "encode"]
 
 
-class TransformersModel:
-    """model: a name or path, as `load_causal_model` takes it, or a model of `transformers` with its tokenizer
+class TransformersModel(Answering):
+    """model: a name or path, as `load_causal_model` takes it, or a model of `transformers` or `peft` with its tokenizer
 
     tokenizer: goes with a model that is already loaded
     rows:      most answers drawn side by side
     device:    where a model by name goes
 
-    Raises: BadValue for a loaded model without tokenizer, or rows below 1.
+    `causal` is the model of `transformers`, with adapters in it or not; `peft` what wraps it, or None.
+
+    Raises: BadValue for a loaded model without tokenizer, rows below 1, or a wrapper whose adapters are no weights
+    beside the model's own (prompts and prefixes that are learned).
     """
 
     def __init__(self, model: Any, tokenizer: Any = None, *, rows: int = 64, device: str = "cpu") -> None:
@@ -45,15 +51,28 @@ class TransformersModel:
             tokenizer = own if tokenizer is None else tokenizer
         elif tokenizer is None:
             raise BadValue("tokenizer", None, "the tokenizer of the model that was passed")
-        self.causal, self.tokenizer, self.rows = model, tokenizer, rows
+        self.peft = model if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else None
+        if self.peft is not None and self.peft.active_peft_config.is_prompt_learning:
+            raise BadValue("model", type(model).__name__, "one whose adapters are weights, say LoRA")
+        self.causal = model if self.peft is None else self.peft.get_base_model()
+        self.tokenizer, self.rows = tokenizer, rows
+
+    @property
+    def module(self) -> nn.Module:
+        """What is trained."""
+        return cast(nn.Module, self.causal if self.peft is None else self.peft)
+
+    @property
+    def vocabulary(self) -> int:
+        """V."""
+        return int(self._config.vocab_size)
 
     @property
     def context(self) -> int | None:
         """Most tokens of prompt and answer together; None where the model sets no limit."""
-        config = self.causal.config
         for name in ("max_position_embeddings", "n_positions"):
-            if isinstance(getattr(config, name, None), int):
-                return int(getattr(config, name))
+            if isinstance(getattr(self._config, name, None), int):
+                return int(getattr(self._config, name))
         return None
 
     @property
@@ -61,7 +80,13 @@ class TransformersModel:
         """Tokens that end an answer."""
         told = getattr(getattr(self.causal, "generation_config", None), "eos_token_id", None)
         told = told if isinstance(told, (list, tuple)) else [told]
-        return frozenset(each for each in (*told, self.tokenizer.eos_token_id) if each is not None)
+        return frozenset(each for each in (*told, getattr(self.tokenizer, "eos_token_id", None)) if each is not None)
+
+    @property
+    def pad(self) -> int:
+        """The tokenizer's; where it has none, an end token or 0: it is never seen."""
+        own = getattr(self.tokenizer, "pad_token_id", None)
+        return int(own) if own is not None else min(self.ends, default=0)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """The prompt as tokens, a conversation by the tokenizer's chat template, up to where the model answers.
@@ -74,170 +99,142 @@ class TransformersModel:
         """Tokens as a text, special ones left out."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    @torch.no_grad()
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling | None = None,
-        *,
-        sampler: Sampler | None = None,
-        step: int = 0,
-    ) -> Samples:
-        """sampling.n answers to each prompt; one that fills the context ends there, as 'length'.
+    def states(self, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
+        """[B, keep, D]: the last layer's normalised states that predict the last `keep` tokens; differentiable."""
+        length = ids.shape[1]
+        # with nothing but tokens before each token, all of what is before is seen, and positions are places
+        holes = bool((valid[:, 1:] > valid[:, :-1]).any())
+        plain = not holes and (self.context is None or length <= self.context)
+        seen: dict[str, Any] = {} if plain else {"attention_mask": valid, "position_ids": _places(valid)}
+        with self._mode():
+            out = self._decoder(input_ids=ids, use_cache=False, **self._taken(seen))
+        return cast(Tensor, out.last_hidden_state[:, length - keep - 1 : length - 1])
 
-        sampler: another rule to draw by, in place of sampling's temperature, top_p and min_p
-        step:    of training, which a temperature may depend on
+    def logits(self, states: Tensor) -> Tensor:
+        """[..., D] -> [..., V], as the model's own head gives them."""
+        if self._linear_head:
+            return cast(Tensor, self.causal.get_output_embeddings()(states))
+        return self._through(states)
 
-        Raises: BadValue for an empty prompt, or one that leaves no room for an answer.
-        """
-        sampling = Sampling() if sampling is None else sampling
-        sampler = sampler or Sampler(sampling.temperature, sampling.top_p, sampling.min_p)
-        check_prompts(prompts)
-        ids = [self._fitting(f"prompts[{number}]", self.encode(each), 1) for number, each in enumerate(prompts)]
-        rows = rows_of(prompts, sampling)
-        answers: list[_Answer] = []
-        with _still(self.causal):
-            for first in range(0, len(rows), self.rows):
-                part = rows[first : first + self.rows]
-                seeds = np.array([row.seed for row in part], np.int64)
-                answers += self._drawn([ids[row.prompt] for row in part], seeds, sampling, sampler, step)
-        return Samples(
-            prompt=np.array([row.prompt for row in rows], np.int64),
-            texts=tuple(self._text(each.ids, sampling.stop) for each in answers),
-            token_ids=padded([each.ids for each in answers], np.int64),
-            mask=padded([[True] * len(each.ids) for each in answers], np.bool_),
-            logprobs=padded([each.logps for each in answers], np.float32),
-            logprobs_at_one=padded([each.own for each in answers], np.float32),
-            finish=tuple(each.finish for each in answers),
-            errors=("",) * len(answers),
-            prompt_tokens=np.array([len(ids[row.prompt]) for row in rows], np.int64),
-            completion_tokens=np.array([len(each.ids) for each in answers], np.int64),
+    def begin(self, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Any]:
+        """Logits [B, V] behind each prompt, and what was read of it; up to `new` tokens may follow."""
+        from wayfare.language.reading import HeldReading
+
+        reading = HeldReading(self.causal.config, valid, new, self.context, simple=self._one_mask)
+        seen: dict[str, Any] = {}
+        if reading.padded:
+            seen = {"attention_mask": valid, "position_ids": _places(valid)}
+        return self._read(ids, seen, reading), reading
+
+    def follow(self, tokens: Tensor, running: Tensor | None, cache: Any) -> tuple[Tensor, Any]:
+        """Logits [B, V] behind one more token a row, which is padding where it is not running."""
+        mask, places = cache.advance(running)
+        seen = {"position_ids": places}
+        if mask is not None:
+            seen["attention_mask"] = mask
+        return self._read(tokens.unsqueeze(1), seen, cache), cache
+
+    def frozen_start(self) -> AbstractContextManager[None]:
+        """The model with its adapters off. Raises: BadValue where there are none, or more than adapters is trained."""
+        from wayfare.language.adapters import without_adapters
+
+        own = (
+            ".lora_",
+            ".modules_to_save.",
+            "lora_",
+            getattr(getattr(self.peft, "base_model", None), "prefix", ".lora_"),
         )
+        for name, each in self.module.named_parameters():
+            if each.requires_grad and not any(part in name for part in own):
+                raise BadValue("model", f"{name} is trained", "adapters alone: the start of other weights is gone")
+        return without_adapters(self)
 
-    @torch.no_grad()
-    def logprobs(self, sequences: Sequence[tuple[Prompt, Sequence[int] | str]]) -> Scores:
-        """Of each completion behind its prompt, at temperature 1.
+    def save_pretrained(self, folder: Path, *, merged: bool = False) -> None:
+        """Weights and tokenizer: the adapters alone where there are some, or merged into a copy of the model."""
+        from wayfare.language.adapters import has_adapters, merged_copy
 
-        Raises: BadValue for an empty prompt, or one that with its completion exceeds the context.
+        whole = merged_copy(self) if merged and has_adapters(self) else self.module
+        cast(Any, whole).save_pretrained(str(folder))
+        self.tokenizer.save_pretrained(str(folder))
+
+    def copied(self) -> TransformersModel:
+        """The same once more, with weights of its own."""
+        return TransformersModel(copy.deepcopy(self.module), self.tokenizer, rows=self.rows)
+
+    @property
+    def _config(self) -> Any:
+        return self.causal.config.get_text_config(decoder=True)
+
+    @property
+    def _decoder(self) -> Any:
+        return self.causal.get_decoder()
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """What the decoder's forward takes; `*` where it takes anything."""
+        known = inspect.signature(self._decoder.forward).parameters.values()
+        return frozenset("*" if each.kind is each.VAR_KEYWORD else each.name for each in known)
+
+    def _taken(self, told: dict[str, Any]) -> dict[str, Any]:
+        return told if "*" in self._names else {name: each for name, each in told.items() if name in self._names}
+
+    @cached_property
+    def _one_mask(self) -> bool:
+        """Whether all layers attend to all that was read, by the attention that takes a mask as it is."""
+        config = self._config
+        kinds = getattr(config, "layer_types", None) or ["full_attention"]
+        same = set(kinds) == {"full_attention"} and getattr(config, "sliding_window", None) is None
+        return same and getattr(config, "_attn_implementation", None) == "sdpa"
+
+    def _read(self, ids: Tensor, seen: dict[str, Any], reading: Any) -> Tensor:
+        with torch.no_grad(), self._mode():
+            out = self._decoder(input_ids=ids, past_key_values=reading.cache, use_cache=True, **self._taken(seen))
+            return self.logits(out.last_hidden_state[:, -1])
+
+    @contextmanager
+    def _mode(self) -> Iterator[None]:
+        """Without dropout. Layers are recomputed in training mode alone: where they are, its dropout is 0 for good."""
+        if torch.is_grad_enabled() and _checkpointed(self.causal):
+            silence(self.module)
+            self.module.train()
+            yield
+        elif self.causal.training:
+            with still(self.module):
+                yield
+        else:
+            yield
+
+    @cached_property
+    def _linear_head(self) -> bool:
+        """Whether the head is one map of the states and nothing more.
+
+        Raises: BadValue for a model whose logits are not made of its decoder's last states.
         """
-        pairs = self._pairs(sequences)
-        told: list[list[float]] = []
-        with _still(self.causal):
-            for part in _portions(pairs, self.rows):
-                keep = max(len(completion) for _, completion in part)
-                if keep == 0:
-                    told += [[] for _ in part]
-                    continue
-                ids, valid = self._left([prompt + completion for prompt, completion in part])
-                scores = completion_logprobs(self.causal, ids, valid, keep).cpu()
-                told += [row[keep - len(pair[1]) :].tolist() for row, pair in zip(scores, part, strict=True)]
-        completions = [completion for _, completion in pairs]
-        mask = padded([[True] * len(each) for each in completions], np.bool_)
-        return Scores(padded(completions, np.int64), mask, padded(told, np.float32))
+        ids = torch.arange(4, device=self.causal.device).unsqueeze(0) % self.vocabulary
+        with torch.no_grad(), still(self.module):
+            told = self._decoder(input_ids=ids, use_cache=False)
+            states, self._told = told.last_hidden_state, type(told)
+            whole, head = self.causal(input_ids=ids, use_cache=False).logits, self.causal.get_output_embeddings()
+            again = self._through(states)
+            if not torch.allclose(again.float(), whole.float(), rtol=1e-4, atol=1e-4):
+                raise BadValue("model", type(self.causal).__name__, "one whose logits are made of its decoder's states")
+            # states that are small would not show a soft cap
+            large = states * (100.0 / head(states).abs().max().clamp(min=1e-6))
+            return torch.allclose(head(large).float(), self._through(large).float(), rtol=1e-4, atol=1e-4)
 
-    @torch.no_grad()
-    def features(self, sequences: Sequence[tuple[Prompt, Sequence[int] | str]]) -> npt.NDArray[np.float32]:
-        """[B, D]: the last layer's hidden states, mean over the tokens of each completion.
+    def _through(self, states: Tensor) -> Tensor:
+        """Logits by the whole pass, the decoder of which gives these states."""
+        decoder, flat = self._decoder, states.reshape(1, -1, states.shape[-1])
+        ids = torch.zeros(flat.shape[:2], dtype=torch.int64, device=flat.device)
+        decoder.forward = lambda *_, **__: self._told(last_hidden_state=flat)
+        try:
+            logits = self.causal(input_ids=ids, use_cache=False).logits
+        finally:
+            del decoder.forward
+        return cast(Tensor, logits.reshape(*states.shape[:-1], -1))
 
-        Raises: BadValue as `logprobs` does, and for an empty completion.
-        """
-        pairs = self._pairs(sequences)
-        for number, (_, completion) in enumerate(pairs):
-            if not completion:
-                raise BadValue(f"sequences[{number}]", "", "a completion of at least one token")
-        told = []
-        with _still(self.causal):
-            for part in _portions(pairs, self.rows):
-                ids, valid = self._left([prompt + completion for prompt, completion in part])
-                out = self.causal.get_decoder()(input_ids=ids, attention_mask=valid, position_ids=_places(valid))
-                for row, (_, completion) in zip(out.last_hidden_state, part, strict=True):
-                    told.append(row[-len(completion) :].float().mean(dim=0).cpu().numpy())
-        return np.stack(told) if told else np.zeros((0, 0), np.float32)
-
-    def _pairs(self, sequences: Sequence[tuple[Prompt, Sequence[int] | str]]) -> list[tuple[list[int], list[int]]]:
-        check_prompts([prompt for prompt, _ in sequences])
-        pairs = []
-        for number, (prompt, completion) in enumerate(sequences):
-            if isinstance(completion, str):
-                completion = self.tokenizer(completion, add_special_tokens=False)["input_ids"]
-            ids = self.encode(prompt)
-            self._fitting(f"sequences[{number}]", [*ids, *completion], 0)
-            pairs.append((ids, [int(each) for each in completion]))
-        return pairs
-
-    def _fitting(self, field: str, ids: list[int], room: int) -> list[int]:
-        if not ids:
-            raise BadValue(field, "", "at least one token")
-        if self.context is not None and len(ids) + room > self.context:
-            raise BadValue(field, f"{len(ids)} tokens", f"at most {self.context - room} tokens, the model's context")
-        return ids
-
-    def _left(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        width, device = max(map(len, rows)), self.causal.device
-        ids = torch.tensor([[*[0] * (width - len(row)), *row] for row in rows], device=device)
-        valid = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-        return ids, valid
-
-    def _drawn(
-        self, prompts: list[list[int]], seeds: npt.NDArray[np.int64], sampling: Sampling, sampler: Sampler, step: int
-    ) -> list[_Answer]:
-        """Side by side, each to its end."""
-        ids, valid = self._left(prompts)
-        copies = np.array([crc32(np.array(prompt, np.int64).tobytes()) for prompt in prompts], np.int64)
-        stream = Stream(seeds, "tokens of an answer")
-        answers = [_Answer(len(prompt)) for prompt in prompts]
-        cache, feed, ends = None, ids, self.ends
-        for position in range(sampling.max_tokens):
-            logits, cache = _last(self.causal, feed, valid, cache)
-            uniform = torch.as_tensor(stream.uniform(copies, position), device=logits.device)
-            drawn = sampler.sample(logits, position, step, uniform)
-            columns = (drawn.token.tolist(), drawn.logp.tolist(), drawn.logp_at_one.tolist())
-            for answer, token, logp, own in zip(answers, *columns, strict=True):
-                if not answer.running:
-                    continue
-                answer.add(token, logp, own)
-                if token in ends or self._stops(answer.ids, sampling.stop):
-                    answer.end("stop")
-                elif self.context is not None and answer.read + len(answer.ids) >= self.context:
-                    answer.end("length")
-            if not any(answer.running for answer in answers):
-                break
-            feed = drawn.token.unsqueeze(1)
-            # what has ended reads nothing more and stays at its place, so that no position passes the context
-            running = torch.tensor([[int(answer.running)] for answer in answers], device=valid.device)
-            valid = torch.cat([valid, running], dim=1)
-        return answers
-
-    def _stops(self, ids: list[int], stop: tuple[str, ...]) -> bool:
-        if not stop:
-            return False
-        # a character is at most four tokens, so the last token completes a stop string within this window or not at all
-        window = 4 * max(map(len, stop)) + 4
-        tail = self.decode(ids[-window:])
-        return any(each in tail for each in stop)
-
-    def _text(self, ids: list[int], stop: tuple[str, ...]) -> str:
-        text = self.decode(ids)
-        return text[: min((at for at in (text.find(each) for each in stop) if at >= 0), default=len(text))]
-
-
-class _Answer:
-    """One row as it grows. read: tokens of its prompt"""
-
-    def __init__(self, read: int) -> None:
-        self.read, self.running = read, True
-        self.ids: list[int] = []
-        self.logps: list[float] = []
-        self.own: list[float] = []
-        self.finish: Finish = "length"
-
-    def add(self, token: int, logp: float, own: float) -> None:
-        self.ids.append(token)
-        self.logps.append(logp)
-        self.own.append(own)
-
-    def end(self, finish: Finish) -> None:
-        self.finish, self.running = finish, False
+    def _answer_ids(self, text: str) -> list[int]:
+        return [int(each) for each in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
@@ -251,55 +248,24 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
 
 
 def completion_logprobs(model: Any, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
-    """Log-probabilities [B, keep] float32, at temperature 1, of the last `keep` tokens of each row; differentiable.
-
-    ids, valid: [B, T], padded on the left, T above keep or equal; 0 for a token with nothing before it
-    Logits are made for those tokens alone.
-    """
-    behind = min(keep + 1, ids.shape[1])
-    out = model(
-        input_ids=ids, attention_mask=valid, position_ids=_places(valid), use_cache=False, **_kept(model, behind)
-    )
-    logps = out.logits[:, -behind:-1].float().log_softmax(dim=-1)
-    told = logps.gather(2, ids[:, 1 - behind :].unsqueeze(2)).squeeze(2) if behind > 1 else logps.sum(dim=2)
-    missing = keep - told.shape[1]
-    return torch.nn.functional.pad(told, (missing, 0)) if missing else told
+    """`wayfare.language.scoring.score` of a model of `transformers` that has no tokenizer at hand."""
+    return score(TransformersModel(model, ()), ids, valid.bool(), keep).logps
 
 
-def _last(model: Any, feed: Tensor, valid: Tensor, cache: Any) -> tuple[Tensor, Any]:
-    """Logits [B, V] behind the last token, and the cache."""
-    places = _places(valid)[:, -feed.shape[1] :]
-    out = model(
-        input_ids=feed,
-        attention_mask=valid,
-        position_ids=places,
-        past_key_values=cache,
-        use_cache=True,
-        **_kept(model, 1),
-    )
-    return out.logits[:, -1], out.past_key_values
+def silence(module: nn.Module) -> None:
+    """No dropout from now on, in training mode either."""
+    for each in module.modules():
+        if isinstance(each, nn.Dropout):
+            each.p = 0.0
+        for name in ("attention_dropout", "attn_dropout", "dropout"):
+            if isinstance(getattr(each, name, None), float):
+                setattr(each, name, 0.0)
 
 
-def _kept(model: Any, tokens: int) -> dict[str, int]:
-    """Asks for few logits where the model can be asked."""
-    return {"logits_to_keep": tokens} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+def _checkpointed(model: Any) -> bool:
+    name = "is_activation_checkpointing"  # of 5.23 and later
+    return bool(getattr(model, name if hasattr(type(model), name) else "is_gradient_checkpointing", False))
 
 
 def _places(valid: Tensor) -> Tensor:
     return (valid.cumsum(dim=1) - 1).clamp(min=0)
-
-
-def _portions(pairs: list[Any], rows: int) -> Iterator[list[Any]]:
-    for first in range(0, len(pairs), rows):
-        yield pairs[first : first + rows]
-
-
-@contextmanager
-def _still(model: Any) -> Iterator[None]:
-    """Without dropout, which would make the sampler's chances others than the trainer's."""
-    training = bool(model.training)
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -70,6 +70,10 @@ class Sampler:
         if temperature == 0:
             token = own.argmax(dim=-1)
             drawn = torch.zeros_like(own[:, 0])
+        elif temperature == 1 and self.top_p == 1 and self.min_p == 0:
+            token = _inverse(own, uniform)
+            drawn = own.gather(1, token.unsqueeze(1)).squeeze(1)
+            return Drawn(token, drawn, drawn)
         else:
             chances = self.restricted(logits / temperature)
             token = _inverse(chances, uniform)

@@ -1,0 +1,91 @@
+"""What a model of `transformers` has read: its own cache, with places reserved ahead, and which tokens are padding.
+
+The cache of `transformers` grows by one copy of all keys and values a token. Here full-attention layers write into room
+that is taken once; other layers (sliding windows, states of linear attention) stay as the model makes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+__all__ = ["HeldReading"]
+
+
+_Layer: Any = DynamicLayer
+
+
+class _Reserved(_Layer):  # type: ignore[misc]
+    """Keys and values of up to `places` tokens, written where they stay."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.places, self.length = places, 0
+        self.room: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        first, self.length = self.length, self.length + key_states.shape[2]
+        if self.room is None:
+            self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
+            self.room = (self._room(key_states), self._room(value_states))
+        for room, new in zip(self.room, (key_states, value_states), strict=True):
+            room[:, :, first : self.length] = new
+        self.keys, self.values = (room[:, :, : self.length] for room in self.room)
+        return self.keys, self.values
+
+    def _room(self, like: Tensor) -> Tensor:
+        rows, heads, _, width = like.shape
+        return like.new_empty(rows, heads, self.places, width)
+
+    def select(self, rows: Tensor) -> None:
+        if self.room is not None:
+            self.room = (self.room[0][rows], self.room[1][rows])
+            self.keys, self.values = (room[:, :, : self.length] for room in self.room)
+
+
+class HeldReading:
+    """valid: [B, P] bool, of the prompts        new: most tokens that follow        most: positions there are, or None
+
+    simple: whether every layer attends to all that was read, so that one mask serves all
+    """
+
+    def __init__(self, config: Any, valid: Tensor, new: int, most: int | None, *, simple: bool) -> None:
+        rows, self.length = valid.shape
+        self.cache: Any = DynamicCache(config=config)
+        for number, layer in enumerate(self.cache.layers):
+            if type(layer) is DynamicLayer:
+                self.cache.layers[number] = _Reserved(self.length + new)
+        self.valid = valid.new_ones(rows, self.length + new)
+        self.valid[:, : self.length] = valid
+        self.padded = not bool(valid.all())
+        self.last = valid.sum(dim=1) - 1  # [B], position of the last token read
+        self.most, self.simple = most, simple
+
+    def advance(self, running: Tensor | None) -> tuple[Tensor | None, Tensor]:
+        """One more token a row. Returns: the attention mask, or None where all is seen, and positions [B, 1]."""
+        self.length += 1
+        if running is None:
+            self.last = self.last + 1
+            if self.most is not None:
+                # rows that have ended write on, unseen: no position of theirs may pass the last one there is
+                self.last.clamp_(max=self.most - 1)
+        else:
+            self.valid[:, self.length - 1] = running
+            self.last = self.last + running
+            self.padded = self.padded or not bool(running.all())
+        mask = None
+        if self.padded:
+            seen = self.valid[:, : self.length]
+            mask = seen[:, None, None, :] if self.simple else seen
+        return mask, self.last.unsqueeze(1)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows alone."""
+        self.valid, self.last = self.valid[rows], self.last[rows]
+        for layer in self.cache.layers:
+            if isinstance(layer, _Reserved):
+                layer.select(rows)
+            elif getattr(layer, "is_initialized", True):
+                layer.batch_select_indices(rows)
