@@ -17,6 +17,7 @@
     riverswim    `RiverSwim`: little pay near, much pay far against the current, no end
     continuing   exact gain and bias of processes without an end
     mazes        `Mazes`: random mazes with a hidden goal, as tables and as text
+    verifiable   tasks of language reinforcement learning: `Countdown` and others; `verifiable.TASKS`, by name
     repeat       `RepeatTask`: any gymnasium environment, replayed by seed
     ceilings     how well one could do at best
     single       `SingleCopy`: one copy as a plain `gymnasium.Env`
@@ -51,29 +52,49 @@ if TYPE_CHECKING:
     from wayfare.worlds.tables import TableBandit, bundled_bandit, labelled_bandit
     from wayfare.worlds.tabular import RandomMDP, TabularMDP
     from wayfare.worlds.varied import VariedBandit, evolve_bandit
+    from wayfare.worlds.verifiable import (
+        Addition,
+        Countdown,
+        HiddenStrategy,
+        IconGrounding,
+        LookupArithmetic,
+        ModularArithmetic,
+        SecondThoughts,
+        TaggedCountdown,
+        VerifiableTask,
+    )
     from wayfare.worlds.world import World
     from wayfare.worlds.wrappers import ActionSets, DelayedFeedback
 
 __all__ = [
     "ActionSets",
+    "Addition",
     "Boundary",
     "Ceiling",
     "ContextualBandit",
+    "Countdown",
     "DelayedFeedback",
     "HiddenGoal",
     "HiddenRules",
+    "HiddenStrategy",
+    "IconGrounding",
     "LinearBandit",
+    "LookupArithmetic",
     "Mazes",
+    "ModularArithmetic",
     "RandomMDP",
     "Ratings",
     "RecurringBandit",
     "RepeatTask",
     "RiverSwim",
+    "SecondThoughts",
     "SingleCopy",
     "SuccessBandit",
     "TableBandit",
     "TabularMDP",
+    "TaggedCountdown",
     "VariedBandit",
+    "VerifiableTask",
     "World",
     "bundled_bandit",
     "check_world",
@@ -86,24 +107,33 @@ __all__ = [
 
 _HOMES = {
     "ActionSets": "wrappers",
+    "Addition": "verifiable",
     "Boundary": "boundary",
     "Ceiling": "ceilings",
     "ContextualBandit": "contextual",
+    "Countdown": "verifiable",
     "DelayedFeedback": "wrappers",
     "HiddenGoal": "gridworld",
     "HiddenRules": "hidden_rules",
+    "HiddenStrategy": "verifiable",
+    "IconGrounding": "verifiable",
     "LinearBandit": "contextual",
+    "LookupArithmetic": "verifiable",
     "Mazes": "mazes",
+    "ModularArithmetic": "verifiable",
     "RandomMDP": "tabular",
     "Ratings": "ratings",
     "RecurringBandit": "bandit",
     "RepeatTask": "repeat",
     "RiverSwim": "riverswim",
+    "SecondThoughts": "verifiable",
     "SingleCopy": "single",
     "SuccessBandit": "success",
     "TableBandit": "tables",
     "TabularMDP": "tabular",
+    "TaggedCountdown": "verifiable",
     "VariedBandit": "varied",
+    "VerifiableTask": "verifiable",
     "World": "world",
     "bundled_bandit": "tables",
     "check_world": "check",
