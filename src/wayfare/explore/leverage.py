@@ -160,4 +160,5 @@ def random_projection(features: Tensor, width: int, seed: int, step: int = 0) ->
     )
     density = 1.0 / math.sqrt(features.shape[1])
     signs = (chance > 1.0 - density / 2).double() - (chance < density / 2).double()
-    return features.detach().double() @ signs / math.sqrt(density * width)
+    projected: Tensor = features.detach().double() @ signs / math.sqrt(density * width)
+    return projected
