@@ -1,11 +1,17 @@
 """A learner's state on disk, so that training that was stopped goes on where it was written last.
 
-What a file holds is either all of a state or none: it is written aside and then put in place. A file that cannot be
-read is treated as none, and training begins anew: nothing was promised by it.
+    Checkpoint      one file, written every so many updates
+    Checkpoints     a folder of them by number: the newest that is whole is taken, older ones go
+
+What a file holds is either all of a state or none: it is written aside, brought to the disk, and then put in place. A
+file of `Checkpoints` ends with the SHA-256 of what stands before: one that was torn or damaged is passed over for the
+one before. A file that cannot be read is treated as none: nothing was promised by it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import pickle
 from collections.abc import Mapping
@@ -14,7 +20,11 @@ from typing import Any, Protocol
 
 import torch
 
-__all__ = ["Checkpoint", "Resumable"]
+from wayfare.errors import BadValue
+
+__all__ = ["Checkpoint", "Checkpoints", "Resumable"]
+
+DIGEST = 32
 
 
 class Resumable(Protocol):
@@ -52,3 +62,73 @@ class Checkpoint:
         aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         torch.save(learner.state_dict(), aside)
         aside.replace(self.path)
+
+
+class Checkpoints:
+    """folder: made when the first is written        keep: how many, at least 1 (2 outlive a damaged one)
+
+    Raises: BadValue for a number below 1.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        if keep < 1:
+            raise BadValue("keep", keep, "at least 1")
+        self.folder, self.keep = folder, keep
+
+    def write(self, number: int, state: Mapping[str, Any], *, protect: int | None = None) -> Path:
+        """Store a state under a number. protect: another number whose file stays, however old."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        held = io.BytesIO()
+        torch.save(dict(state), held)
+        content = held.getvalue()
+        path = self._path(number)
+        aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with aside.open("wb") as file:
+            file.write(content)
+            file.write(hashlib.sha256(content).digest())
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _to_disk(self.folder)
+        for old in self.numbers()[: -self.keep]:
+            if old != protect:
+                self._path(old).unlink(missing_ok=True)
+        for part in self.folder.glob("*.part"):
+            part.unlink(missing_ok=True)
+        return path
+
+    def newest(self) -> tuple[int, dict[str, Any]] | None:
+        """(number, state) of the newest file that is whole; None where there is none."""
+        for number in reversed(self.numbers()):
+            state = self.read(number)
+            if state is not None:
+                return number, state
+        return None
+
+    def read(self, number: int) -> dict[str, Any] | None:
+        """The state of a number; None where its file is missing, torn or damaged."""
+        try:
+            content = self._path(number).read_bytes()
+        except OSError:
+            return None
+        body = content[:-DIGEST]
+        if len(content) <= DIGEST or hashlib.sha256(body).digest() != content[-DIGEST:]:
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        return state
+
+    def numbers(self) -> list[int]:
+        """Of all files there are, whole or not, ascending."""
+        names = [path.stem.removeprefix("step-") for path in self.folder.glob("step-*.pt")]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"step-{number:08d}.pt"
+
+
+def _to_disk(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -103,6 +103,22 @@ class RolloutBatch:
         """The same on another device."""
         return self._each(lambda value: value.to(device), lambda told: told)
 
+    def trimmed(self) -> RolloutBatch:
+        """Without the columns behind every answer's end; at least one column is left."""
+        length = max(1, int(self.completion_mask.sum(dim=1).max())) if len(self) else 1
+        own = self.completion_ids.shape[1]
+        if length >= own:
+            return self
+        made: dict[str, Any] = {}
+        for name, value in self._present():
+            along = isinstance(value, Tensor) and value.ndim == 2 and ("B", "T") in _SHAPES.get(name, (("B", "T"),))
+            made[name] = value[:, :length] if along else value
+        extras = {
+            name: value[:, :length] if value.ndim > 1 and value.shape[1] == own else value
+            for name, value in self.extras.items()
+        }
+        return RolloutBatch(**made, extras=extras)
+
     def _present(self) -> list[tuple[str, Any]]:
         named = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name != "extras")
         return [(name, value) for name, value in named if value is not None]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wayfare.language.causal import CausalModel
     from wayfare.learn.grpo.seams import Transform
 
-__all__ = ["PromptOrder", "PromptSet", "check_lengths"]
+__all__ = ["PromptOrder", "PromptSet", "check_lengths", "read_rows"]
 
 OWN = frozenset({"prompt", "completion", "completion_ids"})
 """Columns that reward functions are not told by their name in the data set."""
@@ -55,7 +55,7 @@ class PromptSet:
     def __init__(
         self, data: str | PathLike[str] | Sequence[Mapping[str, Any]] | Any, *, transform: Transform | None = None
     ) -> None:
-        self._rows = _read(Path(data)) if isinstance(data, (str, PathLike)) else _mapped(data)
+        self._rows = read_rows(Path(data)) if isinstance(data, (str, PathLike)) else _mapped(data)
         if not len(self._rows):
             raise BadValue("data", "no rows", "a data set of at least one row")
         self._names = _names(self._rows)
@@ -210,7 +210,8 @@ def _mapped(data: Any) -> Any:
     return list(data)
 
 
-def _read(path: Path) -> Any:
+def read_rows(path: Path) -> Any:
+    """The rows of a file or folder, see `PromptSet`. Raises: BadValue, MissingExtra."""
     if not path.exists():
         raise BadValue("data", str(path), "a file or folder that exists")
     if path.suffix == ".jsonl":

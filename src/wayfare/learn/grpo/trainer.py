@@ -1,0 +1,380 @@
+"""Group-relative training of a language model: ask, draw, pay, compare within groups, learn; with memories on the way.
+
+    trainer = GRPO("path/to/model", reward_funcs=[right], train_dataset="train.jsonl", args=GRPOConfig(max_steps=100))
+    trainer.train()
+    trainer.save_pretrained("out")
+
+One step, in the order that holds for every method (`wayfare.learn.grpo.seams` says what each part is given):
+
+    keys -> budget -> rollout -> rewards -> features -> bonus.score -> shape -> discard or filter -> advantages
+         -> mini-batches of (forward, token loss, truncated weight, regularisers, sum, optimiser step)
+         -> auxiliary steps -> update of every memory -> metrics
+
+A run in a folder can be stopped at any moment: started again it goes on from its last whole checkpoint, and metrics and
+weights are those of a run that was never stopped (same machine, same number of threads).
+
+Source: Shao et al. 2024 (arXiv 2402.03300) for the method; the losses and what else is published stands where it is
+implemented. Names of settings, rewards' calling convention and metrics are TRL's.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wayfare.errors import BadValue, ResumeRefused
+from wayfare.language.causal import CausalModel
+from wayfare.language.models import load_policy
+from wayfare.language.sampler import Sampler
+from wayfare.learn.checkpoint import Checkpoints
+from wayfare.learn.grpo.config import GRPOConfig
+from wayfare.learn.grpo.dataset import PromptSet, check_lengths
+from wayfare.learn.grpo.evaluating import Evaluated, evaluate
+from wayfare.learn.grpo.experience import Experience, Parts
+from wayfare.learn.grpo.processes import Alone, Processes
+from wayfare.learn.grpo.records import Records, completion_rows
+from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState
+from wayfare.learn.grpo.rollout import SingleTurn
+from wayfare.learn.grpo.seams import (
+    Advantage,
+    AuxiliarySource,
+    Bonus,
+    Budget,
+    Features,
+    Regulariser,
+    Rollout,
+    RowFilter,
+    Shaper,
+    Transform,
+)
+from wayfare.learn.grpo.update import Updater
+
+__all__ = ["GRPO", "Callback"]
+
+FREE = frozenset({"output_dir", "report_to", "save_steps", "save_total_limit"})
+"""Settings that may change between a run and its resumption."""
+
+
+class Callback:
+    """What a run tells on its way; override what is of use. A true answer of `on_step_end` ends the run."""
+
+    def on_train_begin(self, trainer: GRPO) -> None:
+        """Before the first step, or the first after a resumption."""
+
+    def on_step_end(self, trainer: GRPO, step: int, metrics: Mapping[str, float]) -> bool | None:
+        """step: done so far."""
+
+    def on_evaluate(self, trainer: GRPO, step: int, found: Evaluated) -> None:
+        """After an evaluation."""
+
+    def on_save(self, trainer: GRPO, step: int, path: Path) -> None:
+        """After a checkpoint was written."""
+
+    def on_train_end(self, trainer: GRPO) -> None:
+        """After the last step."""
+
+
+class GRPO:
+    """model: a name or path, a model of `transformers`, of `peft` or of Wayfare; see `wayfare.language.load_policy`
+    reward_funcs:   one or several, as TRL calls them; see `wayfare.learn.grpo.rewards`
+    train_dataset:  rows with a `prompt`: a datasets.Dataset, a list, or a path
+    ref_model:      of the divergence; with adapters the model's own start serves, which costs no second copy
+    sampler:        how answers are drawn, in place of args' temperature, top_p and min_p
+    the others:     parts of `wayfare.learn.grpo.seams`
+    processes:      of `wayfare.learn.grpo.accelerated`, where several train together
+
+    step: steps done        metrics: of each of them, as logged
+
+    Raises: BadValue for settings, data or parts that do not go together, before anything is drawn or written.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reward_funcs: Any,
+        train_dataset: Any,
+        args: GRPOConfig | None = None,
+        eval_dataset: Any = None,
+        *,
+        tokenizer: Any = None,
+        peft_config: Any = None,
+        ref_model: Any = None,
+        sampler: Sampler | None = None,
+        rollout: Rollout | None = None,
+        budget: Budget | None = None,
+        transform: Transform | None = None,
+        features: Features | None = None,
+        bonus: Bonus | None = None,
+        shaper: Shaper | None = None,
+        row_filter: RowFilter | None = None,
+        advantage: Advantage | None = None,
+        regularisers: Sequence[Regulariser] = (),
+        auxiliary: Sequence[AuxiliarySource] = (),
+        callbacks: Sequence[Callback] = (),
+        processes: Processes | None = None,
+    ) -> None:
+        self.config = GRPOConfig() if args is None else args
+        self.processes: Processes = Alone() if processes is None else processes
+        self.rewards = RewardFunctions(reward_funcs, self.config.reward_weights)
+        self.prompts = PromptSet(train_dataset, transform=transform)
+        self.eval_prompts = None if eval_dataset is None else PromptSet(eval_dataset, transform=transform)
+        self.model: CausalModel = load_policy(model, tokenizer, peft_config)
+        for prompts in (self.prompts, self.eval_prompts):
+            if prompts is not None:
+                check_lengths(self.model, prompts, self.config.max_completion_length)
+        reference = None if ref_model is None else _reference(ref_model, self.model)
+        if sampler is not None and rollout is not None:
+            raise BadValue("sampler", sampler, "None where a rollout is given, which has its own")
+        if sampler is None:
+            sampler = Sampler(self.config.temperature, self.config.top_p, self.config.min_p)
+        if rollout is None:
+            rollout = SingleTurn(sampler, evaluation=Sampler(self.config.eval_temperature))
+        parts = Parts(rollout, budget, transform, features, bonus, shaper, row_filter, advantage)
+        self.experience = Experience(self.model, self.prompts, self.rewards, self.config, parts, self.processes)
+        self.total = self.config.updates(len(self.prompts))
+        self.updater = Updater(
+            self.model, self.config, self.processes, total=self.total, reference=reference, regularisers=regularisers
+        )
+        self.auxiliary, self.callbacks = list(auxiliary), list(callbacks)
+        folder = self.config.folder
+        self.records = Records(
+            folder, tensorboard="tensorboard" in self.config.report_to, main=self.processes.rank == 0
+        )
+        self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", self.config.save_total_limit)
+        self.step, self.metrics = 0, list[dict[str, float]]()
+        self.best: tuple[float, int] | None = None
+        self._pending: dict[str, list[float]] = {}
+
+    def train(self, resume: bool = True) -> list[dict[str, float]]:
+        """Until all optimiser steps are done or the token budget is spent. Returns: the metrics of these steps.
+
+        resume: whether to go on from the folder's newest whole checkpoint, where there is one
+
+        Raises: ResumeRefused where that belongs to other settings; RewardFailed and BadValue as the parts do: what
+        was drawn then is in completions.jsonl, and no weight has moved since the last step.
+        """
+        if resume:
+            self.restore()
+        else:
+            self.records.cut({})
+        self._call("on_train_begin")
+        while not self.done:
+            told = self.advance()
+            ended = [each.on_step_end(self, self.step, told) for each in self.callbacks]
+            every = self.config.eval_steps
+            if self.eval_prompts is not None and ((every and self.step % every == 0) or self.done):
+                self._evaluated()
+            if self.checkpoints is not None and (self.step % self.config.save_steps == 0 or self.done):
+                self.save()
+            if any(ended):
+                break
+        if self.config.metric_for_best_model is not None and self.best is not None:
+            self._take_best()
+        self.records.close()
+        self._call("on_train_end")
+        return self.metrics
+
+    @property
+    def done(self) -> bool:
+        """Whether all optimiser steps are taken, or the token budget is spent."""
+        budget = self.config.token_budget
+        return self.updater.done >= self.total or (budget is not None and self.experience.tokens >= budget)
+
+    @property
+    def state(self) -> TrainerState:
+        """How far the run is, as reward functions are told."""
+        return TrainerState(
+            global_step=self.updater.done, max_steps=self.total, epoch=self.experience.position / len(self.prompts),
+            num_input_tokens_seen=self.experience.tokens, is_world_process_zero=self.processes.rank == 0,
+        )  # fmt: skip
+
+    def advance(self) -> dict[str, float]:
+        """One step. Returns: its metrics. Raises: as `train`."""
+        began = time.perf_counter()
+        try:
+            made = self.experience.make(self.step, self.state)
+        except Exception:
+            left = self.experience.unscored
+            if left is not None:
+                self.records.completions(completion_rows(left, self.step, self.rewards.names))
+            raise
+        drawn = time.perf_counter()
+        batch = self.updater.prepared(made.batch)
+        stale = batch.born_step is not None and bool((batch.born_step < self.step).any())
+        told = {**made.metrics, **self.updater.update(batch, self.step, stale)}
+        for source in self.auxiliary:
+            found = source.sample(self.step)
+            if found is not None:
+                more = self.updater.auxiliary(found[0], found[1], self.step)
+                told.update({f"auxiliary/{name}": value for name, value in more.items()})
+        self.experience.remember(made)
+        for part in (*self.auxiliary, *self.updater.regularisers):
+            update = getattr(part, "update", None)
+            if update is not None:
+                update(replace(batch, extras={}))
+        if self.config.log_completions:
+            self.records.completions(completion_rows(batch, self.step, self.rewards.names, made.logged))
+        self.step += 1
+        told = {"epoch": self.state.epoch, **told}
+        self._log(told)
+        self.records.seconds(self.step, {"draw": drawn - began, "step_time": time.perf_counter() - began})
+        return told
+
+    def evaluate(self, dataset: Any = None) -> Evaluated:
+        """On a data set, or the one given at the start. Raises: BadValue where there is neither."""
+        prompts = (
+            self.eval_prompts if dataset is None else PromptSet(dataset, transform=self.experience.parts.transform)
+        )
+        if prompts is None:
+            raise BadValue("dataset", None, "given, as no eval_dataset was")
+        if prompts is not self.eval_prompts:
+            check_lengths(self.model, prompts, self.config.max_completion_length)
+        return evaluate(
+            self.experience, self.updater, prompts, self.state, answers=self.config.num_generations_eval,
+            ks=self.config.eval_ks, threshold=self.config.pass_threshold,
+        )  # fmt: skip
+
+    def save_pretrained(self, folder: str | Path, merged: bool = False) -> None:
+        """What `from_pretrained` reads: the model, or its adapter alone; merged puts the adapter into the model."""
+        if self.processes.rank == 0:
+            self.model.save_pretrained(Path(folder), merged=merged)
+
+    def save(self) -> None:
+        """A checkpoint of everything. Raises: BadValue where the run has no folder."""
+        if self.checkpoints is None:
+            raise BadValue("output_dir", None, "given, for checkpoints")
+        state = self.state_dict()
+        if self.processes.rank == 0:
+            path = self.checkpoints.write(self.step, state, protect=self.best[1] if self.best else None)
+            for each in self.callbacks:
+                each.on_save(self, self.step, path)
+
+    def restore(self) -> bool:
+        """Go to the newest whole checkpoint of the folder; whether there was one. Raises: ResumeRefused."""
+        found = None if self.checkpoints is None else self.checkpoints.newest()
+        if found is None:
+            self.records.cut({})
+            return False
+        self.load_state_dict(found[1])
+        self.records.cut(found[1]["lengths"])
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on bit for bit."""
+        return {
+            "config": self.config.to_json(),
+            "rows": len(self.prompts),
+            "step": self.step,
+            "experience": self.experience.state_dict(),
+            "updater": self.updater.state_dict(),
+            "regularisers": _states(self.updater.regularisers),
+            "auxiliary": _states(self.auxiliary),
+            "best": list(self.best) if self.best else [],
+            "pending": self._pending,
+            "lengths": self.records.lengths(),
+            "generators": _generators(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` was taken. Raises: ResumeRefused for the state of other settings or data."""
+        mine = {name: value for name, value in self.config.to_json().items() if name not in FREE}
+        for name, value in mine.items():
+            if state["config"].get(name) != value:
+                raise ResumeRefused(f"{name} was {state['config'].get(name)!r} in the run to be resumed, now {value!r}")
+        if state["rows"] != len(self.prompts):
+            raise ResumeRefused(
+                f"the data set had {state['rows']} rows in the run to be resumed, now {len(self.prompts)}"
+            )
+        self.experience.load_state_dict(state["experience"])
+        self.updater.load_state_dict(state["updater"])
+        parts: list[Any] = [*self.updater.regularisers, *self.auxiliary]
+        for part, told in zip(parts, [*state["regularisers"], *state["auxiliary"]], strict=True):
+            if told:
+                part.load_state_dict(told)
+        self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
+        self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
+        _set_generators(state["generators"])
+
+    def _log(self, told: dict[str, float]) -> None:
+        self.metrics.append(told)
+        for name, value in told.items():
+            self._pending.setdefault(name, []).append(value)
+        if self.step % self.config.logging_steps and not self.done:
+            return
+        means = {name: sum(values) / len(values) for name, values in self._pending.items()}
+        for name in ("epoch", "num_tokens"):
+            means[name] = told[name]
+        if "jsonl" in self.config.report_to or "tensorboard" in self.config.report_to:
+            self.records.metrics(self.updater.done, means)
+        self._pending = {}
+
+    def _evaluated(self) -> None:
+        found = self.evaluate()
+        self.records.metrics(self.updater.done, found.metrics)
+        for each in self.callbacks:
+            each.on_evaluate(self, self.step, found)
+        name = self.config.metric_for_best_model
+        if name is None:
+            return
+        known = {**found.metrics, **{key.removeprefix("eval_"): value for key, value in found.metrics.items()}}
+        if name not in known:
+            raise BadValue("metric_for_best_model", name, f"one of {', '.join(found.metrics)}")
+        if self.best is None or known[name] > self.best[0]:
+            self.best = (known[name], self.step)
+            if self.checkpoints is not None:
+                self.save()
+
+    def _take_best(self) -> None:
+        assert self.best is not None
+        state = None if self.checkpoints is None else self.checkpoints.read(self.best[1])
+        if state is not None and self.best[1] != self.step:
+            self.processes.put(self.model.module, state["updater"]["weights"])
+
+    def _call(self, name: str) -> None:
+        for each in self.callbacks:
+            getattr(each, name)(self)
+
+
+def _reference(given: Any, model: CausalModel) -> CausalModel:
+    reference: CausalModel = given if hasattr(given, "states") else load_policy(given, model.tokenizer)
+    if reference.vocabulary != model.vocabulary:
+        raise BadValue(
+            "ref_model", f"{reference.vocabulary} words", f"of the policy's vocabulary, {model.vocabulary} words"
+        )
+    reference.module.requires_grad_(False).eval()
+    return reference
+
+
+def _states(parts: Sequence[Any]) -> list[dict[str, Any]]:
+    return [each.state_dict() if hasattr(each, "state_dict") else {} for each in parts]
+
+
+def _generators() -> dict[str, Any]:
+    """Of the libraries whose global state reward functions may draw from."""
+    kind, words, at, has, cached = np.random.get_state()
+    version, state, gauss = random.getstate()
+    told = {
+        "torch": torch.get_rng_state(),
+        "numpy": [str(kind), torch.tensor(np.asarray(words, np.int64)), int(at), int(has), float(cached)],
+        "python": [version, list(state), gauss],
+    }
+    if torch.cuda.is_available():
+        told["cuda"] = torch.cuda.get_rng_state_all()
+    return told
+
+
+def _set_generators(told: Mapping[str, Any]) -> None:
+    torch.set_rng_state(told["torch"])
+    kind, words, at, has, cached = told["numpy"]
+    np.random.set_state((kind, words.numpy().astype(np.uint32), at, has, cached))
+    version, state, gauss = told["python"]
+    random.setstate((version, tuple(state), gauss))
+    if "cuda" in told and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(told["cuda"])
