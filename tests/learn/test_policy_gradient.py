@@ -187,6 +187,18 @@ def test_divergence_and_entropy_move_the_loss_by_their_weights() -> None:
     assert means(metrics)["entropy"] == pytest.approx(0.7)
 
 
+def test_k3_times_its_ratio_has_the_gradient_of_the_divergence_whoever_drew() -> None:
+    logits = torch.tensor([0.3, -0.2, 0.8], dtype=torch.float64, requires_grad=True)
+    ref, drew = (torch.tensor(row, dtype=torch.float64).log() for row in ([0.2, 0.2, 0.6], [0.6, 0.3, 0.1]))
+    logp = logits.log_softmax(0)
+    (exact,) = torch.autograd.grad((logp.exp() * (logp - ref)).sum(), logits, retain_graph=True)
+    for corrected in (True, False):
+        rule = PolicyGradient(use_bias_correction_kl=corrected)
+        each = rule.divergence(logp[:, None], ref[:, None], torch.ones(3, 1), old_logp=drew[:, None])
+        (found,) = torch.autograd.grad((drew.exp() * each[:, 0]).sum(), logits, retain_graph=True)
+        assert torch.allclose(found, exact) == corrected
+
+
 def test_wrong_arguments_are_refused_by_name() -> None:
     logp, advantage, mask = batch()
     wrong: list[tuple[str, dict[str, Any]]] = [

@@ -12,7 +12,9 @@ without gradient                                                                
 
     loss = sum over tokens of (l + kl_weight KL(policy | reference) - entropy_weight entropy) weight        (6)
 
-KL is estimated by `wayfare.explore.divergences.estimate`. The weights come of a mask w [B, T] and are one of
+KL is estimated by `wayfare.explore.divergences.estimate`, and with `use_bias_correction_kl` multiplied by rho: the
+gradient of k3 is then that of the divergence, whoever drew (7), which is the default of `trl`. The weights come of a
+mask w [B, T] and are one of
 
     token-mean, dapo            w / sum w, over all that is given
     bnpo                        the same over each micro-batch, and their mean: it depends on how many rows go at once
@@ -31,7 +33,7 @@ On the first update after a rollout give no old_logp: it is then logp itself, de
 Sources: (1) Schulman et al. 2017 (arXiv 1707.06347), with two bounds and dapo Yu et al. 2025 (arXiv 2503.14476);
 (2) Ye et al. 2020 (arXiv 1912.09729), which `trl` calls delta; (3) MiniMax 2025 (arXiv 2506.13585); (4) Zheng et al.
 2025 (arXiv 2507.18071); (5) Espeholt et al. 2018 (arXiv 1802.01561); grpo Shao et al. 2024 (arXiv 2402.03300); dr_grpo
-Liu et al. 2025 (arXiv 2503.20783).
+Liu et al. 2025 (arXiv 2503.20783); (7) DeepSeek-AI 2025 (arXiv 2512.02556).
 """
 
 from __future__ import annotations
@@ -118,6 +120,7 @@ class PolicyGradient:
     importance_sampling_level: Level = "token"
     importance_sampling_cap: float | None = None
     length: int | None = None
+    use_bias_correction_kl: bool = False
 
     def __post_init__(self) -> None:
         for field, named, allowed in (
@@ -170,10 +173,7 @@ class PolicyGradient:
         gain = advantage if advantage.ndim == 2 else advantage.unsqueeze(1)
         counted = mask > 0
         old = (logp if old_logp is None else old_logp).detach()
-        change = torch.where(counted, logp - old, 0.0)
-        if self.importance_sampling_level == "sequence":
-            change = change.sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True).clamp(min=1)
-        rho = change.exp()
+        rho = self._ratio(logp, old, counted)
         if self.surrogate == "cispo":
             each = -rho.clamp(max=self.eps_high).detach() * gain * torch.where(counted, logp, 0.0)
             metrics = {"cispo_clip_ratio": tally((rho > self.eps_high) & (gain > 0), counted)}
@@ -198,11 +198,14 @@ class PolicyGradient:
             metrics["sampling/importance_sampling_ratio/mean"] = tally(weight, counted)
         return torch.where(counted, each, 0.0), metrics
 
-    def divergence(self, logp: Tensor, ref_logp: Tensor, mask: Tensor) -> Tensor:
-        """[B, T] estimates of KL(policy | reference), 0 off the mask; ref_logp without gradient."""
+    def divergence(self, logp: Tensor, ref_logp: Tensor, mask: Tensor, *, old_logp: Tensor | None = None) -> Tensor:
+        """[B, T] estimates of KL(policy | reference), 0 off the mask; ref_logp and old_logp without gradient."""
         counted = mask > 0
         said, reference = (torch.where(counted, value, 0.0) for value in (logp, ref_logp.detach()))
-        return estimate(said, reference, self.kl)
+        apart = estimate(said, reference, self.kl)
+        if not self.use_bias_correction_kl:
+            return apart
+        return apart * self._ratio(logp, (logp if old_logp is None else old_logp).detach(), counted)
 
     def loss(
         self,
@@ -234,7 +237,7 @@ class PolicyGradient:
         each, metrics = self.token_loss(logp, advantage, mask, old_logp=old_logp, behaviour_logp=behaviour_logp)
         counted = mask > 0
         if ref_logp is not None:
-            apart = self.divergence(logp, ref_logp, mask)
+            apart = self.divergence(logp, ref_logp, mask, old_logp=old_logp)
             metrics["kl"] = tally(apart, counted)
             each = each + self.kl_weight * apart
         if entropy is not None:
@@ -244,6 +247,13 @@ class PolicyGradient:
         if weights is None:
             return aggregate(each, mask, self.aggregation, self.length), metrics
         return (torch.where(counted, each, 0.0) * weights).sum(), metrics
+
+    def _ratio(self, logp: Tensor, old: Tensor, counted: Tensor) -> Tensor:
+        """rho [B, T], or [B, 1] of sequences; 1 off the mask."""
+        change = torch.where(counted, logp - old, 0.0)
+        if self.importance_sampling_level == "sequence":
+            change = change.sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True).clamp(min=1)
+        return change.exp()
 
 
 def _shares(mask: Tensor, how: Aggregation, length: int | None) -> tuple[Tensor, Tensor | float]:
