@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ class Seen:
         ]
 
 seen = Seen()
-code = pytest.main(["--collect-only", "-qq", "-n", "0", "-p", "no:cacheprovider", sys.argv[1]], plugins=[seen])
+plain = ["-p", "xdist", "-n", "0", "-p", "no:cacheprovider", "--assert=plain"]
+code = pytest.main(["--collect-only", "-qq", *plain, sys.argv[1]], plugins=[seen])
 with open(sys.argv[2], "w") as file:
     json.dump({"code": int(code), "found": seen.found}, file)
 """
@@ -35,7 +37,10 @@ with open(sys.argv[2], "w") as file:
 
 def test_every_test_of_a_store_runs_on_both_and_none_is_skipped(tmp_path: Path) -> None:
     out = tmp_path / "collected.json"
-    done = subprocess.run([sys.executable, "-c", COLLECT, str(HERE), str(out)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT, str(HERE), str(out)], capture_output=True, text=True,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # none of the plugins adds or takes a test
+    )  # fmt: skip
     assert out.exists(), done.stderr
     told = json.loads(out.read_text())
     assert told["code"] == 0, done.stdout

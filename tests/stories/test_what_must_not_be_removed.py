@@ -47,8 +47,9 @@ def outcome(broken: str, names: list[str]) -> tuple[int, str]:
     """Exit status and output of these tests after some code has run: 0 all passed, 1 some failed."""
     run = f"import sys, pytest\n{broken}\nsys.exit(pytest.main(sys.argv[1:]))"
     done = subprocess.run(
-        [sys.executable, "-c", run, "-q", "-n", "0", "-p", "no:cacheprovider", *names],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        [sys.executable, "-c", run, "-q", "-p", "xdist", "-n", "0", "-p", "no:cacheprovider", *names],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True, text=True,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
