@@ -24,7 +24,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, RewardFailed
 from wayfare.learn.grpo.dataset import PromptSet, read_rows
 from wayfare.learn.grpo.rewards import RewardFunction, RewardFunctions, callable_name
 from wayfare.learn.grpo.trl_bonus import BonusReward, answer_text, bonus_reward
@@ -60,7 +60,7 @@ def as_trl(reward: Any, name: str | None = None) -> RewardFunction:
         names = frozenset(each.name for each in asked.values() if each.kind is not each.VAR_KEYWORD)
         kind = _EachLater if _is_async(reward) else _Each
         return kind(reward, name or callable_name(reward), names, keywords)
-    if {"completions", "completion_ids"} & set(asked) or [*asked.values()][-1:] == _keywords(asked):
+    if {"completions", "completion_ids"} & set(asked) or any(each.kind is each.VAR_KEYWORD for each in asked.values()):
         return reward if name is None else _Renamed.of(reward, name)
     raise BadValue(
         "reward", f"a function of {', '.join(asked) or 'nothing'}", "one of completions, of a completion, or verl's"
@@ -124,6 +124,18 @@ class _Renamed:
     def __call__(self, **told: Any) -> Any:
         return self.function(**told)
 
+    def _told(self, row: int, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            raise RewardFailed(self.__name__, f"raised {type(error).__name__} at row {row}: {error}") from error
+
+    async def _later(self, row: int, call: Callable[[], Any]) -> Any:
+        try:
+            return await call()
+        except Exception as error:
+            raise RewardFailed(self.__name__, f"raised {type(error).__name__} at row {row}: {error}") from error
+
 
 class _RenamedLater(_Renamed):
     async def __call__(self, **told: Any) -> Any:
@@ -153,12 +165,12 @@ class _Each(_Renamed):
         return calls
 
     def __call__(self, **told: Any) -> Any:
-        return [call() for call in self._calls(told)]
+        return [self._told(row, call) for row, call in enumerate(self._calls(told))]
 
 
 class _EachLater(_Each):
     async def __call__(self, **told: Any) -> Any:
-        return await asyncio.gather(*(call() for call in self._calls(told)))
+        return await asyncio.gather(*(self._later(row, call) for row, call in enumerate(self._calls(told))))
 
 
 class _Verl(_Renamed):
@@ -209,12 +221,13 @@ class _Verl(_Renamed):
         return rewards
 
     def __call__(self, **told: Any) -> Any:
-        return self._rewards([call() for call in self._calls(told)], told)
+        return self._rewards([self._told(row, call) for row, call in enumerate(self._calls(told))], told)
 
 
 class _VerlLater(_Verl):
     async def __call__(self, **told: Any) -> Any:
-        return self._rewards(await asyncio.gather(*(call() for call in self._calls(told))), told)
+        calls = (self._later(row, call) for row, call in enumerate(self._calls(told)))
+        return self._rewards(await asyncio.gather(*calls), told)
 
 
 class _Summed:
@@ -240,10 +253,6 @@ def _columns(told: Mapping[str, Any]) -> dict[str, Any]:
     """What a reward function is told by the data set, environments left out: those are not data."""
     own = ("prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric", "environments")
     return {name: value for name, value in told.items() if name not in own}
-
-
-def _keywords(asked: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
-    return [each for each in asked.values() if each.kind is each.VAR_KEYWORD]
 
 
 def _is_async(function: Any) -> bool:

@@ -152,6 +152,8 @@ class RewardFunctions:
                     each.close()  # never started: without this Python warns
             raise
         for (number, _), made in zip(awaited, _together([each for _, each in awaited]), strict=True):
+            if isinstance(made, RewardFailed):
+                raise made
             if isinstance(made, BaseException):
                 raise RewardFailed(self.names[number], f"raised {type(made).__name__}: {made}") from made
             found[:, number] = self._rewards(number, made, count)
@@ -175,6 +177,8 @@ class RewardFunctions:
     def _of(self, number: int, call: Callable[[], Any]) -> Any:
         try:
             return call()
+        except RewardFailed:
+            raise
         except Exception as error:
             raise RewardFailed(self.names[number], f"raised {type(error).__name__}: {error}") from error
 
