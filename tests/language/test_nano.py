@@ -18,10 +18,6 @@ def ids_of(rows: int, length: int, seed: int = 1) -> Tensor:
     return torch.randint(WORDS, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-def draws(number: int) -> Tensor:
-    return torch.rand(4, generator=torch.Generator().manual_seed(number))
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_logits_are_those_of_the_llama_it_gives_and_it_comes_back(size: str) -> None:
     net = Nano(WORDS, size, seed=3).eval()
@@ -74,38 +70,6 @@ def test_a_cache_gives_the_logits_of_reading_all_at_once(cuts: tuple[int, ...], 
         assert again is None or torch.allclose(again, whole[:, 4:], atol=1e-5)
 
 
-def test_generation_records_the_probability_that_a_full_pass_gives() -> None:
-    net = Nano(WORDS, seed=2).eval()
-    ids = ids_of(4, 7)
-    valid = torch.ones(4, 7, dtype=torch.bool)
-    valid[1, :3] = False
-    found = net.generate(ids, 6, draws, valid=valid, temperature=0.7)
-    full = torch.cat([ids, found.ids], dim=1)
-    seen = torch.cat([valid, torch.ones_like(found.ids, dtype=torch.bool)], dim=1)
-    with torch.no_grad():
-        logps = (net(full, seen)[:, 6:-1] / 0.7).log_softmax(-1).gather(2, found.ids.unsqueeze(2)).squeeze(2)
-    assert torch.allclose(logps, found.logps, atol=1e-4)
-
-
-def test_a_row_says_the_same_alone_and_in_company() -> None:
-    net = Nano(WORDS, seed=2).eval()
-    ids = ids_of(4, 7)
-    together = net.generate(ids, 8, draws)
-    alone = net.generate(ids[2:3], 8, lambda number: draws(number)[2:3])
-    assert torch.equal(together.ids[2:3], alone.ids)
-
-
-def test_rows_end_at_their_end_and_only_allowed_words_are_said() -> None:
-    net = Nano(WORDS, seed=2).eval()
-    allowed = torch.zeros(WORDS, dtype=torch.bool)
-    allowed[[1, 5, 6]] = True
-    found = net.generate(ids_of(4, 3), 30, draws, end=1, allowed=allowed)
-    assert set(found.ids.unique().tolist()) <= {1, 5, 6}
-    for row, logps, length in zip(found.ids, found.logps, found.lengths.tolist(), strict=True):
-        assert (row[length:] == 1).all() and (logps[length:] == 0).all()
-        assert length == len(row) or row[length - 1] == 1
-
-
 def test_sampling_follows_the_softmax_and_temperature_zero_takes_the_likeliest() -> None:
     logits = torch.tensor([[0.0, math.log(3.0), -math.inf]])
     edges = torch.tensor([0.01, 0.24, 0.26, 0.999])
@@ -143,7 +107,6 @@ def test_what_cannot_be_is_refused() -> None:
         (lambda: WordReader(["a"]).encode("b"), "text"),
         (lambda: net(ids_of(1, 3), torch.tensor([[True, False, True]])), "valid"),
         (lambda: net(ids_of(1, 3), None, Cache(net, 1, 2)), "ids"),
-        (lambda: net.generate(ids_of(1, 3), 0, draws), "new"),
         (lambda: Cache(net, 1, 2).crop(1), "length"),
     ):
         with pytest.raises(BadValue) as refused:

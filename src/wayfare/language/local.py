@@ -101,19 +101,20 @@ class TransformersModel(Answering):
 
     def states(self, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
         """[B, keep, D]: the last layer's normalised states that predict the last `keep` tokens; differentiable."""
-        length = ids.shape[1]
+        # the last token predicts nothing that is asked for
+        ids, valid = ids[:, :-1], valid[:, :-1]
         # with nothing but tokens before each token, all of what is before is seen, and positions are places
         holes = bool((valid[:, 1:] > valid[:, :-1]).any())
-        plain = not holes and (self.context is None or length <= self.context)
+        plain = not holes and (self.context is None or ids.shape[1] <= self.context)
         seen: dict[str, Any] = {} if plain else {"attention_mask": valid, "position_ids": _places(valid)}
         with self._mode():
             out = self._decoder(input_ids=ids, use_cache=False, **self._taken(seen))
-        return cast(Tensor, out.last_hidden_state[:, length - keep - 1 : length - 1])
+        return cast(Tensor, out.last_hidden_state[:, -keep:])
 
     def logits(self, states: Tensor) -> Tensor:
         """[..., D] -> [..., V], as the model's own head gives them."""
         if self._linear_head:
-            return cast(Tensor, self.causal.get_output_embeddings()(states))
+            return cast(Tensor, self._head(states))
         return self._through(states)
 
     def begin(self, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Any]:
@@ -165,9 +166,13 @@ class TransformersModel(Answering):
     def _config(self) -> Any:
         return self.causal.config.get_text_config(decoder=True)
 
-    @property
+    @cached_property
     def _decoder(self) -> Any:
         return self.causal.get_decoder()
+
+    @cached_property
+    def _head(self) -> Any:
+        return self.causal.get_output_embeddings()
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -214,7 +219,7 @@ class TransformersModel(Answering):
         with torch.no_grad(), still(self.module):
             told = self._decoder(input_ids=ids, use_cache=False)
             states, self._told = told.last_hidden_state, type(told)
-            whole, head = self.causal(input_ids=ids, use_cache=False).logits, self.causal.get_output_embeddings()
+            whole, head = self.causal(input_ids=ids, use_cache=False).logits, self._head
             again = self._through(states)
             if not torch.allclose(again.float(), whole.float(), rtol=1e-4, atol=1e-4):
                 raise BadValue("model", type(self.causal).__name__, "one whose logits are made of its decoder's states")

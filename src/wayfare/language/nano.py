@@ -3,7 +3,7 @@
 RMSNorm, rotary positions, SwiGLU, tied embeddings, no biases: the layout of Llama, so that `to_transformers` gives a
 `LlamaForCausalLM` of equal logits, and `from_transformers` takes one back.
 
-    Nano        ids [B, T] -> logits [B, T, V]; `generate` samples with a cache that is allocated once
+    Nano        ids [B, T] -> logits [B, T, V]; `wayfare.language.NanoModel` draws from it and scores by it
     Cache       keys and values of what was read; append-only prompts feed only what is new
     WordReader  words <-> ids
 
@@ -17,35 +17,24 @@ Shazeer 2020 (arXiv 2002.05202), SwiGLU; Zhang & Sennrich 2019 (arXiv 1910.07467
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wayfare.errors import BadValue, MissingExtra
+from wayfare.language.sampler import Sampler
 
-__all__ = ["SIZES", "Cache", "Generated", "Nano", "WordReader", "sample"]
+__all__ = ["SIZES", "Cache", "Nano", "WordReader", "sample"]
 
-Size = Literal["xs", "s", "m"]
-SIZES: Mapping[str, tuple[int, int]] = {"xs": (64, 2), "s": (96, 3), "m": (128, 4)}
+Size = Literal["xs", "s", "m", "l"]
+SIZES: Mapping[str, tuple[int, int]] = {"xs": (64, 2), "s": (96, 3), "m": (128, 4), "l": (192, 6)}
 """(width, layers) of each size; heads are 32 wide."""
 HEAD = 32
 EPSILON = 1e-6
 THETA = 10_000.0
-
-Uniforms = Callable[[int], Tensor]
-"""Number of a new token, from 0 -> [B] uniform draws for it."""
-
-
-class Generated(NamedTuple):
-    """ids: [B, M] new tokens, `end` from where a row ended        lengths: [B] tokens of each row, the end counted
-    logps: [B, M] log-probability of each as it was sampled (0 at temperature 0), 0 behind the end"""
-
-    ids: Tensor
-    logps: Tensor
-    lengths: Tensor
 
 
 class Cache:
@@ -70,6 +59,10 @@ class Cache:
             raise BadValue("length", length, f"between 0 and {self.length}")
         self.length = length
 
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows alone, in this order. rows: [b] int64"""
+        self.stored, self.valid = self.stored[:, :, rows], self.valid[rows]
+
 
 class _Layer(nn.Module):
     def __init__(self, width: int, inner: int) -> None:
@@ -82,19 +75,28 @@ class _Layer(nn.Module):
         self.down = nn.Linear(inner, width, bias=False)
 
     def forward(
-        self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None, stored: Tensor | None, first: int
+        self,
+        x: Tensor,
+        turn: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        stored: Tensor | None,
+        first: int,
+        tail: int | None = None,
     ) -> Tensor:
+        """x: [B, T, D] -> [B, T, D], or of the last `tail` places alone, for which the mask then is"""
         rows, length, width = x.shape
         mixed = self.qkv(_normed(x, self.before_attention)).view(rows, length, 3, width // HEAD, HEAD)
-        q, k, v = mixed.permute(2, 0, 3, 1, 4).unbind(0)  # [B, H, T, 32]
-        q, k = _turned(q, turn), _turned(k, turn)
+        mixed = mixed.permute(2, 0, 3, 1, 4)  # [3, B, H, T, 32]
+        (q, k), v = _turned(mixed[:2], turn), mixed[2]
         if stored is not None:
             stored[0, :, :, first : first + length] = k
             stored[1, :, :, first : first + length] = v
             k, v = stored[0, :, :, : first + length], stored[1, :, :, : first + length]
-        causal = mask is None and length > 1
+        if tail is not None:
+            q, x = q[:, :, length - tail :], x[:, length - tail :]
+        causal = mask is None and q.shape[2] > 1
         found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        x = x + self.out(found.transpose(1, 2).reshape(rows, length, width))
+        x = x + self.out(found.transpose(1, 2).reshape(rows, q.shape[2], width))
         gate, up = self.gate_up(_normed(x, self.before_mixing)).chunk(2, dim=-1)
         return x + cast(Tensor, self.down(functional.silu(gate) * up))
 
@@ -117,6 +119,7 @@ class Nano(nn.Module):
         self.embedding = nn.Embedding(words, self.width)
         self.blocks = nn.ModuleList(_Layer(self.width, self.inner) for _ in range(self.layers))
         self.last = nn.Parameter(torch.ones(self.width))
+        self._turns: tuple[Tensor, Tensor] | None = None
         draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for name, each in self.named_parameters():
@@ -148,68 +151,57 @@ class Nano(nn.Module):
             cache.valid[:, first : first + length] = known
             known = cache.valid[:, : first + length]
             cache.padded = padded = padded or cache.padded
+        places: Tensor | int = first
         if padded:
             places = (known.long().cumsum(dim=1) - 1).clamp(min=0)[:, first:]  # [B, T]
-        else:
-            places = torch.arange(first, first + length, device=ids.device).unsqueeze(0)
         mask = None
         if padded or (first and length > 1):
             reach = torch.arange(first + length, device=ids.device)
             mask = reach <= reach[first:].unsqueeze(1)  # [T, N]
             mask = mask & known[:, None, None, :]
             mask = mask | (reach == reach[first:].unsqueeze(1))  # padding sees itself: a softmax over nothing is NaN
-        turn = _turn(places, self.embedding.weight.dtype)
-        x = self.embedding(ids)
+        x = self.states(ids, places, mask, cache)
+        return functional.linear(x[:, -1:] if last_only else x, self.embedding.weight)
+
+    def states(
+        self, ids: Tensor, places: Tensor | int, mask: Tensor | None, cache: Cache | None, tail: int | None = None
+    ) -> Tensor:
+        """The last layer's normalised states, without a look at whether all fits together.
+
+        places: [B, T] positions, or the first one where all rows have the same
+        mask:   what attention adds or lets through; None: all that was read before
+        tail:   of how many last tokens; the mask of the last layer is cut to them
+
+        Returns: [B, T or tail, D]
+        """
+        length, first = ids.shape[1], 0 if cache is None else cache.length
+        turn, x = self._turn(places, first + length), self.embedding(ids)
         for number, block in enumerate(self.blocks):
-            x = block(x, turn, mask, None if cache is None else cache.stored[number], first)
+            stored = None if cache is None else cache.stored[number]
+            if tail is not None and number == self.layers - 1:
+                x = block(x, turn, _cut(mask, first, length, tail, ids), stored, first, tail)
+            else:
+                x = block(x, turn, mask, stored, first)
         if cache is not None:
             cache.length = first + length
-        x = _normed(x[:, -1:] if last_only else x, self.last)
-        return functional.linear(x, self.embedding.weight)
+        return _normed(x, self.last)
 
-    @torch.no_grad()
-    def generate(
-        self,
-        ids: Tensor,
-        new: int,
-        uniforms: Uniforms,
-        *,
-        valid: Tensor | None = None,
-        cache: Cache | None = None,
-        temperature: float = 1.0,
-        end: int | None = None,
-        allowed: Tensor | None = None,
-    ) -> Generated:
-        """Up to `new` tokens behind each row of ids [B, T].
+    def _turn(self, places: Tensor | int, upto: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines [B or 1, 1, T, 32] of the rotary angles, the sines of the first half negative.
 
-        uniforms: draws of each new token, so that a row's words do not depend on its company
-        temperature: 0 takes the likeliest        end: token at which a row ends        allowed: [V] bool
-        cache: as in `forward`; in the end it holds all but the last new token
-
-        Raises: BadValue for new below 1, or as `forward` does.
+        upto: no place reaches it
         """
-        if new < 1:
-            raise BadValue("new", new, "at least 1")
-        if cache is None:
-            cache = Cache(self, len(ids), ids.shape[1] + new)
-        feed, fill = ids, 0 if end is None else end
-        ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-        tokens, logps, lengths = [], [], torch.zeros(len(ids), dtype=torch.int64, device=ids.device)
-        for number in range(new):
-            logits = self(feed, valid if number == 0 else None, cache, last_only=True)[:, -1]
-            if allowed is not None:
-                logits = logits.masked_fill(~allowed, -math.inf)
-            token, logp = sample(logits, uniforms(number), temperature)
-            token, logp = token.masked_fill(ended, fill), logp.masked_fill(ended, 0.0)
-            lengths += ~ended
-            tokens.append(token)
-            logps.append(logp)
-            if end is not None:
-                ended = ended | (token == end)
-                if bool(ended.all()):
-                    break
-            feed = token.unsqueeze(1)
-        return Generated(torch.stack(tokens, dim=1), torch.stack(logps, dim=1), lengths)
+        like, table = self.embedding.weight, self._turns
+        if table is None or len(table[0]) < upto or table[0].device != like.device or table[0].dtype != like.dtype:
+            with torch.inference_mode(False):
+                reach = torch.arange(max(256, 2 * upto), device=like.device)
+                rates = THETA ** (-torch.arange(0, HEAD, 2, device=like.device, dtype=torch.float32) / HEAD)
+                angle = reach.unsqueeze(1) * rates
+                sines = torch.cat([-angle.sin(), angle.sin()], dim=1)
+                self._turns = table = (torch.cat([angle, angle], dim=1).cos().to(like.dtype), sines.to(like.dtype))
+        if isinstance(places, int):
+            return table[0][places:upto], table[1][places:upto]
+        return table[0][places].unsqueeze(1), table[1][places].unsqueeze(1)
 
     def to_transformers(self) -> Any:
         """A `LlamaForCausalLM` of equal logits. Raises: MissingExtra without `transformers`."""
@@ -261,16 +253,8 @@ def sample(logits: Tensor, uniform: Tensor, temperature: float = 1.0) -> tuple[T
     logits: [B, V]        uniform: [B], between 0 and 1: the token at which the cumulative probability passes it
     Raises: BadValue for a temperature below 0.
     """
-    if not 0 <= temperature < math.inf:
-        raise BadValue("temperature", temperature, "finite and at least 0")
-    if temperature == 0:
-        token = logits.argmax(dim=-1)
-        return token, torch.zeros(len(token), dtype=torch.float32, device=logits.device)
-    logps = (logits.float() / temperature).log_softmax(dim=-1)
-    upto = logps.double().exp().cumsum(dim=-1)
-    wanted = uniform.to(upto).unsqueeze(1) * upto[:, -1:]
-    token = torch.searchsorted(upto, wanted, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
-    return token, logps.gather(1, token.unsqueeze(1)).squeeze(1)
+    drawn = Sampler(temperature).sample(logits, 0, 0, uniform)
+    return drawn.token, drawn.logp
 
 
 class WordReader:
@@ -340,17 +324,18 @@ def _normed(x: Tensor, weight: Tensor) -> Tensor:
     return functional.rms_norm(x, (x.shape[-1],), weight, EPSILON)
 
 
-def _turn(places: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [B or 1, 1, T, 32] of the rotary angles at places [B or 1, T]."""
-    rates = THETA ** (-torch.arange(0, HEAD, 2, device=places.device, dtype=torch.float32) / HEAD)
-    angle = places.unsqueeze(-1) * rates
-    angle = torch.cat([angle, angle], dim=-1).unsqueeze(1)
-    return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
 def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    left, right = x.chunk(2, dim=-1)
-    return x * turn[0] + torch.cat([-right, left], dim=-1) * turn[1]
+    return x * turn[0] + x.roll(HEAD // 2, dims=-1) * turn[1]
+
+
+def _cut(mask: Tensor | None, first: int, length: int, tail: int, ids: Tensor) -> Tensor | None:
+    """The mask of the last `tail` of `length` tokens that follow `first` others."""
+    if mask is not None:
+        return mask[..., mask.shape[-2] - tail :, :]
+    if tail == 1:
+        return None
+    reach = torch.arange(first + length, device=ids.device)
+    return reach <= reach[first + length - tail :].unsqueeze(1)
 
 
 def _pairs(model: Any, net: Nano) -> list[tuple[Tensor, Tensor]]:
