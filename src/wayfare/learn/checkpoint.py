@@ -76,7 +76,10 @@ class Checkpoints:
         self.folder, self.keep = folder, keep
 
     def write(self, number: int, state: Mapping[str, Any], *, protect: int | None = None) -> Path:
-        """Store a state under a number. protect: another number whose file stays, however old."""
+        """Store a state under a number. protect: another number whose file stays, however old.
+
+        Files of higher numbers go: they are damaged, or of a run that was taken back to before them.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         held = io.BytesIO()
         torch.save(dict(state), held)
@@ -90,12 +93,19 @@ class Checkpoints:
             os.fsync(file.fileno())
         aside.replace(path)
         _to_disk(self.folder)
-        for old in self.numbers()[: -self.keep]:
+        known = self.numbers()
+        newer = known.index(number) + 1
+        for old in (*known[: max(0, newer - self.keep)], *known[newer:]):
             if old != protect:
                 self._path(old).unlink(missing_ok=True)
         for part in self.folder.glob("*.part"):
             part.unlink(missing_ok=True)
         return path
+
+    def clear(self) -> None:
+        """Remove all files: a new run begins."""
+        for number in self.numbers():
+            self._path(number).unlink(missing_ok=True)
 
     def newest(self) -> tuple[int, dict[str, Any]] | None:
         """(number, state) of the newest file that is whole; None where there is none."""

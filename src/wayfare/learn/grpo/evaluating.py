@@ -20,9 +20,10 @@ from torch import Tensor
 
 from wayfare.errors import BadValue
 from wayfare.learn.grpo.dataset import PromptSet
-from wayfare.learn.grpo.experience import Experience
+from wayfare.learn.grpo.experience import Experience, last_rows
 from wayfare.learn.grpo.rewards import TrainerState
 from wayfare.learn.grpo.update import Updater
+from wayfare.learn.rollouts import RolloutBatch
 
 __all__ = ["Evaluated", "evaluate", "pass_at_k"]
 
@@ -62,7 +63,7 @@ def evaluate(
     """answers: n to each prompt        threshold: least reward of the first reward function that is right
     rows: drawn side by side at most
     """
-    rewards, entropies, lengths, cut = [], [], [], []
+    rewards, surprises, lengths, cut = [], [], [], []
     texts: list[str] = []
     at_once = max(1, rows // answers)
     for first in range(0, len(prompts), at_once):
@@ -71,13 +72,16 @@ def evaluate(
             keys, torch.full_like(keys, answers), 0, train=False, prompts=prompts, first=first * answers
         )
         own = experience.drawn(asked)
-        found, _, _ = experience.score(own, asked.rows, state)
-        entropies += experience.processes.gathered(updater.entropy(own))
-        for part in experience.processes.gathered((found, own.texts, own.completion_mask.sum(dim=1), own.truncated)):
+        found, _, _ = experience.score(own, asked, state)
+        last, tokens, entropy = _by_trajectory(own, updater.entropy(own), len(asked.keys))
+        assert own.texts is not None
+        said = [own.texts[row] for row in last.tolist()]
+        for part in experience.processes.gathered((found[last], said, tokens, entropy, own.truncated[last])):
             rewards.append(part[0])
             texts += part[1]
             lengths.append(part[2])
-            cut.append(part[3])
+            surprises.append(part[3])
+            cut.append(part[4])
     each = torch.cat(rewards)
     first_reward, total = each[:, 0].view(-1, answers), experience.rewards.total(each).view(-1, answers)
     right = first_reward >= threshold
@@ -86,8 +90,8 @@ def evaluate(
         [len({text for text, good in zip(row, goods, strict=True) if good})
          for row, goods in zip(told, right.tolist(), strict=True)]
     )  # fmt: skip
-    tokens = torch.cat(lengths).float()
-    spread = (torch.cat(entropies) * tokens).view(-1, answers).sum(dim=1) / tokens.view(-1, answers).sum(dim=1)
+    tokens = torch.cat(lengths)
+    spread = torch.cat(surprises).view(-1, answers).sum(dim=1) / tokens.view(-1, answers).sum(dim=1)
     known = total[~total.isnan()]
     metrics = {
         "eval_reward": float(known.mean()) if len(known) else 0.0,
@@ -100,3 +104,15 @@ def evaluate(
         "eval_completions/clipped_ratio": float(torch.cat(cut).float().mean()),
     }
     return Evaluated(metrics, right, total, distinct, spread, told)
+
+
+def _by_trajectory(own: RolloutBatch, entropy: Tensor, asked: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The last row of each, in the order in which they were asked for; its tokens, and their entropies' sum [N]."""
+    last = last_rows(own)
+    last = last[own.trajectory[last].argsort()]
+    if len(last) != asked:
+        raise BadValue("rollout", f"{len(last)} trajectories", f"{asked}, one for each row that was asked for")
+    _, at = torch.unique(own.trajectory, return_inverse=True)
+    tokens = own.completion_mask.sum(dim=1).float()
+    nothing = torch.zeros(asked)
+    return last, nothing.index_add(0, at, tokens), nothing.index_add(0, at, tokens * entropy)

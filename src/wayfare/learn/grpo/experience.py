@@ -12,7 +12,7 @@ its rows its advantage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,33 +81,39 @@ class Experience:
 
         Raises: BadValue for a part that gives what it must not, naming it; RewardFailed.
         """
-        wanted, kept, drawn = self.config.prompts_per_step, list[RolloutBatch](), list[RolloutBatch]()
+        wanted, kept, drawn = self.config.prompts_per_step, list[Tensor](), list[RolloutBatch]()
         logged: dict[str, list[Any]] = {}
-        groups = discarded = 0
+        groups = discarded = rows = 0
+        self.unscored = None
         for attempt in range(self.config.max_generation_batches if self.config.dynamic_sampling else 1):
             batch, notes = self._scored(self._asked(wanted, step, attempt), state)
-            drawn.append(replace(batch, group_id=batch.group_id + attempt * wanted))
-            for name, values in notes.items():
-                logged.setdefault(name, []).extend(values)
+            for name in {*logged, *notes}:
+                logged[name] = [*logged.get(name, [None] * rows), *notes.get(name, [None] * len(batch))]
+            drawn.append(_apart(batch, drawn[-1] if drawn else None, attempt * wanted))
             if not self.config.dynamic_sampling:
-                kept.append(batch)
+                kept.append(torch.arange(len(batch)))
                 break
-            informative = ~_equal_rewards(batch)
-            chosen = informative.nonzero().flatten()[: wanted - groups]
-            discarded += int((~informative).sum())
-            if len(chosen):
-                kept.append(_of_groups(batch, chosen, groups))
-                groups += len(chosen)
+            equal, asked = _equal_rewards(batch)
+            chosen = (asked & ~equal).nonzero().flatten()[: wanted - groups]
+            discarded += int((asked & equal).sum())
+            kept.append(rows + torch.isin(batch.group_id, chosen).nonzero().flatten())
+            groups, rows = groups + len(chosen), rows + len(batch)
             if groups == wanted:
                 break
-        learned = joined(kept) if kept else drawn[-1]
         everything = joined(drawn)
         told = self._told(everything)
         told["groups/discarded"] = float(discarded)
-        learned = self._masked(learned)
+        # where nothing was worth learning from, the last rows are: their advantages are 0
+        number = torch.cat(kept) if any(len(each) for each in kept) else rows + torch.arange(-len(drawn[-1]), 0)
+        learned = self._masked(everything.rows(number))
+        if self.config.dynamic_sampling:
+            learned = replace(learned, group_id=torch.unique(learned.group_id, return_inverse=True)[1])
         learned = replace(learned, advantages=self._advantages(learned))
-        told["groups/lone"] = float((torch.bincount(learned.group_id[_last_rows(learned)]) == 1).sum())
-        return Made(learned, everything, told, logged)
+        told["groups/lone"] = float(_lone(learned))
+        assert learned.advantages is not None
+        gains = learned.advantages.new_zeros(len(everything), *learned.advantages.shape[1:])
+        gains[number] = learned.advantages
+        return Made(learned, replace(everything, advantages=gains), told, logged)
 
     def remember(self, made: Made) -> None:
         """Memories are written: after the weights have moved, once."""
@@ -121,10 +127,12 @@ class Experience:
                 update(batch)
 
     def score(
-        self, batch: RolloutBatch, rows: Sequence[Mapping[str, Any]], state: TrainerState
-    ) -> tuple[Tensor, Any, Any]:
-        """(rewards [B, F] of this process's rows, metrics and lists that the functions logged)."""
-        last = _last_rows(batch)
+        self, batch: RolloutBatch, asked: Asked, state: TrainerState
+    ) -> tuple[Tensor, dict[str, list[float]], dict[str, list[Any]]]:
+        """(rewards [B, F] of this process's rows; what the functions logged: numbers, and values of each row)."""
+        last = last_rows(batch)
+        keys = _known(None if batch.prompt_key is None else tuple(batch.prompt_key.tolist()))
+        row_of = dict(zip(asked.keys.tolist(), asked.rows, strict=True))
         prompts, texts = _known(batch.prompts), _known(batch.texts)
         if self.parts.transform is not None:
             texts = tuple(self.parts.transform.parse(text) for text in texts)
@@ -134,13 +142,13 @@ class Experience:
         found = self.rewards.score(
             prompts=[prompts[row] for row in order], completions=[texts[row] for row in order],
             completion_ids=[batch.completion_ids[row][batch.completion_mask[row]].tolist() for row in order],
-            columns=reward_columns([rows[row] for row in order]), trainer_state=state,
+            columns=reward_columns([row_of[keys[row]] for row in order]), trainer_state=state,
             log_extra=lambda name, values: extras.__setitem__(name, list(values)),
             log_metric=lambda name, value: metrics.setdefault(name, []).append(float(value)),
         )  # fmt: skip
-        whole = torch.full((len(batch), found.shape[1]), torch.nan)
-        whole[last] = found
-        return _spread(whole, batch, last), metrics, extras
+        at = _last_of(batch, last)
+        told = {name: _by_row(values, at.tolist()) for name, values in extras.items()}
+        return found[at], metrics, told
 
     def asked(self, keys: Tensor, counts: Tensor, step: int, *, attempt: int = 0, train: bool = True,
               prompts: PromptSet | None = None, first: int = 0) -> Asked:  # fmt: skip
@@ -212,7 +220,7 @@ class Experience:
     def _scored(self, asked: Asked, state: TrainerState) -> tuple[RolloutBatch, dict[str, list[Any]]]:
         own = self.drawn(asked)
         self.unscored = own
-        rewards, metrics, extras = self.score(own, asked.rows, state)
+        rewards, metrics, extras = self.score(own, asked, state)
         if self.parts.features is not None:
             with self.processes.reading(self.model.module):
                 own = replace(own, features=self.parts.features.features(self.model, own).cpu())
@@ -223,9 +231,9 @@ class Experience:
             values = [value for each in self.processes.gathered(metrics) for value in each.get(name, [])]
             self._notes[name] = sum(values) / len(values)
         logged: dict[str, list[Any]] = {}
-        for each in self.processes.gathered(extras):
-            for name, values in each.items():
-                logged.setdefault(name, []).extend(values)
+        shares = self.processes.gathered((len(own), extras))
+        for name in {name for _, each in shares for name in each}:
+            logged[name] = [value for many, each in shares for value in each.get(name, [None] * many)]
         assert batch.rewards_per_func is not None
         batch = replace(batch, extrinsic=self.rewards.total(batch.rewards_per_func))
         self.tokens += int(batch.completion_mask.sum())
@@ -262,7 +270,7 @@ class Experience:
     def _advantages(self, batch: RolloutBatch) -> Tensor:
         """[B] or [B, T]; a trajectory's, in each of its rows."""
         assert batch.reward is not None and batch.rewards_per_func is not None
-        last = _last_rows(batch)
+        last = last_rows(batch)
         group = batch.group_id[last]
         if self.parts.advantage is not None:
             found = self.parts.advantage.advantage(batch.reward[last], group, batch.groups)
@@ -273,17 +281,16 @@ class Experience:
             found = own.advantage(batch.reward[last], group, batch.groups)
         if found.shape[:1] != last.shape or not bool(torch.isfinite(found).all()):
             raise BadValue("advantages", list(found.shape), f"finite, [{len(last)}] or [{len(last)}, T]")
-        whole = found.new_zeros(len(batch), *found.shape[1:])
-        whole[last] = found
-        return _spread(whole, batch, last).float()
+        return found[_last_of(batch, last)].float()
 
     def _told(self, batch: RolloutBatch) -> dict[str, float]:
         lengths = batch.completion_mask.sum(dim=1).float()
         ended = lengths[~batch.truncated]
         assert batch.rewards_per_func is not None and batch.reward is not None and batch.bonus is not None
-        last = _last_rows(batch)
+        last = last_rows(batch)
         reward = batch.reward[last]
         known = reward[~reward.isnan()]
+        equal, there = _equal_rewards(batch)
         told = {
             "num_tokens": float(self.tokens),
             "completions/mean_length": float(lengths.mean()),
@@ -296,7 +303,7 @@ class Experience:
             **self.rewards.metrics(batch.rewards_per_func[last]),
             "reward": float(known.mean()) if len(known) else 0.0,
             "reward_std": float(known.std()) if len(known) > 1 else 0.0,
-            "frac_reward_zero_std": float(_equal_rewards(batch).float().mean()),
+            "frac_reward_zero_std": float(equal[there].float().mean()),
             **self._notes,
         }
         if self.parts.bonus is not None:
@@ -307,11 +314,11 @@ class Experience:
 
 def _known(values: tuple[Any, ...] | None) -> tuple[Any, ...]:
     if values is None:
-        raise BadValue("rollout", "rows without texts or prompts", "rows with both, for reward functions")
+        raise BadValue("rollout", "rows without texts, prompts or keys", "rows with all three, for reward functions")
     return values
 
 
-def _last_rows(batch: RolloutBatch) -> Tensor:
+def last_rows(batch: RolloutBatch) -> Tensor:
     """[N] numbers of the last row of each trajectory, in the order of these rows."""
     kinds, where = torch.unique(batch.trajectory, return_inverse=True)
     if len(kinds) == len(batch):
@@ -320,30 +327,42 @@ def _last_rows(batch: RolloutBatch) -> Tensor:
     return (batch.turn == latest[where]).nonzero().flatten()
 
 
-def _spread(values: Tensor, batch: RolloutBatch, last: Tensor) -> Tensor:
-    """What stands at the last row of a trajectory, at all its rows."""
+def _last_of(batch: RolloutBatch, last: Tensor) -> Tensor:
+    """[B] where in `last` the row stands that speaks for each row's trajectory."""
     if len(last) == len(batch):
-        return values
+        return torch.arange(len(batch))
     _, where = torch.unique(batch.trajectory, return_inverse=True)
     at = torch.empty(int(where.max()) + 1, dtype=torch.int64)
-    at[where[last]] = last
-    return values[at[where]]
+    at[where[last]] = torch.arange(len(last))
+    return at[where]
 
 
-def _equal_rewards(batch: RolloutBatch) -> Tensor:
-    """[M] bool: groups in which all rewards that there are are exactly equal, or there is none."""
+def _by_row(values: list[Any], at: list[int]) -> list[Any]:
+    """What was logged of trajectories, for each row; a list that is too short leaves None."""
+    return [values[number] if number < len(values) else None for number in at]
+
+
+def _equal_rewards(batch: RolloutBatch) -> tuple[Tensor, Tensor]:
+    """[M] bool each: groups in which all rewards that there are are exactly equal or there is none; groups with rows"""
     assert batch.reward is not None
     groups = batch.groups
     known = torch.where(batch.reward.isnan(), -torch.inf, batch.reward)
     high = torch.full((groups,), -torch.inf).scatter_reduce(0, batch.group_id, known, "amax")
     known = torch.where(batch.reward.isnan(), torch.inf, batch.reward)
     low = torch.full((groups,), torch.inf).scatter_reduce(0, batch.group_id, known, "amin")
-    return high <= low
+    return high <= low, torch.bincount(batch.group_id, minlength=groups) > 0
 
 
-def _of_groups(batch: RolloutBatch, chosen: Tensor, first: int) -> RolloutBatch:
-    """The rows of some groups, which are numbered anew from `first`."""
-    number = torch.full((batch.groups,), -1)
-    number[chosen] = torch.arange(first, first + len(chosen))
-    told = number[batch.group_id]
-    return replace(batch, group_id=told).rows((told >= 0).nonzero().flatten())
+def _lone(batch: RolloutBatch) -> int:
+    """Groups of which one trajectory alone has a reward: there is nothing to compare it to."""
+    assert batch.reward is not None
+    last = last_rows(batch)
+    return int((torch.bincount(batch.group_id[last[~batch.reward[last].isnan()]]) == 1).sum())
+
+
+def _apart(batch: RolloutBatch, before: RolloutBatch | None, groups: int) -> RolloutBatch:
+    """Groups and trajectories by numbers that none has which was drawn before in this step."""
+    if before is None:
+        return batch
+    first = int(before.trajectory.max()) + 1
+    return replace(batch, group_id=batch.group_id + groups, trajectory=batch.trajectory + first)

@@ -31,7 +31,7 @@ import torch
 
 from wayfare.errors import BadValue, ResumeRefused
 from wayfare.language.causal import CausalModel
-from wayfare.language.models import load_policy
+from wayfare.language.policies import load_policy
 from wayfare.language.sampler import Sampler
 from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.grpo.config import GRPOConfig
@@ -164,6 +164,8 @@ class GRPO:
             self.restore()
         else:
             self.records.cut({})
+            if self.checkpoints is not None and self.processes.rank == 0:
+                self.checkpoints.clear()
         self._call("on_train_begin")
         while not self.done:
             told = self.advance()
@@ -220,7 +222,7 @@ class GRPO:
             if update is not None:
                 update(replace(batch, extras={}))
         if self.config.log_completions:
-            self.records.completions(completion_rows(batch, self.step, self.rewards.names, made.logged))
+            self.records.completions(completion_rows(made.drawn, self.step, self.rewards.names, made.logged))
         self.step += 1
         told = {"epoch": self.state.epoch, **told}
         self._log(told)
