@@ -32,7 +32,16 @@ from wayfare.learn.grpo.rewards import callable_name
 from wayfare.learn.grpo.seams import Bonus, Features
 from wayfare.learn.rollouts import RolloutBatch, joined
 
-__all__ = ["BonusReward", "StepMemory", "answer_text", "bonus_reward", "bonus_scores", "told_batch"]
+__all__ = [
+    "BonusReward",
+    "StepMemory",
+    "answer_text",
+    "bonus_reward",
+    "bonus_scores",
+    "gathered",
+    "told_batch",
+    "with_features",
+]
 
 FILE = "wayfare.pt"
 
@@ -86,7 +95,7 @@ class BonusReward:
             raise BadValue(f"reward function {self.__name__!r}", "unattached", "attached: call `attach(trainer)` first")
         accelerator = self._trainer.accelerator
         own = list(zip(prompts, completions, completion_ids, strict=True))
-        everyone = _gathered(own, accelerator)
+        everyone = gathered(own, accelerator)
         batch = told_batch(
             self._model,
             prompts=[prompt for prompt, _, _ in everyone],
@@ -94,7 +103,7 @@ class BonusReward:
             completion_ids=[ids for _, _, ids in everyone],
             step=int(self._trainer.state.global_step),
         )
-        batch = _with_features(batch, self.features, self._model)
+        batch = with_features(batch, self.features, self._model)
         batch = replace(batch, bonus=bonus_scores(self.bonus, batch))
         if self._trainer.model.training:
             self._memory.add(batch)
@@ -245,14 +254,15 @@ def answer_text(completion: Any) -> str:
     return "\n".join(content for content in said if isinstance(content, str))
 
 
-def _with_features(batch: RolloutBatch, features: Features | None, model: TransformersModel) -> RolloutBatch:
+def with_features(batch: RolloutBatch, features: Features | None, model: TransformersModel) -> RolloutBatch:
+    """The batch with its features, made where the model lies."""
     if features is None:
         return batch
     device = next(model.module.parameters()).device
     return replace(batch, features=features.features(model, batch.to(device)).detach().float().cpu())
 
 
-def _gathered(own: list[Any], accelerator: Any) -> list[Any]:
+def gathered(own: list[Any], accelerator: Any) -> list[Any]:
     """Of all processes, in the order of their ranks."""
     if accelerator.num_processes == 1:
         return own
