@@ -13,6 +13,7 @@ Rewards are read off an answer's first token alone, so that they are the same wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ EACH = 4
 LONGEST = 7
 """Tokens of an answer; the trainers are told more, as a constant that is not the width of the batch."""
 ALLOWED = 10
+TEMPERATURE = 0.7
+"""Of the sampler that did not draw them, by which TRL divides logits."""
 EQUAL, PARTLY, UNSCORED = 5, 14, 15
 """First tokens: of a group whose answers are all worth the same; of what one reward, or both, do not apply to."""
 
@@ -103,7 +106,7 @@ def trl_trainer(folder: Path, output: Path, *, prompts: Sequence[str] = PROMPTS[
 
     told: dict[str, Any] = {
         "per_device_train_batch_size": 6, "gradient_accumulation_steps": 1, "steps_per_generation": 2,
-        "num_generations": EACH, "max_completion_length": ALLOWED, "temperature": 0.7, "shuffle_dataset": False,
+        "num_generations": EACH, "max_completion_length": ALLOWED, "temperature": TEMPERATURE, "shuffle_dataset": False,
         "report_to": [], "use_cpu": True, "bf16": False, "gradient_checkpointing": False, "save_strategy": "no",
         "disable_tqdm": True, "logging_strategy": "no", "reward_weights": [1.0, 0.125],
     }  # fmt: skip
@@ -116,24 +119,22 @@ def trl_trainer(folder: Path, output: Path, *, prompts: Sequence[str] = PROMPTS[
     return made
 
 
-def recorded(step: int, prompts: Sequence[str], numbers: Tensor, **others: Any) -> RolloutBatch:
-    """The batch of these rows; log-probabilities are 0 where `others` does not give them. numbers: [B] int64"""
+def recorded(step: int, prompts: Sequence[str], numbers: Tensor) -> RolloutBatch:
+    """The batch of these rows, all log-probabilities 0. numbers: [B] int64"""
     reader = tokenizer()
     asked = [reader(prompt)["input_ids"] for prompt in prompts]
     told = [answer(step, number) for number in numbers.tolist()]
     width, length = max(map(len, asked)), max(map(len, told))
     there = torch.tensor([[t < len(ids) for t in range(length)] for ids in told])
     nothing = torch.zeros(len(told), length)
-    fields: dict[str, Any] = {
-        "prompt_ids": torch.tensor([[PAD] * (width - len(ids)) + ids for ids in asked]),
-        "prompt_mask": torch.tensor([[t >= width - len(ids) for t in range(width)] for ids in asked]),
-        "completion_ids": torch.tensor([ids + [PAD] * (length - len(ids)) for ids in told]),
-        "completion_mask": there, "loss_mask": there.float(), "group_id": torch.arange(len(told)) // EACH,
-        "trajectory": torch.arange(len(told)), "turn": torch.zeros(len(told), dtype=torch.int64),
-        "behaviour_logps": nothing, "old_logps": nothing,
-        "truncated": torch.tensor([ids[-1] != END for ids in told]),
-    }  # fmt: skip
-    return RolloutBatch(**{**fields, **others})
+    return RolloutBatch(
+        prompt_ids=torch.tensor([[PAD] * (width - len(ids)) + ids for ids in asked]),
+        prompt_mask=torch.tensor([[t >= width - len(ids) for t in range(width)] for ids in asked]),
+        completion_ids=torch.tensor([ids + [PAD] * (length - len(ids)) for ids in told]),
+        completion_mask=there, loss_mask=there.float(), group_id=torch.arange(len(told)) // EACH,
+        trajectory=torch.arange(len(told)), turn=torch.zeros(len(told), dtype=torch.int64),
+        behaviour_logps=nothing, old_logps=nothing, truncated=torch.tensor([ids[-1] != END for ids in told]),
+    )  # fmt: skip
 
 
 def passed(module: Any, batch: RolloutBatch, temperature: float) -> tuple[Tensor, Tensor]:
@@ -149,18 +150,17 @@ def passed(module: Any, batch: RolloutBatch, temperature: float) -> tuple[Tensor
 class RecordedRollout:
     """Gives what was written down to `wayfare.learn.grpo`; temperature: that of `behaviour_logps`."""
 
-    def __init__(self, temperature: float = 0.7) -> None:
+    def __init__(self, temperature: float = TEMPERATURE) -> None:
         self.temperature = temperature
 
     def collect(self, model: Any, asked: Any) -> RolloutBatch:
         """See `wayfare.learn.grpo.seams.Rollout`."""
-        batch = recorded(
-            asked.step, asked.prompts, asked.numbers, group_id=asked.group_id, trajectory=asked.numbers,
-            prompt_key=asked.keys, prompts=tuple(asked.prompts), born_step=torch.full_like(asked.keys, asked.step),
-        )  # fmt: skip
+        batch = recorded(asked.step, asked.prompts, asked.numbers)
         answers = zip(batch.completion_ids, batch.completion_mask, strict=True)
-        texts = [model.decode(row[there].tolist()) for row, there in answers]
         with torch.no_grad():
             behaviour, old = (passed(model.module, batch, at)[0] for at in (self.temperature, 1.0))
-        told = {name: value for name, value in vars(batch).items() if value is not None}
-        return RolloutBatch(**{**told, "behaviour_logps": behaviour, "old_logps": old, "texts": tuple(texts)})
+        return replace(
+            batch, behaviour_logps=behaviour, old_logps=old, group_id=asked.group_id, trajectory=asked.numbers,
+            prompt_key=asked.keys, born_step=torch.full_like(asked.keys, asked.step), prompts=tuple(asked.prompts),
+            texts=tuple(model.decode(row[there].tolist()) for row, there in answers),
+        )  # fmt: skip

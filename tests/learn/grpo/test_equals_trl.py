@@ -16,6 +16,7 @@ from tests.learn.grpo.recorded import (
     ALLOWED,
     EACH,
     PROMPTS,
+    TEMPERATURE,
     answer,
     loaded,
     passed,
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.xdist_group("trl")  # one worker, so that TRL is loaded
 
 ROWS = [prompt for prompt in PROMPTS[:3] for _ in range(EACH)]
 HALVES = (slice(0, 6), slice(6, 12))
-TEMPERATURE = 0.7
 WEIGHTS = torch.tensor([1.0, 0.125])
 
 
