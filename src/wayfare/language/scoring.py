@@ -69,11 +69,11 @@ def score(
     return Scored(logps, spread if entropy else None)
 
 
-def full_logprobs(model: CausalModel, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
+def full_logprobs(model: CausalModel, ids: Tensor, valid: Tensor, keep: int, *, temperature: float = 1.0) -> Tensor:
     """[B, keep, V] float32: log-probabilities of all tokens where each of the last `keep` stands; differentiable."""
     if not 0 < keep < ids.shape[1]:
         raise BadValue("keep", keep, f"between 1 and {ids.shape[1] - 1}")
-    return model.logits(model.states(ids, valid, keep)).float().log_softmax(dim=-1)
+    return (model.logits(model.states(ids, valid, keep)).float() / temperature).log_softmax(dim=-1)
 
 
 def mean_states(model: CausalModel, ids: Tensor, valid: Tensor, completion_mask: Tensor, keep: int) -> Tensor:
@@ -114,8 +114,11 @@ class Scorer(nn.Module):
         temperature: float = 1.0,
         entropy: bool = False,
         chunk: int | None = None,
-    ) -> Scored:
-        """As `score`."""
+        full: bool = False,
+    ) -> Scored | Tensor:
+        """As `score`, or as `full_logprobs`."""
+        if full:
+            return full_logprobs(self.model, ids, valid, keep, temperature=temperature)
         return score(self.model, ids, valid, keep, temperature=temperature, entropy=entropy, chunk=chunk)
 
 

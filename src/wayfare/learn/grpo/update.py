@@ -81,6 +81,9 @@ class Updater:
         """The step's whole batch, advantages known, with what losses and regularisers read of it."""
         if self.config.recompute_old_logps:
             batch = replace(batch, old_logps=self._read(batch, False)[0])
+        return self._compared(batch)
+
+    def _compared(self, batch: RolloutBatch) -> RolloutBatch:
         if self.refers:
             batch = replace(batch, ref_logps=self._read(batch, True)[0])
         extras = dict(batch.extras)
@@ -124,7 +127,11 @@ class Updater:
         return {**{name: value / max(taken, 1) for name, value in numbers.items()}, **means(summed)}
 
     def auxiliary(self, batch: RolloutBatch, weight: float, step: int) -> dict[str, float]:
-        """One optimiser step on rows from elsewhere, with their own old_logps and advantages. Raises: as `update`."""
+        """One optimiser step on rows from elsewhere, with their own old_logps and advantages. Raises: as `update`.
+
+        Divergence and regularisers work on them as on the step's own; there is no entropy bonus.
+        """
+        batch = self._compared(batch)
         weights = weight * token_weights(batch.loss_mask, self.objective.aggregation, self.config.max_completion_length)
         loss, metrics = self._gradient(batch, weights, step, False, entropy_coef=0.0)
         norm = self._step(loss, scheduled=False)
@@ -239,7 +246,7 @@ class Updater:
         ids, valid = some.sequences()
         keep, mask = some.completion_ids.shape[1], some.completion_mask
         temperature = self._temperature()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
+        with self._precision():
             if "logprobs" in self.needs:
                 full = self.scorer(ids, valid, keep, temperature, full=True)
                 logp = full.gather(2, some.completion_ids.unsqueeze(2)).squeeze(2)
@@ -249,6 +256,9 @@ class Updater:
                 logp, entropy = self.scorer(ids, valid, keep, temperature, entropy=True)
         entropy = entropy if with_gradient else entropy.detach()
         return torch.where(mask, logp, 0.0), torch.where(mask, entropy, 0.0), full
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
     def _temperature(self) -> float:
         told = self.config.loss_temperature
@@ -284,7 +294,7 @@ class Updater:
         for rows in torch.arange(len(batch)).split(self.config.per_device_train_batch_size or READ_AT_ONCE):
             some = batch.rows(rows).to(self.device)
             ids, valid = some.sequences()
-            with self._as_of(reference) as model:
+            with self._as_of(reference) as model, self._precision():
                 logp, entropy = score(
                     model, ids, valid, some.completion_ids.shape[1], temperature=self._temperature(), entropy=True
                 )
@@ -298,7 +308,7 @@ class Updater:
         """See `FullLogprobs`."""
         some = batch.to(self.device)
         ids, valid = some.sequences()
-        with self._as_of(reference) as model:
+        with self._as_of(reference) as model, self._precision():
             return full_logprobs(model, ids, valid, some.completion_ids.shape[1])
 
     @contextmanager
@@ -328,14 +338,8 @@ def _tally(values: Tensor, counted: Tensor) -> Tensor:
 
 
 def _recompute(model: CausalModel) -> None:
-    """Activations are made again in the backward pass; dropout stays off, which that mode would turn on."""
+    """Activations are made again in the backward pass; the model itself sees to it that there is no dropout then."""
     enable = getattr(model.module, "gradient_checkpointing_enable", None)
     if enable is None:
         raise BadValue("gradient_checkpointing", True, f"false for {type(model).__name__}, which cannot do it")
     enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.module.train()
-    for each in model.module.modules():
-        if isinstance(each, torch.nn.Dropout):
-            each.p = 0.0
-        if isinstance(getattr(each, "attention_dropout", None), float):
-            each.attention_dropout = 0.0  # type: ignore[assignment]
