@@ -146,6 +146,7 @@ class NanoModel(Answering):
 
     def _seen(self, valid: Tensor) -> tuple[Tensor | int, Tensor | None]:
         """Positions, and what attention adds [B, 1, L, L]; 0 and None where nothing is padded before a token."""
+        valid = valid.bool()  # rollouts hold it as numbers
         if not bool((valid[:, 1:] > valid[:, :-1]).any()):
             return 0, None
         reach = torch.arange(valid.shape[1], device=valid.device)
