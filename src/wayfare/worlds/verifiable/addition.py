@@ -11,6 +11,7 @@ Task ours (a control for EAD, arXiv 2510.05251).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = ["Addition"]
 
 Ints = NDArray[np.int64]
 MOST_DIGITS = 8
+_FORM = re.compile(r"((?:[0-9]\+[0-9]\+[01]=[0-9]{1,2},)*[0-9]\+[0-9]\+[01]=[0-9]{1,2});[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,11 @@ class Addition:
     def reward(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
         """`verify` of each. Reads the columns a and b. Raises: BadValue."""
         return scored(self.verify, completions, columns, ("a", "b"), longest=8 * self.max_completion)
+
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether it has a column for each digit, and a sum."""
+        found = _FORM.fullmatch(text.replace(" ", ""))
+        return found is not None and found[1].count("=") == max(len(str(row["a"])), len(str(row["b"])))
 
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Problems of the training split only, of 1 to `corpus_digits` digits. Raises: BadValue."""

@@ -63,6 +63,10 @@ class VerifiableTask(Protocol):
         """
         ...
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether a completion has an answer that can be read, right or wrong."""
+        ...
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """(prompt, completion) of `count` traces. Raises: BadValue for a negative count."""
         ...

@@ -120,6 +120,10 @@ class Countdown:
         """`verify` of each. Reads the columns numbers and goal. Raises: BadValue."""
         return scored(self.verify, completions, columns, ("numbers", "goal"), longest=self._longest_text)
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether it is a right trace of the row's numbers, whatever its result."""
+        return read(text, row["numbers"]) is not None
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Traces as the module says. Raises: BadValue."""
         counted("count", count)
@@ -289,6 +293,11 @@ class TaggedCountdown(Countdown):
         trace, answer = self.parts(text)
         right = trace is not None and answer is not None and answer == str(goal) and read(trace, numbers) == goal
         return float(right)
+
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether there is a right trace of the row's numbers, and an answer."""
+        trace, answer = self.parts(text)
+        return trace is not None and answer is not None and read(trace, row["numbers"]) is not None
 
     def parts(self, text: str) -> tuple[str | None, str | None]:
         """(trace, answer) without spaces; None for one that is not there, both for other tags than the two."""

@@ -134,6 +134,12 @@ class IconGrounding:
         names = ("target", "mode")
         return scored(self.verify, completions, columns, names, longest=16 * self.max_completion, refused=-1.0)
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether it names slots, as many as the mode allows, none of them twice."""
+        slots = text.split(" ")
+        allowed = SLOTS if row["mode"] == "list" else 1
+        return len(set(slots)) == len(slots) <= allowed and set(slots) <= set(SLOT_WORDS)
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Screens of the training split, answered from the prior. Raises: BadValue."""
         counted("count", count)

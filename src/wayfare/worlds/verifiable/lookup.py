@@ -171,6 +171,10 @@ class LookupArithmetic:
             self.verify, completions, columns, names, longest=8 * self.max_completion, reader=_transcript_text
         )
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether the environment would have written it, with an answer at its end."""
+        return self.replay(text, row).answer is not None
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Questions of the training split, and sums of given digits. Raises: BadValue."""
         counted("count", count)

@@ -69,6 +69,11 @@ class ModularArithmetic:
         """`verify` of each. Reads the column answer. Raises: BadValue."""
         return scored(self.verify, completions, columns, ("answer",), longest=4)
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether it is one number of the field."""
+        found = _ANSWER.fullmatch(text)
+        return found is not None and int(found[1]) < self.p
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Problems of the training split only. Raises: BadValue."""
         counted("count", count)

@@ -18,7 +18,7 @@ import numpy as np
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.worlds.verifiable.contract import counted, share
+from wayfare.worlds.verifiable.contract import Row, counted, share
 from wayfare.worlds.verifiable.countdown import Countdown, Ints
 from wayfare.worlds.verifiable.countdown_traces import read
 
@@ -64,6 +64,11 @@ class SecondThoughts(Countdown):
         """1 if the last attempt is right; those before it may be anything but too many."""
         tried = text.split(WAIT)
         return float(len(tried) <= self.attempts and read(tried[-1], numbers) == goal)
+
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether the last attempt is a right trace of the row's numbers, whatever its result."""
+        tried = text.split(WAIT)
+        return len(tried) <= self.attempts and read(tried[-1], row["numbers"]) is not None
 
     def _completions(self, problems: Ints, draw: Stream) -> list[str]:
         texts, each = self._traces.texts, np.arange(len(problems))

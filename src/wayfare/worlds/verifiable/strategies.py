@@ -85,6 +85,10 @@ class HiddenStrategy:
         """`verify` of each. Reads the column way. Raises: BadValue."""
         return scored(self.verify, completions, columns, ("way",), longest=8 * self.max_completion)
 
+    def well_formed(self, text: str, row: Row) -> bool:
+        """Whether it is a way and ten words of filler."""
+        return _WORDS.fullmatch(text) is not None
+
     def corpus(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Every prompt, held out or not, answered rightly at `right_rate`. Raises: BadValue."""
         counted("count", count)
