@@ -1,0 +1,40 @@
+"""What the studies of language reinforcement learning share: a base, arms that continue it, and how these are measured.
+
+    base        `Base`: a small model pre-trained on a task's corpus, broad and mediocre
+    arms        `Arm`: the trainer's settings and parts by address, as plain data
+    train       `train_arm`: one arm, one seed, from the base to its evaluations
+    cache       what was computed once is read by every study that asks the same
+    probes      what is measured of a model beside its answers
+    addresses   parts named as 'module:Class'
+
+Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wayfare.agents.language_rl.arms import Arm, trainer_of
+    from wayfare.agents.language_rl.base import Base, base_model, task_of
+    from wayfare.agents.language_rl.train import measure_base, train_arm
+
+__all__ = ["Arm", "Base", "base_model", "measure_base", "task_of", "train_arm", "trainer_of"]
+
+_HOMES = {
+    "Arm": "arms",
+    "Base": "base",
+    "base_model": "base",
+    "measure_base": "train",
+    "task_of": "base",
+    "train_arm": "train",
+    "trainer_of": "arms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
