@@ -91,7 +91,8 @@ class CausalModel(Protocol):
     def follow(self, tokens: Tensor, running: Tensor | None, cache: Any) -> tuple[Tensor, Reading]:
         """Read one more token a row, [B]; where `running` [B] bool is false it is padding, and stays unseen.
 
-        running: None where all rows go on, or those that do not are never asked again
+        running: None where all rows go on, or those that do not are never asked again; a row may go on after a pause,
+        save where the model attends to windows: that raises BadValue
         """
         ...
 

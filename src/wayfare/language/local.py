@@ -100,11 +100,17 @@ class TransformersModel(Answering):
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def states(self, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
-        """[B, keep, D]: the last layer's normalised states that predict the last `keep` tokens; differentiable."""
+        """[B, keep, D]: the last layer's normalised states that predict the last `keep` tokens; differentiable.
+
+        Raises: BadValue for padding between tokens, where the model attends to windows, which it would move.
+        """
         # the last token predicts nothing that is asked for
         ids, valid = ids[:, :-1], valid[:, :-1]
         # with nothing but tokens before each token, all of what is before is seen, and positions are places
-        holes = bool((valid[:, 1:] > valid[:, :-1]).any())
+        starts = (valid[:, 1:] > valid[:, :-1]).sum(dim=1)
+        holes = bool(starts.any())
+        if holes and self._windowed and bool((starts + valid[:, 0] > 1).any()):
+            raise BadValue("valid", "padding between tokens", "at the sides alone: this model attends to windows")
         plain = not holes and (self.context is None or ids.shape[1] <= self.context)
         seen: dict[str, Any] = {} if plain else {"attention_mask": valid, "position_ids": _places(valid)}
         with self._mode():
@@ -121,7 +127,9 @@ class TransformersModel(Answering):
         """Logits [B, V] behind each prompt, and what was read of it; up to `new` tokens may follow."""
         from wayfare.language.reading import HeldReading
 
-        reading = HeldReading(self.causal.config, valid, new, self.context, simple=self._one_mask)
+        reading = HeldReading(
+            self.causal.config, valid, new, self.context, simple=self._one_mask, windowed=self._windowed
+        )
         seen: dict[str, Any] = {}
         if reading.padded:
             seen = {"attention_mask": valid, "position_ids": _places(valid)}
@@ -184,12 +192,16 @@ class TransformersModel(Answering):
         return told if "*" in self._names else {name: each for name, each in told.items() if name in self._names}
 
     @cached_property
+    def _windowed(self) -> bool:
+        kinds = getattr(self._config, "layer_types", None)
+        if kinds is None:
+            return getattr(self._config, "sliding_window", None) is not None
+        return not set(kinds) <= {"full_attention"}
+
+    @cached_property
     def _one_mask(self) -> bool:
         """Whether all layers attend to all that was read, by the attention that takes a mask as it is."""
-        config = self._config
-        kinds = getattr(config, "layer_types", None) or ["full_attention"]
-        same = set(kinds) == {"full_attention"} and getattr(config, "sliding_window", None) is None
-        return same and getattr(config, "_attn_implementation", None) == "sdpa"
+        return not self._windowed and getattr(self._config, "_attn_implementation", None) == "sdpa"
 
     def _read(self, ids: Tensor, seen: dict[str, Any], reading: Any) -> Tensor:
         with torch.no_grad(), self._mode():

@@ -11,6 +11,8 @@ from typing import Any
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from wayfare.errors import BadValue
+
 __all__ = ["HeldReading"]
 
 
@@ -48,10 +50,11 @@ class _Reserved(_Layer):  # type: ignore[misc]
 class HeldReading:
     """valid: [B, P] bool, of the prompts        new: most tokens that follow        most: positions there are, or None
 
-    simple: whether every layer attends to all that was read, so that one mask serves all
+    simple:   whether every layer attends to all that was read by the attention that takes a mask as it is
+    windowed: whether some layer attends to the last places alone, which padding takes too
     """
 
-    def __init__(self, config: Any, valid: Tensor, new: int, most: int | None, *, simple: bool) -> None:
+    def __init__(self, config: Any, valid: Tensor, new: int, most: int | None, *, simple: bool, windowed: bool) -> None:
         rows, self.length = valid.shape
         self.cache: Any = DynamicCache(config=config)
         for number, layer in enumerate(self.cache.layers):
@@ -61,10 +64,16 @@ class HeldReading:
         self.valid[:, : self.length] = valid
         self.padded = not bool(valid.all())
         self.last = valid.sum(dim=1) - 1  # [B], position of the last token read
-        self.most, self.simple = most, simple
+        self.most, self.simple, self.windowed = most, simple, windowed
+        self.paused: Tensor | None = None
 
     def advance(self, running: Tensor | None) -> tuple[Tensor | None, Tensor]:
-        """One more token a row. Returns: the attention mask, or None where all is seen, and positions [B, 1]."""
+        """One more token a row. Returns: the attention mask, or None where all is seen, and positions [B, 1].
+
+        Raises: BadValue for a row that goes on after a pause, where that would have moved its window.
+        """
+        if self.windowed:
+            self._check(running)
         self.length += 1
         if running is None:
             self.last = self.last + 1
@@ -81,8 +90,15 @@ class HeldReading:
             mask = seen[:, None, None, :] if self.simple else seen
         return mask, self.last.unsqueeze(1)
 
+    def _check(self, running: Tensor | None) -> None:
+        if self.paused is not None and running is not None and bool((running & self.paused).any()):
+            raise BadValue("running", "a row that had paused", "rows without a pause: this model attends to windows")
+        if running is not None and not bool(running.all()):
+            self.paused = ~running if self.paused is None else self.paused | ~running
+
     def select(self, rows: Tensor) -> None:
         """Keep these rows alone."""
+        self.paused = None if self.paused is None else self.paused[rows]
         self.valid, self.last = self.valid[rows], self.last[rows]
         for layer in self.cache.layers:
             if isinstance(layer, _Reserved):
