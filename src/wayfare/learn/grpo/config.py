@@ -83,6 +83,8 @@ class GRPOConfig:
     beta: float = 0.0
     """Weight of the divergence from the reference."""
     kl: Literal["k1", "k2", "k3"] = "k3"
+    use_bias_correction_kl: bool = True
+    """Whether the divergence of a token is multiplied by its ratio, which on the first update is 1."""
     entropy_coef: float = 0.0
     scale_rewards: Scaling = "group"
     """What advantages are divided by: the group's deviation, the batch's, nothing."""
@@ -174,6 +176,7 @@ class GRPOConfig:
             kl_weight=self.beta,
             kl=self.kl,
             entropy_weight=self.entropy_coef,
+            use_bias_correction_kl=self.use_bias_correction_kl,
             importance_sampling_level=self.importance_sampling_level,
             surrogate="cispo" if cispo else "clip",
             importance_sampling_cap=self.importance_sampling_cap,

@@ -27,13 +27,12 @@ from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.explore.divergences import estimate
 from wayfare.language.causal import CausalModel
 from wayfare.language.scoring import Scorer, full_logprobs, score
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.processes import Processes
 from wayfare.learn.grpo.seams import Regulariser, TokenContext
-from wayfare.learn.policy_gradient import means, token_weights
+from wayfare.learn.policy_gradient import means, tally, token_weights
 from wayfare.learn.rollouts import RolloutBatch
 
 __all__ = ["Updater"]
@@ -224,8 +223,8 @@ class Updater:
         counted = some.loss_mask > 0
         if self.config.beta > 0:
             assert some.ref_logps is not None
-            apart = estimate(torch.where(counted, logp, 0.0), torch.where(counted, some.ref_logps, 0.0), self.config.kl)
-            metrics["kl"] = _tally(apart, counted)
+            apart = self.objective.divergence(logp, some.ref_logps, some.loss_mask, old_logp=old)
+            metrics["kl"] = tally(apart, counted)
             each = each + self.config.beta * apart
         if self.regularisers:
             gain = some.advantages if some.advantages.ndim == 2 else some.advantages.unsqueeze(1).expand_as(logp)
@@ -235,7 +234,7 @@ class Updater:
             )  # fmt: skip
             for regulariser in self.regularisers:
                 each = regulariser.apply(each, context)
-        metrics["entropy"] = _tally(entropy, counted)
+        metrics["entropy"] = tally(entropy, counted)
         loss = (torch.where(counted, each, 0.0) * weights).sum()
         if entropy_weight > 0:
             loss = loss - entropy_weight * torch.where(counted, entropy, 0.0).sum()
@@ -332,14 +331,10 @@ def _given(full: Tensor | None) -> Callable[[], Tensor]:
     return give
 
 
-def _tally(values: Tensor, counted: Tensor) -> Tensor:
-    total = torch.where(counted, values.detach(), 0.0).sum()
-    return torch.stack([total, counted.sum().to(total.dtype)])
-
-
 def _recompute(model: CausalModel) -> None:
     """Activations are made again in the backward pass; the model itself sees to it that there is no dropout then."""
-    enable = getattr(model.module, "gradient_checkpointing_enable", None)
+    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")  # the one as of transformers 5.23
+    enable = next((getattr(model.module, name) for name in names if hasattr(model.module, name)), None)
     if enable is None:
         raise BadValue("gradient_checkpointing", True, f"false for {type(model).__name__}, which cannot do it")
-    enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    enable({"use_reentrant": False})
