@@ -92,6 +92,16 @@ def test_a_right_completion_with_anything_at_its_end_or_twice_is_worth_nothing(n
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_both_players_are_well_formed_and_what_cannot_be_read_is_not(name: str) -> None:
+    of, rows = made(name), made(name).rows("test")[:20]
+    for row in rows:
+        assert of.well_formed(of.oracle(row), row) and of.well_formed(of.floor(row, Stream(0, "floor").at(0)), row)
+    right = of.oracle(rows[0])
+    for text in (*GAMES, f"{right} {right}", f"{right}\n", f"{right} !", f"{right} <end>"):
+        assert not of.well_formed(text, rows[0]), text[:40]
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_messages_are_read_as_texts_are_and_two_answers_are_none(name: str) -> None:
     of, row = made(name), made(name).rows("test")[0]
     right = of.oracle(row)
