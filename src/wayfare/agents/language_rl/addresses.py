@@ -1,4 +1,4 @@
-"""Parts by address: 'module:Name' and its arguments, so that an arm is plain data and a study imports what it runs.
+"""Parts by address, 'module:Name' or 'file.py:Name', with their arguments: an arm is plain data, imported when it runs.
 
 What a part declares and its arguments leave out is told to it, where it is known: a seed, the task, a frozen copy of
 the base. So a part says what it needs by the names of its parameters.
@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
 
 from wayfare.errors import BadValue
+from wayfare.named import named
 
 __all__ = ["found", "made"]
 
 
 def found(address: str) -> Callable[..., Any]:
     """What an address names. Raises: BadValue where that is nothing, or nothing to be called."""
-    module, colon, name = address.partition(":")
-    if not colon:
-        raise BadValue("address", address, "'module:name'")
-    try:
-        part = getattr(import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        part = None
+    part = named("address", address)
     if not callable(part):
-        raise BadValue("address", address, "the name of a class or function of a module that there is")
+        raise BadValue("address", address, "the name of a class or a function")
     return part  # type: ignore[no-any-return]
 
 

@@ -9,10 +9,7 @@ found, feedback right, wrong and missing. Only its form is judged; whether it he
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +18,7 @@ from typing import Any
 from wayfare.errors import BadValue, WayfareError
 from wayfare.memory.modules import MODULES, module_class
 from wayfare.memory.modules.protocol import Finished, Found, MemoryModule
+from wayfare.named import module_of, said
 
 __all__ = ["Maker", "class_named", "loaded", "maker"]
 
@@ -54,7 +52,7 @@ def class_named(name: str, verb: str = "") -> Any:
     where, colon, kind = name.rpartition(":")
     if not colon or not where or not kind:
         raise BadValue("memory", name, f"FILE.py:CLASS, or one of {', '.join(MODULES)}")
-    module = _file(name, Path(where)) if where.endswith(".py") else _module(name, where)
+    module = module_of("memory", name)
     found = getattr(module, kind, None)
     if found is None:
         own = [
@@ -80,28 +78,6 @@ def loaded(name: str) -> Any:
     for method, names in METHODS.items():
         _takes(name, kind, found, method, names)
     return found
-
-
-def _file(name: str, path: Path) -> Any:
-    if not path.is_file():
-        raise BadValue("memory", name, f"in a Python file that is there; {path} is none")
-    spec = importlib.util.spec_from_file_location(f"wayfare_memory_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickles look their module up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        sys.modules.pop(spec.name, None)
-        raise BadValue("memory", name, f"in a file that can be imported; {path} raises {_said(error, path)}") from error
-    return module
-
-
-def _module(name: str, where: str) -> Any:
-    try:
-        return importlib.import_module(where)
-    except Exception as error:
-        raise BadValue("memory", name, f"in a module that can be imported; {where} raises {_said(error)}") from error
 
 
 def _takes(name: str, kind: str, found: Any, method: str, names: Sequence[str]) -> None:
@@ -167,7 +143,7 @@ def _carried(name: str, where: str, call: Callable[[], Any]) -> Any:
         raise BadValue("memory", name, f"a class that lives through three tasks; {where} raises {error}") from error
     except Exception as error:
         raise BadValue(
-            "memory", name, f"a class that lives through three tasks; {where} raises {_said(error)}"
+            "memory", name, f"a class that lives through three tasks; {where} raises {said(error)}"
         ) from error
 
 
@@ -176,14 +152,3 @@ def _kind(value: Any) -> str:
         wrong = next(each for each in value if not isinstance(each, Found))
         return f"a {type(value).__name__} with a {type(wrong).__name__} in it"
     return "None" if value is None else f"a {type(value).__name__}"
-
-
-def _said(error: Exception, path: Path | None = None) -> str:
-    line = ""
-    if path is not None:
-        trace = error.__traceback__
-        while trace is not None:
-            if Path(trace.tb_frame.f_code.co_filename) == path:
-                line = f", line {trace.tb_lineno}"
-            trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{line}"
