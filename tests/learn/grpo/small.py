@@ -48,9 +48,9 @@ def right(completions: Sequence[str], target: Sequence[str], **_: Any) -> list[f
     return [float(text.split()[:1] == [wanted]) for text, wanted in zip(completions, target, strict=True)]
 
 
-def even(completions: Sequence[str], **_: Any) -> list[float]:
-    """Paid by half of all answers."""
-    return [float(sum(map(int, text.split())) % 2 == 0) for text in completions]
+def even(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
+    """Earned by half of all answers."""
+    return [float(sum(ids) % 2 == 0) for ids in completion_ids]
 
 
 SMALL: dict[str, Any] = {
