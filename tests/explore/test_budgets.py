@@ -104,6 +104,7 @@ def test_a_surplus_goes_to_the_dead_and_else_to_the_others():
     assert none_dead.n.tolist() == [3, 3, 21, 33]
     alone = Knapsack().allocate(easy, 60)
     assert alone.n.tolist() == [30, 30]
+    assert Knapsack(n_low=4).allocate([*easy, 0.0], 60).n.tolist() == [4, 4, 52]
     by_mean = Knapsack(need="mean").allocate([*easy, 0.0], 60)
     assert by_mean.n.tolist() == [3, 3, 54]
 

@@ -140,9 +140,8 @@ class Annealed:
 
     def __call__(self, positions: Tensor, step: int) -> Tensor:
         """positions: [T] from 0 -> [T] float32."""
-        # beyond the floor the exponent is held there: e^(t/d) would overflow
-        end = math.log(1.0 + self.tau_max - self.tau_min)
-        tau = 1.0 + self.tau_max - (positions.double() / self.stretch(step)).clamp(max=end).exp()
+        # far beyond the floor e^(t/d) is infinite, and still below it
+        tau = 1.0 + self.tau_max - (positions.double() / self.stretch(step)).exp()
         return torch.where(positions < self.cut_in, 1.0, tau.clamp(min=self.tau_min)).float()
 
     def misfits(self, length: float, step: int = 0) -> list[str]:
