@@ -1,4 +1,4 @@
-"""The command line: `wayfare studies | run | record | verify | report | memory | stream`.
+"""The command line: `wayfare studies | run | record | verify | report | memory | stream | train`.
 
 A refusal is one line on standard error that names the field, its value and what is allowed; it exits with 2 and nothing
 is written.
@@ -10,6 +10,7 @@ memory_upkeep   what whoever looks after a memory does
 memory_demo     a memory that learns, in a minute      memory_mcp       a memory for an MCP client
 memory_mem0     what mem0 has kept                     plot             a curve in the terminal, and as SVG
 stream          a memory class on streams of tasks
+train           a language model, by reinforcement, from one file
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ USAGE = """usage: wayfare COMMAND ...
   wayfare report                the site over all recorded results
   wayfare memory VERB ...       remember, recall, credit, evaluate, ...: a memory in a file (wayfare memory lists them)
   wayfare stream ...            a memory class of yours beside the shipped ones, on streams of tasks
+  wayfare train FILE            reinforce a language model as a file says: model, prompts, rewards, parts of yours
   wayfare --version
 """
 LONGEST = 2_000
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    commands = {**COMMANDS, "memory": _memory, "stream": _stream}
+    commands = {**COMMANDS, "memory": _memory, "stream": _stream, "train": _train}
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -79,6 +81,12 @@ def _stream(words: list[str]) -> int:
     from wayfare.cli.stream import stream
 
     return stream(words)
+
+
+def _train(words: list[str]) -> int:
+    from wayfare.cli.train import train
+
+    return train(words)
 
 
 def _refuse(error: Exception, status: int) -> int:
