@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wayfare.errors import BadValue
+from wayfare.language.sampler import Sampler
 from wayfare.learn.policy_gradient import PolicyGradient
 
 __all__ = ["GRPOConfig"]
@@ -123,9 +125,10 @@ class GRPOConfig:
     """The checkpoint of its highest value is kept, and loaded at the end."""
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not least <= value < math.inf):
+            if value is not None and not least <= value < math.inf:
                 raise BadValue(name, value, f"finite and at least {least}")
         for name in ("learning_rate", "max_grad_norm", "num_train_epochs", "adam_epsilon", "importance_sampling_cap",
                      "advantage_clip"):  # fmt: skip
@@ -161,7 +164,22 @@ class GRPOConfig:
         for each in self.report_to:
             if each not in ("jsonl", "tensorboard"):
                 raise BadValue("report_to", each, "of jsonl, tensorboard")
-        _ = self.objective
+        for name in ("adam_beta1", "adam_beta2"):
+            if getattr(self, name) >= 1:
+                raise BadValue(name, getattr(self, name), "below 1")
+        _ = self.objective, Sampler(self.temperature, self.top_p, self.min_p)
+
+    def _check_kinds(self) -> None:
+        for each in fields(self):
+            value, (kind, *others) = getattr(self, each.name), str(each.type).split(" | ")
+            if (value is None and "None" in others) or (isinstance(value, str) and others and "Literal" in others[0]):
+                continue
+            if kind == "bool" and not isinstance(value, bool):
+                raise BadValue(each.name, value, "true or false")
+            if kind == "int" and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise BadValue(each.name, value, "a whole number")
+            if kind == "float" and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise BadValue(each.name, value, "a number")
 
     @property
     def objective(self) -> PolicyGradient:

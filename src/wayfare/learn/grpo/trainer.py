@@ -129,6 +129,10 @@ class GRPO:
         for prompts in (self.prompts, self.eval_prompts):
             if prompts is not None:
                 check_lengths(self.model, prompts, self.config.max_completion_length)
+        if self.config.metric_for_best_model is not None and (eval_dataset is None or self.config.output_dir is None):
+            raise BadValue(
+                "metric_for_best_model", self.config.metric_for_best_model, "None without eval_dataset and output_dir"
+            )
         reference = None if ref_model is None else _reference(ref_model, self.model)
         if sampler is not None and rollout is not None:
             raise BadValue("sampler", sampler, "None where a rollout is given, which has its own")
@@ -162,7 +166,7 @@ class GRPO:
         """
         if resume:
             self.restore()
-        else:
+        elif self.step == 0:
             self.records.cut({})
             if self.checkpoints is not None and self.processes.rank == 0:
                 self.checkpoints.clear()
@@ -176,6 +180,7 @@ class GRPO:
             if self.checkpoints is not None and (self.step % self.config.save_steps == 0 or self.done):
                 self.save()
             if any(ended):
+                self._write_metrics()
                 break
         if self.config.metric_for_best_model is not None and self.best is not None:
             self._take_best()
@@ -200,9 +205,11 @@ class GRPO:
     def advance(self) -> dict[str, float]:
         """One step. Returns: its metrics. Raises: as `train`."""
         began = time.perf_counter()
+        before = self.experience.position, self.experience.tokens
         try:
             made = self.experience.make(self.step, self.state)
         except Exception:
+            self.experience.position, self.experience.tokens = before
             left = self.experience.unscored
             if left is not None:
                 self.records.completions(completion_rows(left, self.step, self.rewards.names))
@@ -214,7 +221,8 @@ class GRPO:
         for source in self.auxiliary:
             found = source.sample(self.step)
             if found is not None:
-                more = self.updater.auxiliary(found[0], found[1], self.step)
+                how: Any = getattr(source, "loss", "policy")
+                more = self.updater.auxiliary(found[0], found[1], self.step, how)
                 told.update({f"auxiliary/{name}": value for name, value in more.items()})
         self.experience.remember(made)
         for part in (*self.auxiliary, *self.updater.regularisers):
@@ -262,7 +270,8 @@ class GRPO:
         """Go to the newest whole checkpoint of the folder; whether there was one. Raises: ResumeRefused."""
         found = None if self.checkpoints is None else self.checkpoints.newest()
         if found is None:
-            self.records.cut({})
+            if self.step == 0:
+                self.records.cut({})
             return False
         self.load_state_dict(found[1])
         self.records.cut(found[1]["lengths"])
@@ -300,6 +309,8 @@ class GRPO:
         for part, told in zip(parts, [*state["regularisers"], *state["auxiliary"]], strict=True):
             if told:
                 part.load_state_dict(told)
+        if int(state["step"]) != self.step:
+            self.metrics = []
         self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
         self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
         _set_generators(state["generators"])
@@ -308,11 +319,16 @@ class GRPO:
         self.metrics.append(told)
         for name, value in told.items():
             self._pending.setdefault(name, []).append(value)
-        if self.step % self.config.logging_steps and not self.done:
+        if self.step % self.config.logging_steps == 0 or self.done:
+            self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        """Means over the steps since the last line; of what only grows, the last."""
+        if not self._pending:
             return
         means = {name: sum(values) / len(values) for name, values in self._pending.items()}
         for name in ("epoch", "num_tokens"):
-            means[name] = told[name]
+            means[name] = self._pending[name][-1]
         if "jsonl" in self.config.report_to or "tensorboard" in self.config.report_to:
             self.records.metrics(self.updater.done, means)
         self._pending = {}
