@@ -204,7 +204,10 @@ class Regulariser(Protocol):
 
 
 class AuxiliarySource(Protocol):
-    """Rows from elsewhere that are learned from after the step's own. `update(batch)` gives it the step's."""
+    """Rows from elsewhere that are learned from after the step's own. `update(batch)` gives it the step's.
+
+    A source with an attribute `loss` of 'nll' has -A logp for a loss, in place of the step's own.
+    """
 
     def sample(self, step: int) -> tuple[RolloutBatch, float] | None:
         """Rows with their own old_logps and advantages, and the weight of their loss; None: nothing this step."""

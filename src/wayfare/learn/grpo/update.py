@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -125,18 +125,22 @@ class Updater:
         summed = {name: self.processes.summed(value) for name, value in told.items()}
         return {**{name: value / max(taken, 1) for name, value in numbers.items()}, **means(summed)}
 
-    def auxiliary(self, batch: RolloutBatch, weight: float, step: int) -> dict[str, float]:
+    def auxiliary(
+        self, batch: RolloutBatch, weight: float, step: int, loss: Literal["policy", "nll"] = "policy"
+    ) -> dict[str, float]:
         """One optimiser step on rows from elsewhere, with their own old_logps and advantages. Raises: as `update`.
+
+        loss: 'policy' is the step's own; 'nll' is -A logp, whoever produced the rows
 
         Divergence and regularisers work on them as on the step's own; there is no entropy bonus.
         """
         batch = self._compared(batch)
         weights = weight * token_weights(batch.loss_mask, self.objective.aggregation, self.config.max_completion_length)
-        loss, metrics = self._gradient(batch, weights, step, False, entropy_coef=0.0)
-        norm = self._step(loss, scheduled=False)
+        total, metrics = self._gradient(batch, weights, step, False, entropy_coef=0.0, plain=loss == "nll")
+        norm = self._step(total, scheduled=False)
         self.optimiser.zero_grad(set_to_none=True)
         return {
-            "loss": loss,
+            "loss": total,
             "grad_norm": norm,
             **means({name: self.processes.summed(v) for name, v in metrics.items()}),
         }
@@ -183,7 +187,13 @@ class Updater:
         return norm
 
     def _gradient(
-        self, batch: RolloutBatch, weights: Tensor, step: int, fresh: bool, entropy_coef: float | None = None
+        self,
+        batch: RolloutBatch,
+        weights: Tensor,
+        step: int,
+        fresh: bool,
+        entropy_coef: float | None = None,
+        plain: bool = False,
     ) -> tuple[float, dict[str, Tensor]]:
         """Sets the gradient of (1) over the rows of one optimiser step. Returns: the loss, and sums and counts."""
         self.optimiser.zero_grad(set_to_none=True)
@@ -196,7 +206,7 @@ class Updater:
             share = weights[micro][:, : some.completion_ids.shape[1]].to(self.device)
             if len(micro) == 0:
                 continue
-            loss, metrics = self._loss(some, share, step, fresh, coefficient / tokens)
+            loss, metrics = self._loss(some, share, step, fresh, coefficient / tokens, plain)
             self.processes.backward(loss)
             total = total + loss.detach().cpu()
             for name, value in metrics.items():
@@ -204,9 +214,9 @@ class Updater:
         return float(self.processes.summed(total)), told
 
     def _loss(
-        self, some: RolloutBatch, weights: Tensor, step: int, fresh: bool, entropy_weight: float
+        self, some: RolloutBatch, weights: Tensor, step: int, fresh: bool, entropy_weight: float, plain: bool = False
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(1) of one micro-batch; entropy_weight: of each token."""
+        """(1) of one micro-batch; entropy_weight: of each token; plain: -A logp in place of the surrogate."""
         assert some.advantages is not None
         logp, entropy, full = self._scored(some, entropy_weight > 0 or "entropy" in self.needs)
         sampling = self.config.loss_temperature == "sampling"
@@ -217,17 +227,21 @@ class Updater:
             if sampling and not self.config.recompute_old_logps
             else some.old_logps
         )
-        each, metrics = self.objective.token_loss(
-            logp, some.advantages, some.loss_mask, old_logp=old, behaviour_logp=some.behaviour_logps
-        )
         counted = some.loss_mask > 0
+        gain = some.advantages if some.advantages.ndim == 2 else some.advantages.unsqueeze(1).expand_as(logp)
+        if plain:
+            each = torch.where(counted, -gain * logp, 0.0)
+            metrics = {"nll": tally(-logp, counted)}
+        else:
+            each, metrics = self.objective.token_loss(
+                logp, some.advantages, some.loss_mask, old_logp=old, behaviour_logp=some.behaviour_logps
+            )
         if self.config.beta > 0:
             assert some.ref_logps is not None
             apart = self.objective.divergence(logp, some.ref_logps, some.loss_mask, old_logp=old)
             metrics["kl"] = tally(apart, counted)
             each = each + self.config.beta * apart
         if self.regularisers:
-            gain = some.advantages if some.advantages.ndim == 2 else some.advantages.unsqueeze(1).expand_as(logp)
             context = TokenContext(
                 some, logp, logp.detach() if old is None else old, gain, some.loss_mask, entropy, step,
                 _given(full), lambda: self._full(some, True),
