@@ -33,6 +33,8 @@ __all__ = ["ClipCovariance", "CovarianceDivergence", "ForwardDivergence", "LowPr
 
 ROWS = 64
 """Rows whose whole distributions are made at once."""
+TURNS = 4096
+"""Most rows of a trajectory whose draws are apart."""
 FAR = -1e4
 """Stands for -inf where a log-probability is stored: what is filtered out is never chosen."""
 
@@ -150,10 +152,14 @@ class ClipCovariance:
 
     def prepare(self, batch: RolloutBatch, forward: FullLogprobs) -> Mapping[str, Tensor]:
         """clipped: [B, T] bool."""
+        return {"clipped": self.chosen(batch)}
+
+    def chosen(self, batch: RolloutBatch) -> Tensor:
+        """[B, T] bool: the tokens, by the log-probabilities under the weights that drew them."""
         mask = batch.loss_mask > 0
         found = covariance(_advantage(batch), batch.old_logps, mask)
-        draws = self.draws.at(torch.arange(len(batch)), self.steps)
-        return {"clipped": between(found, mask, self.low, self.high, self.share, draws)}
+        draws = self.draws.at(batch.trajectory * TURNS + batch.turn, self.steps)  # whatever the order of the rows
+        return between(found, mask, self.low, self.high, self.share, draws)
 
     def apply(self, loss: Tensor, context: TokenContext) -> Tensor:
         """See `wayfare.learn.grpo.seams.Regulariser`."""
