@@ -61,8 +61,9 @@ def test_verls_score_is_called_once_an_answer_and_what_else_it_tells_is_logged()
         assert got == [[1.0], [0.0]]
         assert logged == {"sums/acc": 0.5, "sums/pred": ["4", "4"], "sums/row": 0.5}
     assert scored(from_verl(compute_score), ["4", "#### 5"], rows) == [[0.0], [1.0]]
-    assert scored(compute_score_of := from_verl(compute_score), ["#### 4", "#### 5"], VERL) == [[1.0], [1.0]]
-    assert RewardFunctions(compute_score_of).names == ("compute_score",)
+    unflattened = from_verl(compute_score)
+    assert scored(unflattened, ["#### 4", "#### 5"], VERL) == [[1.0], [1.0]]
+    assert RewardFunctions(unflattened).names == ("compute_score",)
 
 
 def test_verls_rows_become_prompts_whose_columns_its_score_reads(tmp_path: Path) -> None:
@@ -93,10 +94,10 @@ def test_a_function_of_one_answer_is_told_its_row() -> None:
     async def named(completion: str, answer: str, trainer_state: Any) -> float:
         return float(completion == answer) + trainer_state.global_step
 
-    rows = [{"prompt": ASKED, "answer": "4"}, {"prompt": ASKED, "answer": None}]
+    rows = [{"prompt": ASKED, "answer": "4", "hint": "h"}, {"prompt": ASKED, "answer": None, "hint": None}]
     got = scored([as_trl(right), as_trl(named, "later")], ["4", "5"], rows)
     assert got[0] == [1.0, 1.0] and str(got[1]) == "[nan, 0.0]"
-    assert seen[0] == {"prompt": ASKED, "completion_ids": [1], "answer": "4"}
+    assert seen[0] == {"prompt": ASKED, "completion_ids": [1], "answer": "4", "hint": "h"}
     assert RewardFunctions([as_trl(right), as_trl(named, "later")]).names == ("right", "later")
 
 

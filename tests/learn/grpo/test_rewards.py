@@ -90,7 +90,7 @@ def test_a_function_is_told_all_by_keywords_as_trl_tells_it() -> None:
     seen: list[dict[str, Any]] = []
 
     def spy(*args: Any, **kwargs: Any) -> list[float]:
-        assert not args
+        assert not args and len(kwargs["prompts"]) == 2
         seen.append(kwargs)
         kwargs["log_extra"]("answer", ["x", "y"])
         kwargs["log_metric"]("share", 0.5)
@@ -235,7 +235,7 @@ def test_a_reward_model_gives_its_first_logit_whatever_is_read_along() -> None:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_labels=1,
+        num_labels=1, attention_dropout=0.9,
     )  # fmt: skip
     config._name_or_path = "someone/judge"
     module = LlamaForSequenceClassification(config).train()
@@ -243,8 +243,9 @@ def test_a_reward_model_gives_its_first_logit_whatever_is_read_along() -> None:
     assert rewards.names[0] == "judge" and RewardFunctions((module, tokenizer)).names == ("judge",)
     told = ["b", "bcde f", "a"]
     got = rewards.score(prompts=["say "] * 3, completions=told, completion_ids=[[1]] * 3)
+    assert module.training
+    module.eval()
     for row, text in enumerate(told):
         ids = torch.tensor([tokenizer("say " + text, add_special_tokens=False)["input_ids"]])
         with torch.no_grad():
             assert float(got[row, 0]) == pytest.approx(float(module(ids).logits[0, 0]), abs=1e-5)
-    assert module.training

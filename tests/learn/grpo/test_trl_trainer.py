@@ -18,8 +18,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import GRPOConfig, GRPOTrainer
 
 from wayfare.errors import BadValue
+from wayfare.language.local import TransformersModel
 from wayfare.learn.grpo.advantages import GroupRelative
-from wayfare.learn.grpo.trl_bonus import BonusReward, bonus_reward
+from wayfare.learn.grpo.trl_bonus import BonusReward, StepMemory, bonus_reward, told_batch
 from wayfare.learn.grpo.trl_trainer import WRAPPED, SeamedGRPOTrainer, check_signatures
 from wayfare.learn.rollouts import RolloutBatch
 
@@ -131,6 +132,23 @@ def test_a_bonus_is_written_once_a_step_and_never_in_evaluation(
     (tmp_path / "checkpoint-1" / "wayfare.pt").unlink()
     with pytest.raises(BadValue, match="a checkpoint with its memories"):
         trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+
+
+def test_what_was_drawn_in_several_batches_of_a_step_is_written_as_one(tokenizer: Any) -> None:
+    seen = Seen()
+    memory = StepMemory({"bonus": seen, "shaper": None})
+    memory.write()
+    for prompts in (["a", "b"], ["b", "b"]):
+        told = {"prompts": prompts, "completions": ["c", "d d"], "completion_ids": [[5], [6, 6]], "step": 0}
+        memory.add(told_batch(TransformersModel(model(), tokenizer), **told))
+    memory.write()
+    memory.write()
+    ((what, written),) = seen.asked
+    assert (
+        what == "update" and written.group_id.tolist() == [0, 1, 2, 2] and written.trajectory.tolist() == [0, 1, 2, 3]
+    )
+    with pytest.raises(BadValue, match="state must be of the parts bonus"):
+        memory.load_state_dict({"other": {}})
 
 
 class Stub:

@@ -165,13 +165,11 @@ class SeamedGRPOTrainer(GRPOTrainer):
 
     def _logged(self, batch: RolloutBatch, advantages: Tensor) -> None:
         """What was learned from takes the place of TRL's own advantages in its table."""
-        table: Any = self._logs["advantages"]
-        for _ in range(min(len(table), len(batch))):
-            table.pop()
         told = advantages
         if told.ndim == 2:
             mask = batch.completion_mask
             told = (told * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        table: Any = self._logs["advantages"]  # it keeps as many as were drawn at once
         table.extend(told.tolist())
         if batch.bonus is not None:
             self._metrics["train"]["bonus/mean"].append(float(batch.bonus.mean()))
