@@ -1,6 +1,7 @@
 """The short form of `make torture`: a file of memories under kill -9, crowds, full disks, damage and nonsense.
 
-Each part runs in a process of its own with one thread, since it forks. Two properties are tried by hypothesis besides.
+All parts run in one process beside this one, with one thread, since they fork. Two properties are tried by hypothesis
+besides.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,17 +34,29 @@ from wayfare.memory import Memory  # noqa: E402
 from wayfare.memory.store.doctor import doctor  # noqa: E402
 from wayfare.memory.store.schema import VERSION  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("torture")  # one worker, so that the process is started once
+
+
+@pytest.fixture(scope="module")
+def survived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What became of each part that is asked for, by its name."""
+    folder = tmp_path_factory.mktemp("torture")
+    asked = {getattr(item, "callspec", None) and item.callspec.params.get("part") for item in request.session.items}
+    done = subprocess.run(
+        [sys.executable, HERE / "torture.py", *[part for part in PARTS if part in asked], "--short", "--out",
+         folder / "out.json"],
+        capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": str(folder)},
+    )  # fmt: skip
+    assert (folder / "out.json").is_file(), done.stdout + done.stderr
+    report: dict[str, Any] = json.loads((folder / "out.json").read_text())
+    assert (done.returncode == 0) == report["passed"]
+    return report["parts"]  # type: ignore[no-any-return]
+
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_file_of_memories_survives(part: str, tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = subprocess.run(
-        [sys.executable, HERE / "torture.py", part, "--short", "--out", out], capture_output=True, text=True,
-        check=False, env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    assert out.is_file(), done.stderr
-    found = json.loads(out.read_text())["parts"][part]
-    assert done.returncode == 0 and found["passed"] and found["failures"] == [], found["failures"]
+def test_a_file_of_memories_survives(part: str, survived: dict[str, Any]) -> None:
+    found = survived[part]
+    assert found["passed"] and found["failures"] == [], found["failures"]
 
 
 CALLS = st.lists(
@@ -52,7 +66,7 @@ CALLS = st.lists(
 
 
 @given(CALLS)
-@settings(max_examples=25)
+@settings(max_examples=12)  # a part above tries as many again
 def test_nothing_that_one_namespace_does_shows_in_another(tmp_path_factory: pytest.TempPathFactory, calls) -> None:
     assert tenants.alone_and_beside(calls, tmp_path_factory.mktemp("tenants")) == ""
 
@@ -64,7 +78,7 @@ SAID = st.lists(
 
 
 @given(SAID)
-@settings(max_examples=25)
+@settings(max_examples=12)  # a part above tries as many again
 def test_what_was_taken_out_again_had_never_been_said(tmp_path_factory: pytest.TempPathFactory, said) -> None:
     assert voids.undone_and_never(said, tmp_path_factory.mktemp("voids")) == ""
 
