@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def trainer_from(path: Path, processes: Processes | None = None) -> GRPO:
     """The trainer that a file describes, at its start. Raises: BadValue as `read_settings` and `GRPO` do."""
     told, root = read_settings(path), path.resolve().parent
-    config = GRPOConfig.from_json(told.get("args", {}))
+    config = _config(root, told.get("args", {}))
     functions = told["reward_funcs"]
     rewards = [
         named("reward_funcs", _placed(root, each))
@@ -84,6 +85,13 @@ def trainer_from(path: Path, processes: Processes | None = None) -> GRPO:
         ref_model=None if told.get("ref_model") is None else _there(root, told["ref_model"]), processes=processes,
         **parts,
     )  # fmt: skip
+
+
+def _config(root: Path, told: Any) -> GRPOConfig:
+    if not isinstance(told, Mapping):
+        raise BadValue("args", told, "a table of fields of GRPOConfig")
+    config = GRPOConfig.from_json(told)
+    return config if config.output_dir is None else replace(config, output_dir=str(root / config.output_dir))
 
 
 def _there(root: Path, name: str) -> str:
