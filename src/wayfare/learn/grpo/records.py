@@ -38,7 +38,6 @@ class Records:
         self._board: Any = None
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -100,6 +99,7 @@ class Records:
     def _line(self, name: str, row: Mapping[str, Any]) -> None:
         assert self.folder is not None
         if name not in self._open:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._open[name] = (self.folder / name).open("a", encoding="utf-8")
         self._open[name].write(json.dumps(row, ensure_ascii=False) + "\n")
         self._open[name].flush()
