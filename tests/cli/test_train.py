@@ -16,8 +16,6 @@ def right(completions, target, **_):
 """
 BONUS = """
 class Rare:
-    """Pays a first letter less, the oftener it was seen."""
-
     def __init__(self, beta=0.1):
         self.beta, self.seen = beta, {}
 
