@@ -6,14 +6,16 @@ the base. So a part says what it needs by the names of its parameters.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from wayfare.errors import BadValue
 from wayfare.named import named
 
-__all__ = ["found", "made"]
+__all__ = ["contents", "found", "made"]
 
 
 def found(address: str) -> Callable[..., Any]:
@@ -37,3 +39,18 @@ def made(address: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> An
                 raise BadValue(f"argument of {address}", name, f"one of {', '.join(takes)}")
     told = {name: value for name, value in known.items() if name in takes and name not in given}
     return part(**told, **given)
+
+
+def contents(addresses: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of each file that is named as 'file.py:Name': what is kept for one of its states serves no other.
+
+    Raises: BadValue for a file that is not there.
+    """
+    told = {}
+    for address in addresses:
+        file = Path(address.rpartition(":")[0])
+        if file.suffix == ".py":
+            if not file.is_file():
+                raise BadValue("address", address, f"in a Python file that is there; {file} is none")
+            told[address] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return told

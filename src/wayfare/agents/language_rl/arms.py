@@ -71,6 +71,11 @@ class Arm:
         """Another arm of the same parts, with other settings of the trainer."""
         return Arm(name, {**self.trainer, **trainer}, self.parts)
 
+    @property
+    def addresses(self) -> list[str]:
+        """Of all its parts."""
+        return [each[0] for seam, told in self.parts.items() for each in (told if seam in SEVERAL else [told])]
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON holds them."""
         trainer = {name: list(value) if isinstance(value, tuple) else value for name, value in self.trainer.items()}

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wayfare.agents.language_rl.addresses import found
+from wayfare.agents.language_rl.addresses import contents, found
 from wayfare.agents.language_rl.arms import Arm, trainer_of
 from wayfare.agents.language_rl.base import Base, Report, task_of
 from wayfare.agents.language_rl.cache import kept, read_arrays, write_arrays
@@ -76,6 +76,8 @@ def train_arm(
     }  # fmt: skip
     plain = {name: value for name, value in arm.to_json().items() if name != "name"}
     asked = {"kind": "arm", "base": base.to_json(), "arm": plain, "seed": seed, **told}
+    if files := contents([*arm.addresses, *probes]):
+        asked["files"] = files
     arrays, cached = kept(asked, lambda: _trained(report, base, arm, seed, **told))
     return {**arrays, "arm": np.array([arm.name]), "seed": np.array([seed]), "cached": np.array([cached])}
 
