@@ -7,6 +7,7 @@ smooths its edge.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,42 +40,56 @@ class Canvas:
         self, x: float, y: float, width: float, height: float, colour: Colour, corner: float = 0.0, opacity: float = 1.0
     ) -> None:
         """A rectangle with its upper left corner at (x, y), rounded by `corner`."""
-        across = np.abs(self._x - x - width / 2) - width / 2 + corner
-        down = np.abs(self._y - y - height / 2) - height / 2 + corner
+        near = self._near(x, y, x + width, y + height)
+        across = np.abs(self._x[near] - x - width / 2) - width / 2 + corner
+        down = np.abs(self._y[near] - y - height / 2) - height / 2 + corner
         outside = np.hypot(np.maximum(across, 0), np.maximum(down, 0))
-        self._blend(outside + np.minimum(np.maximum(across, down), 0) - corner, colour, opacity)
+        self._blend(near, outside + np.minimum(np.maximum(across, down), 0) - corner, colour, opacity)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour, opacity: float = 1.0) -> None:
         """A filled circle."""
-        self._blend(np.hypot(self._x - x, self._y - y) - radius, colour, opacity)
+        near = self._near(x - radius, y - radius, x + radius, y + radius)
+        self._blend(near, np.hypot(self._x[near] - x, self._y[near] - y) - radius, colour, opacity)
 
     def ring(self, x: float, y: float, radius: float, width: float, colour: Colour, opacity: float = 1.0) -> None:
         """A circle's line."""
-        self._blend(np.abs(np.hypot(self._x - x, self._y - y) - radius) - width / 2, colour, opacity)
+        reach = radius + width / 2
+        near = self._near(x - reach, y - reach, x + reach, y + reach)
+        self._blend(near, np.abs(np.hypot(self._x[near] - x, self._y[near] - y) - radius) - width / 2, colour, opacity)
 
     def line(
         self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour, opacity: float = 1.0
     ) -> None:
         """A straight line with round ends."""
-        dx, dy = x1 - x0, y1 - y0
-        along = ((self._x - x0) * dx + (self._y - y0) * dy) / max(dx * dx + dy * dy, 1e-9)
-        along = np.clip(along, 0.0, 1.0)
-        self._blend(np.hypot(self._x - x0 - along * dx, self._y - y0 - along * dy) - width / 2, colour, opacity)
+        dx, dy, side = x1 - x0, y1 - y0, width / 2
+        near = self._near(min(x0, x1) - side, min(y0, y1) - side, max(x0, x1) + side, max(y0, y1) + side)
+        px, py = self._x[near] - x0, self._y[near] - y0
+        along = np.clip((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
+        self._blend(near, np.hypot(px - along * dx, py - along * dy) - side, colour, opacity)
 
     def star(self, x: float, y: float, radius: float, colour: Colour) -> None:
         """A star of five points: the distance to the line between a tip and a notch, folded five times."""
-        angle = np.arctan2(self._x - x, y - self._y)
+        near = self._near(x - radius, y - radius, x + radius, y + radius)
+        angle = np.arctan2(self._x[near] - x, y - self._y[near])
         folded = np.abs((angle + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5)
-        reach = np.hypot(self._x - x, self._y - y)
+        reach = np.hypot(self._x[near] - x, self._y[near] - y)
         px, py = reach * np.sin(folded), reach * np.cos(folded)
         notch = 0.45 * radius
         nx, ny = notch * np.sin(np.pi / 5), notch * np.cos(np.pi / 5)
         ex, ey = nx, ny - radius
-        self._blend((px * -ey + (py - radius) * ex) / np.hypot(ex, ey), colour, 1.0)
+        self._blend(near, (px * -ey + (py - radius) * ex) / np.hypot(ex, ey), colour, 1.0)
 
-    def _blend(self, distance: Floats, colour: Colour, opacity: float) -> None:
+    def _near(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+        """The rows and columns that a shape between these can touch; what is further off is not covered at all."""
+        return _span(top, bottom), _span(left, right)
+
+    def _blend(self, near: tuple[slice, slice], distance: Floats, colour: Colour, opacity: float) -> None:
         cover = (np.clip(0.5 - distance, 0.0, 1.0) * opacity)[..., None]
-        self._image = self._image * (1.0 - cover) + np.asarray(colour, dtype=np.float64) * cover
+        self._image[near] = self._image[near] * (1.0 - cover) + np.asarray(colour, dtype=np.float64) * cover
+
+
+def _span(first: float, last: float) -> slice:
+    return slice(max(math.floor(first) - 1, 0), max(math.ceil(last) + 1, 0))
 
 
 def gridworld_frame(
