@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +19,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import GRPOConfig, GRPOTrainer
 
-from wayfare.errors import BadValue
+from wayfare.errors import BadValue, MissingExtra
 from wayfare.language.local import TransformersModel
 from wayfare.learn.grpo.advantages import GroupRelative
 from wayfare.learn.grpo.trl_bonus import BonusReward, StepMemory, bonus_reward, told_batch
@@ -296,3 +298,11 @@ def test_the_methods_of_trl_that_are_wrapped_have_their_known_parameters() -> No
             check_signatures(changed)
     with pytest.raises(BadValue, match=r"_calculate_rewards.*absent"):
         check_signatures(object)
+
+
+def test_without_trl_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trl.trainer.grpo_trainer", None)
+    spec = find_spec("wayfare.learn.grpo.trl_trainer")
+    assert spec is not None and spec.loader is not None
+    with pytest.raises(MissingExtra, match=r"pip install 'wayfare\[trl\]'"):
+        spec.loader.exec_module(module_from_spec(spec))
