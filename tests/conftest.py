@@ -28,6 +28,13 @@ settings.register_profile("wayfare", deadline=None, derandomize=True, suppress_h
 settings.load_profile("wayfare")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """Pre-trained bases of the tests lie with the tests, and all workers share them."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["WAYFARE_CACHE"] = str((base if worker_id == "master" else base.parent) / "language-rl")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
     """The run's PostgreSQL. It is started by the first that asks for an address."""
