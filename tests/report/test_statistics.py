@@ -17,6 +17,7 @@ from wayfare.report.statistics import (
     PERCENTILE_BOOTSTRAP_OF_FIVE,
     Interval,
     clustered_share_interval,
+    crossed_interval,
     holm,
     interquartile_mean,
     iqm_interval,
@@ -91,6 +92,27 @@ def test_clustered_shares_cover_where_counting_every_episode_would_not(n: int) -
     independent = np.mean([covers(share_interval(int(s.sum()), 200 * n), 0.6) for s in successes[:100]])
     assert abs(clustered - 0.95) < slack(0.95, 500)
     assert independent < 0.7
+
+
+@pytest.mark.parametrize(("seeds", "questions", "spread"), [(5, 64, 0.1), (3, 40, 0.02), (2, 20, 0.05)])
+def test_crossed_intervals_cover_where_seeds_alone_would_not(seeds: int, questions: int, spread: float) -> None:
+    draw = np.random.default_rng(seeds)
+    effects = [draw.normal(size=shape) for shape in ((400, seeds, 1), (400, 1, questions), (400, seeds, questions))]
+    values = spread * effects[0] + 0.3 * effects[1] + 0.2 * effects[2]
+    both = [crossed_interval(each) for each in values]
+    alone = [mean_interval(each.mean(axis=1)) for each in values]
+    assert np.mean([each.low <= 0 <= each.high for each in both]) >= 0.925
+    assert np.mean([each.low <= 0 <= each.high for each in alone]) < 0.92
+
+
+def test_crossed_intervals_of_questions_that_do_not_matter_are_those_of_seeds() -> None:
+    values = np.array([0.1, 0.4, 0.2])[:, None] + np.zeros((1, 8))
+    both, alone = crossed_interval(values), mean_interval(values.mean(axis=1))
+    assert (both.low, both.high) == pytest.approx((alone.low, alone.high))
+    one = crossed_interval([[0.0, 1.0, 1.0]])
+    assert one.high == pytest.approx(mean_interval([0.0, 1.0, 1.0]).high) and "one seed" in one.method
+    with pytest.raises(BadValue, match="values"):
+        crossed_interval([0.0, 1.0])
 
 
 def test_agreeing_seeds_promise_no_more_than_independent_trials() -> None:

@@ -8,13 +8,15 @@ choice of interval decides: a percentile bootstrap of 5 covers 84 % of the time 
     successes out of independent trials                             Clopper-Pearson
     successes of several seeds (an agent's episodes are not         Student t over seeds,
     independent of each other)                                      never narrower than Clopper-Pearson
+    the same questions asked in every seed, both drawn              Student t on crossed effects
 
 Means keep Student t beyond 20 seeds as well, where it hardly differs from the alternatives. NumPy only: both
 quantiles come from the incomplete beta function below.
 
 Families of paired tests: `paired_p`, adjusted by `holm`.
 
-Sources: Student 1908; Clopper & Pearson 1934; Holm 1979; Efron 1987 (BCa); Agarwal et al. 2021 (interquartile mean).
+Sources: Student 1908; Clopper & Pearson 1934; Satterthwaite 1946 (freedom of a sum of mean squares); Holm 1979; Efron
+1987 (BCa); Agarwal et al. 2021 (interquartile mean).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ __all__ = [
     "PERCENTILE_BOOTSTRAP_OF_FIVE",
     "Interval",
     "clustered_share_interval",
+    "crossed_interval",
     "holm",
     "interquartile_mean",
     "iqm_interval",
@@ -178,6 +181,39 @@ def clustered_share_interval(successes: ArrayLike, trials: ArrayLike, *, level: 
     low, high = _clopper_pearson(float(s.sum()), float(t.sum()), _tail(level))
     low, high = min(low, max(0.0, pooled - reach)), max(high, min(1.0, pooled + reach))
     return Interval(pooled, low, high, "Student t clustered by seed", n)
+
+
+def crossed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Interval of the mean of `values` [S, N]: N questions asked in each of S seeds, both drawn from a population.
+
+    With mean squares between seeds, between questions and of what is left (two-way layout, one value a cell), the
+    variance of the mean is (MS_seeds + MS_questions - MS_rest) / (S N), its freedom Satterthwaite's
+    v^2 / sum of (part^2 / freedom of the part). Never below what seeds alone say; one seed says something of its
+    questions alone, and is told so.
+
+    Raises: BadValue for fewer than 2 questions, another shape, or values that are not finite.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 2 or x.shape[0] < 1 or x.shape[1] < 2:
+        raise BadValue("values", x.shape, "[seeds, questions], at least 1 and 2 of them")
+    if not np.isfinite(x).all():
+        raise BadValue("values", float(x[~np.isfinite(x)][0]), "finite everywhere")
+    seeds, questions = x.shape
+    if seeds == 1:
+        return _student(x[0], level, "Student t over the questions of one seed")
+    mean, by_seed, by_question = float(x.mean()), x.mean(axis=1), x.mean(axis=0)
+    rest = x - by_seed[:, None] - by_question + mean
+    freedoms = np.array([seeds - 1, questions - 1, (seeds - 1) * (questions - 1)], np.float64)
+    sums = (questions * ((by_seed - mean) ** 2).sum(), seeds * ((by_question - mean) ** 2).sum(), (rest**2).sum())
+    squares = np.array(sums) / freedoms
+    signed = squares * np.array([1.0, 1.0, -1.0])
+    if signed.sum() <= squares[0]:  # questions add nothing
+        total, freedom = float(squares[0]), float(seeds - 1)
+    else:
+        total = float(signed.sum())
+        freedom = max(1.0, total**2 / float((squares**2 / freedoms).sum()))
+    reach = student_quantile(1 - _tail(level), freedom) * math.sqrt(total / (seeds * questions))
+    return Interval(mean, mean - reach, mean + reach, "Student t on crossed effects of seeds and questions", seeds)
 
 
 def interquartile_mean(values: Floats) -> Floats:
