@@ -2,7 +2,7 @@
 
     EllipticalBonus   beta x ridge leverage of an answer's features within its group                        (1)
     CopyBonus         beta / m, m = how often the same text stands in its group                             (2)
-    RankBonus         beta x (rank of the answer's log-probability, likeliest first) / (n - 1), if it is right  (3)
+    RankBonus         beta x (answers of the group that are likelier) / (n - 1), if it is right              (3)
 
 (1) needs `features`; it is 0 in groups without a right answer where the gate is closed to them, as published. With
 G = 16 answers, features projected to 32 numbers and a ridge far below their scale, an answer that stands m times has
@@ -26,6 +26,9 @@ from wayfare.explore.leverage import UNSOLVED, Closed, gated, leverage, random_p
 from wayfare.learn.rollouts import RolloutBatch
 
 __all__ = ["CopyBonus", "EllipticalBonus", "RankBonus"]
+
+ALIKE = 1e-4
+"""Nats by which log-probabilities of one answer may differ between two passes."""
 
 
 class EllipticalBonus:
@@ -53,11 +56,12 @@ class EllipticalBonus:
         assert batch.extrinsic is not None
         x = batch.features
         if self.width is not None:
-            x = random_projection(x, self.width, self.seed, self.steps)
+            # as precise as the features are: their rounding must not be taken for novelty
+            x = random_projection(x, self.width, self.seed, self.steps).to(x.dtype)
         found = leverage(
             x, self.ridge, batch.group_id, adaptive=self.adaptive, leave_one_out=self.leave_one_out
         )  # fmt: skip
-        right = batch.extrinsic.nan_to_num(0.0) >= self.right
+        right = batch.extrinsic >= self.right  # false for NaN
         return self.beta * gated(found, right, batch.group_id, self.closed).float()
 
     def update(self, batch: RolloutBatch) -> None:
@@ -85,7 +89,7 @@ class CopyBonus:
         named = list(zip(batch.group_id.tolist(), batch.texts, strict=True))
         copies = Counter(named)
         found = torch.tensor([1.0 / copies[each] for each in named])
-        right = batch.extrinsic.nan_to_num(0.0) >= self.right
+        right = batch.extrinsic >= self.right  # false for NaN
         return self.beta * gated(found, right, batch.group_id, self.closed)
 
 
@@ -99,11 +103,7 @@ class RankBonus:
         """See `wayfare.learn.grpo.seams.Bonus`."""
         assert batch.extrinsic is not None
         logp = (batch.old_logps * batch.completion_mask).sum(dim=1)
-        found = torch.zeros(len(batch))
-        for group in torch.unique(batch.group_id):
-            rows = (batch.group_id == group).nonzero().flatten()
-            order = logp[rows].argsort(descending=True, stable=True)
-            rank = torch.empty(len(rows))
-            rank[order] = torch.arange(len(rows), dtype=torch.float32)
-            found[rows] = rank / max(1, len(rows) - 1)
-        return self.beta * torch.where(batch.extrinsic.nan_to_num(0.0) >= self.right, found, 0.0)
+        others = batch.group_id.unsqueeze(1) == batch.group_id
+        likelier = others & (logp - logp.unsqueeze(1) > ALIKE)
+        found = likelier.sum(dim=1) / (others.sum(dim=1) - 1).clamp(min=1)
+        return self.beta * torch.where(batch.extrinsic >= self.right, found, 0.0)

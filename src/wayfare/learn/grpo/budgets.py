@@ -23,6 +23,7 @@ from torch import Tensor
 from wayfare.errors import BadValue
 from wayfare.explore.budgets import Knapsack, proportional_to_variance, uniform
 from wayfare.explore.outcomes import OutcomeStatistics
+from wayfare.learn.grpo.experience import last_rows
 from wayfare.learn.rollouts import RolloutBatch
 
 __all__ = ["KnapsackBudget", "SolvableBudget", "VarianceBudget"]
@@ -42,14 +43,11 @@ class _Budget:
     def update(self, batch: RolloutBatch) -> None:
         """Takes down what was earned, without bonus."""
         assert batch.prompt_key is not None and batch.extrinsic is not None
-        keys = torch.zeros(batch.groups, dtype=torch.int64)
-        keys[batch.group_id] = batch.prompt_key
-        there = torch.unique(batch.group_id)
-        number = torch.zeros(batch.groups, dtype=torch.int64)
-        number[there] = torch.arange(len(there))
-        self.statistics.record_groups(
-            keys[there].tolist(), number[batch.group_id].numpy(), batch.extrinsic.double().numpy()
-        )
+        last = last_rows(batch)
+        there, number = torch.unique(batch.group_id[last], return_inverse=True)
+        keys = torch.zeros_like(there)
+        keys[number] = batch.prompt_key[last]
+        self.statistics.record_groups(keys.tolist(), number.numpy(), batch.extrinsic[last].double().numpy())
 
     def state_dict(self) -> dict[str, Any]:
         """Of the statistics."""
@@ -79,14 +77,14 @@ class KnapsackBudget(_Budget):
 
 
 class VarianceBudget(_Budget):
-    """n_low, n_up: least and most answers of a prompt; an unknown one counts as p = 1/2"""
+    """n_low, n_up: least and most answers of a prompt"""
 
     def __init__(self, statistics: OutcomeStatistics | None = None, n_low: int = 2, n_up: int = 128) -> None:
         super().__init__(statistics)
         self.n_low, self.n_up = n_low, n_up
 
     def _shares(self, chance: npt.NDArray[np.float64], total: int) -> npt.NDArray[np.int64]:
-        return proportional_to_variance(np.where(np.isnan(chance), 0.5, chance), total, self.n_low, self.n_up)
+        return proportional_to_variance(chance, total, self.n_low, self.n_up)
 
 
 class SolvableBudget(_Budget):

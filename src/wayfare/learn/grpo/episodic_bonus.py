@@ -14,7 +14,7 @@ under tasks drawn at random: a control that tells whether retrieval matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.explore.episodic import KeyedEpisodicMemory
+from wayfare.explore.episodic import KeyedEpisodicMemory, Reading
 from wayfare.explore.normalisers import RunningMinMax
 from wayfare.learn.grpo.features import CharacterGrams, Encoder
 from wayfare.learn.rollouts import RolloutBatch
@@ -61,22 +61,18 @@ class EpisodicBonus:
         queries, responses = self._encoded(batch)
         if self.order == "before":
             self._write(batch, queries, responses)
-        assert self.right is not None and self.wrong is not None
         found = torch.zeros(len(batch))
-        near = self.right.exploit(queries, responses, self.k)
-        unlike = self.wrong.explore(queries, responses, self.k)
-        for weight, reading, scale in ((self.exploit, near, self.scales[0]), (self.explore, unlike, self.scales[1])):
-            if weight == 0 or (reading is unlike and self.steps < self.warm_up):
-                continue
+        for weight, reading, scale in self._read(queries, responses):
             found = found + weight * scale.normalise(reading.value.float(), reading.hit)
-            if bool(reading.hit.any()):
-                scale.update(reading.value[reading.hit])
         return found
 
     def update(self, batch: RolloutBatch) -> None:
-        """Writes the memories, unless the order is 'before'."""
+        """Takes down what was read, then writes the memories, unless the order is 'before'."""
+        queries, responses = self._encoded(batch)
+        for _, reading, scale in self._read(queries, responses):
+            scale.update(reading.value[reading.hit].float())
         if self.order == "after":
-            self._write(batch, *self._encoded(batch))
+            self._write(batch, queries, responses)
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,11 +87,20 @@ class EpisodicBonus:
         self.steps = int(state["steps"])
         for scale, told in zip(self.scales, state["scales"], strict=True):
             scale.load_state_dict(told)
+        self.right = self.wrong = None
         if "dimension" in state:
             self._made(int(state["dimension"]))
             assert self.right is not None and self.wrong is not None
             self.right.load_state_dict(state["right"])
             self.wrong.load_state_dict(state["wrong"])
+
+    def _read(self, queries: Tensor, responses: Tensor) -> Iterator[tuple[float, Reading, RunningMinMax]]:
+        """(weight, what was read, its scale) of each stream that counts."""
+        assert self.right is not None and self.wrong is not None
+        if self.exploit:
+            yield self.exploit, self.right.exploit(queries, responses, self.k), self.scales[0]
+        if self.explore and self.steps >= self.warm_up:
+            yield self.explore, self.wrong.explore(queries, responses, self.k), self.scales[1]
 
     def _made(self, dimension: int) -> None:
         if self.right is None:

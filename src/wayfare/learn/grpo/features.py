@@ -58,7 +58,7 @@ class MeanStates:
             for rows in torch.arange(len(batch)).split(self.rows):
                 some = batch.rows(rows).trimmed().to(device)
                 ids, valid = some.sequences()
-                keep = some.completion_ids.shape[1]
+                valid, keep = valid.bool(), some.completion_ids.shape[1]
                 found.append(mean_states(used, ids, valid, some.completion_mask, keep).float().cpu())
         return torch.cat(found)
 

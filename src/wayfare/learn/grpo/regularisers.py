@@ -43,7 +43,8 @@ class ForwardDivergence:
     """(1).
 
     alpha: weight        floor: phi of the lowest reward; 1 leaves the reference as it is
-    low, high: least and greatest extrinsic reward        of: 'answer', or the 'group' with its mean reward
+    low, high: least and greatest extrinsic reward; `prepare` raises BadValue for one beyond
+    of: 'answer', or the 'group' with its mean reward
     mode: 'exact' sums over the vocabulary; 'sampled-loss' and 'score' see the sampled token, see `estimate_forward`
     top_p: the part of the reference that is tempered
     """
@@ -68,6 +69,10 @@ class ForwardDivergence:
         """phi of each row: [B]."""
         assert batch.extrinsic is not None
         reward = batch.extrinsic.nan_to_num(self.low)
+        rounding = 1e-6 * (self.high - self.low)
+        wrong = (reward < self.low - rounding) | (reward > self.high + rounding)
+        if bool(wrong.any()):
+            raise BadValue("reward", float(reward[wrong][0]), f"between low, {self.low:g}, and high, {self.high:g}")
         if self.of == "group":
             zeros = torch.zeros(batch.groups)
             total = zeros.index_add(0, batch.group_id, reward)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
+from wayfare.learn.grpo.experience import last_rows
 from wayfare.learn.grpo.seams import RowFilter
 from wayfare.learn.rollouts import RolloutBatch
 
@@ -47,20 +48,22 @@ class WidestGroups:
     def keep(self, batch: RolloutBatch) -> Tensor:
         """See `wayfare.learn.grpo.seams.RowFilter`."""
         assert batch.reward is not None
-        known = ~batch.reward.isnan()
-        reward = batch.reward.nan_to_num(0.0).double()
-        zeros = torch.zeros(batch.groups, dtype=torch.float64)
-        count = zeros.index_add(0, batch.group_id, known.double())
-        mean = zeros.index_add(0, batch.group_id, reward) / count.clamp(min=1)
-        apart = torch.where(known, (reward - mean[batch.group_id]).square(), 0.0)
-        spread = (zeros.index_add(0, batch.group_id, apart) / (count - 1).clamp(min=1)).sqrt()
+        last = last_rows(batch)
+        last = last[~batch.reward[last].isnan()]
+        there = torch.unique(batch.group_id)  # others were thrown away before
+        group, reward = torch.searchsorted(there, batch.group_id), batch.reward[last].double()
+        zeros, at = torch.zeros(len(there), dtype=torch.float64), group[last]
+        count = zeros.index_add(0, at, torch.ones_like(reward))
+        mean = zeros.index_add(0, at, reward) / count.clamp(min=1)
+        apart = (reward - mean[at]).square()
+        spread = (zeros.index_add(0, at, apart) / (count - 1).clamp(min=1)).sqrt()
         step = 0 if batch.born_step is None or not len(batch) else int(batch.born_step.max())
         # rounded, since rounding noise in equal rewards is no spread
-        order = torch.argsort(self.draws.uniform(torch.arange(batch.groups), step))
-        order = order[torch.argsort((spread[order] * 1e9).round(), descending=True, stable=True)]
-        chosen = torch.zeros(batch.groups, dtype=torch.bool)
-        chosen[order[: max(1, round(self.share * batch.groups))]] = True
-        return chosen[batch.group_id]
+        order = torch.argsort(self.draws.uniform(there, step))
+        order = order[torch.argsort((spread[order] * 1e6).round(), descending=True, stable=True)]
+        chosen = torch.zeros(len(there), dtype=torch.bool)
+        chosen[order[: max(1, round(self.share * len(there)))]] = True
+        return chosen[group]
 
 
 class Readable:
