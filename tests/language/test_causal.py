@@ -89,8 +89,13 @@ def test_a_token_that_is_not_running_is_never_seen(name: str) -> None:
 @every
 def test_rows_that_have_ended_may_be_dropped_or_kept(name: str) -> None:
     model = shared(name)
-    kept = answered(model, Sampler(1.5), new=24, drop=False)[2]
-    dropped = answered(model, Sampler(1.5), new=24, drop=True)[2]
+    ids, valid = (each.repeat(4, 1) for each in prompts(model))
+    kept, dropped = (
+        decode(model, ids, valid, 30, sampler=Sampler(3.0), uniforms=lambda position: draws(position, 16), drop=drop)
+        for drop in (False, True)
+    )
+    lengths = kept.mask.sum(1).sort().values
+    assert lengths[8] < lengths[-2]  # two rows at least go on without most of the others
     assert torch.equal(kept.ids, dropped.ids) and torch.equal(kept.truncated, dropped.truncated)
     torch.testing.assert_close(kept.old_logps, dropped.old_logps, atol=1e-4, rtol=0)
 
@@ -146,6 +151,8 @@ def test_two_tokens_by_hand() -> None:
     torch.testing.assert_close(told.logps[0], expected)
     assert told.entropy is not None
     torch.testing.assert_close(told.entropy[0], -(logps[1:3].exp() * logps[1:3]).sum(-1))
+    cooler = score(model, ids, torch.ones_like(ids, dtype=torch.bool), 2, temperature=0.7).logps
+    torch.testing.assert_close(cooler[0, 0], (logps[1] / 0.7).log_softmax(-1)[6])
     whole = score(model, ids, torch.ones_like(ids, dtype=torch.bool), 4).logps[0]
     assert whole[0] == 0 and torch.allclose(whole[2:], expected)
 

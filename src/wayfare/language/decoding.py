@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wayfare.errors import BadValue
-from wayfare.language.causal import CausalModel, Decoded
+from wayfare.language.causal import CausalModel, Decoded, Reading
 from wayfare.language.sampler import Sampler
 
 __all__ = ["Uniforms", "decode"]
@@ -85,7 +85,7 @@ def _draw(
     drop: bool,
 ) -> None:  # fmt: skip
     every = 1 if ids.device.type == "cpu" or rows.stop else CHECKS
-    logits, cache = model.begin(ids, valid, rows.most)
+    logits, cache = _begun(model, ids, valid, rows.most)
     for position in range(rows.most):
         uniform = torch.as_tensor(uniforms(position), device=logits.device)
         drawn = sampler.sample(logits, position, step, uniform if rows.here is None else uniform[rows.here])
@@ -103,6 +103,21 @@ def _draw(
                 cache.select(going)
                 token = token[going]
         logits, cache = model.follow(token, None, cache)
+
+
+def _begun(model: CausalModel, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Reading]:
+    """As `model.begin`; a prompt that several rows share is read once."""
+    odd = torch.randint(2**62, (ids.shape[1],), generator=torch.Generator().manual_seed(0)).to(ids.device)
+    names = ((ids + 1) * valid * odd).sum(dim=1)  # of each prompt, wrapping round
+    found, back = names.unique(return_inverse=True)
+    if 2 * len(found) > len(ids):
+        return model.begin(ids, valid, new)
+    first = torch.zeros_like(found).scatter_(0, back, torch.arange(len(ids), device=ids.device))
+    if not (torch.equal(ids[first][back], ids) and torch.equal(valid[first][back], valid)):
+        return model.begin(ids, valid, new)
+    logits, cache = model.begin(ids[first], valid[first], new)
+    cache.select(back)
+    return logits[back], cache
 
 
 class _Part(NamedTuple):

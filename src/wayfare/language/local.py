@@ -112,7 +112,9 @@ class TransformersModel(Answering):
         if holes and self._windowed and bool((starts + valid[:, 0] > 1).any()):
             raise BadValue("valid", "padding between tokens", "at the sides alone: this model attends to windows")
         plain = not holes and (self.context is None or ids.shape[1] <= self.context)
-        seen: dict[str, Any] = {} if plain else {"attention_mask": valid, "position_ids": _places(valid)}
+        seen = {"attention_mask": torch.ones_like(valid) if plain else valid}
+        if not plain:
+            seen["position_ids"] = _places(valid)
         with self._mode():
             out = self._decoder(input_ids=ids, use_cache=False, **self._taken(seen))
         return cast(Tensor, out.last_hidden_state[:, -keep:])
@@ -229,9 +231,10 @@ class TransformersModel(Answering):
         """
         ids = torch.arange(4, device=self.causal.device).unsqueeze(0) % self.vocabulary
         with torch.no_grad(), still(self.module):
-            told = self._decoder(input_ids=ids, use_cache=False)
+            told = self._decoder(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
             states, self._told = told.last_hidden_state, type(told)
-            whole, head = self.causal(input_ids=ids, use_cache=False).logits, self._head
+            whole = self.causal(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+            head = self._head
             again = self._through(states)
             if not torch.allclose(again.float(), whole.float(), rtol=1e-4, atol=1e-4):
                 raise BadValue("model", type(self.causal).__name__, "one whose logits are made of its decoder's states")

@@ -94,8 +94,12 @@ class _Layer(nn.Module):
             k, v = stored[0, :, :, : first + length], stored[1, :, :, : first + length]
         if tail is not None:
             q, x = q[:, :, length - tail :], x[:, length - tail :]
-        causal = mask is None and q.shape[2] > 1
-        found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        if tail == 1:
+            chances = (q * HEAD**-0.5) @ k.transpose(2, 3)  # the fused kernel is slow where one token asks
+            found = (chances if mask is None else chances + mask).softmax(dim=-1) @ v
+        else:
+            causal = mask is None and q.shape[2] > 1
+            found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         x = x + self.out(found.transpose(1, 2).reshape(rows, q.shape[2], width))
         gate, up = self.gate_up(_normed(x, self.before_mixing)).chunk(2, dim=-1)
         return x + cast(Tensor, self.down(functional.silu(gate) * up))
@@ -169,7 +173,7 @@ class Nano(nn.Module):
         """The last layer's normalised states, without a look at whether all fits together.
 
         places: [B, T] positions, or the first one where all rows have the same
-        mask:   what attention adds or lets through; None: all that was read before
+        mask:   what attention adds, or, without `tail`, lets through; None: all that was read before
         tail:   of how many last tokens; the mask of the last layer is cut to them
 
         Returns: [B, T or tail, D]
@@ -178,7 +182,7 @@ class Nano(nn.Module):
         turn, x = self._turn(places, first + length), self.embedding(ids)
         for number, block in enumerate(self.blocks):
             stored = None if cache is None else cache.stored[number]
-            if tail is not None and number == self.layers - 1:
+            if tail is not None and (number == self.layers - 1 or length == tail):
                 x = block(x, turn, _cut(mask, first, length, tail, ids), stored, first, tail)
             else:
                 x = block(x, turn, mask, stored, first)
@@ -335,7 +339,7 @@ def _cut(mask: Tensor | None, first: int, length: int, tail: int, ids: Tensor) -
     if tail == 1:
         return None
     reach = torch.arange(first + length, device=ids.device)
-    return reach <= reach[first + length - tail :].unsqueeze(1)
+    return reach <= reach[first + length - tail :].unsqueeze(1)  # [tail, N]
 
 
 def _pairs(model: Any, net: Nano) -> list[tuple[Tensor, Tensor]]:

@@ -111,7 +111,7 @@ class NanoModel(Answering):
     def follow(self, tokens: Tensor, running: Tensor | None, cache: Any) -> tuple[Tensor, Any]:
         """Logits [B, V] behind one more token a row, which is padding where it is not running."""
         places, mask = cache.advance(running)
-        return self.logits(self.net.states(tokens.unsqueeze(1), places, mask, cache.cache)[:, 0]), cache
+        return self.logits(self.net.states(tokens.unsqueeze(1), places, mask, cache.cache, 1)[:, 0]), cache
 
     def frozen_start(self) -> AbstractContextManager[None]:
         """Raises: BadValue, since all weights are trained; `copy_frozen` before training keeps them."""

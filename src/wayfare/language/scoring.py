@@ -2,9 +2,9 @@
 
     log pi(y_t | y_<t) = z_t[y_t] / tau - log sum_v exp(z_t[v] / tau),    z_t = head(h_{t-1})                    (1)
 
-h_{t-1} is the state at the token before y_t. The softmax is float32 whatever the weights are. Where tokens times
-vocabulary are many, logits are made for some tokens at a time and made again in the backward pass, so that [B, T, V] is
-never held.
+h_{t-1} is the state at the token before y_t. The softmax is float32 whatever the weights are, and float64 where they are
+that. Where tokens times vocabulary are many, logits are made for some tokens at a time and made again in the backward
+pass, so that [B, T, V] is never held.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def full_logprobs(model: CausalModel, ids: Tensor, valid: Tensor, keep: int, *, 
     """[B, keep, V] float32: log-probabilities of all tokens where each of the last `keep` stands; differentiable."""
     if not 0 < keep < ids.shape[1]:
         raise BadValue("keep", keep, f"between 1 and {ids.shape[1] - 1}")
-    return (model.logits(model.states(ids, valid, keep)).float() / temperature).log_softmax(dim=-1)
+    return (_precise(model.logits(model.states(ids, valid, keep))) / temperature).log_softmax(dim=-1)
 
 
 def mean_states(model: CausalModel, ids: Tensor, valid: Tensor, completion_mask: Tensor, keep: int) -> Tensor:
@@ -122,6 +122,10 @@ class Scorer(nn.Module):
         return score(self.model, ids, valid, keep, temperature=temperature, entropy=entropy, chunk=chunk)
 
 
+def _precise(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
 def _kept(ids: Tensor, keep: int) -> int:
     length = ids.shape[1]
     if not 0 < keep <= length or length < 2:
@@ -133,7 +137,7 @@ def _scored(
     model: CausalModel, states: Tensor, targets: Tensor, temperature: float, entropy: bool
 ) -> tuple[Tensor, Tensor]:
     """states: [..., D], targets: [...] -> log-probabilities and entropies [...]; entropies are 0 unless asked for."""
-    logits = model.logits(states).float()
+    logits = _precise(model.logits(states))
     if temperature != 1:
         logits = logits / temperature
     logps = logits.log_softmax(dim=-1)
