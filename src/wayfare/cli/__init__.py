@@ -1,4 +1,4 @@
-"""The command line: `wayfare studies | run | record | verify | report | memory | stream | train`.
+"""The command line: `wayfare studies | run | record | verify | report | memory | stream | train | compare`.
 
 A refusal is one line on standard error that names the field, its value and what is allowed; it exits with 2 and nothing
 is written.
@@ -11,6 +11,7 @@ memory_demo     a memory that learns, in a minute      memory_mcp       a memory
 memory_mem0     what mem0 has kept                     plot             a curve in the terminal, and as SVG
 stream          a memory class on streams of tasks
 train           a language model, by reinforcement, from one file
+compare         a bonus, budget or regulariser beside the cheap controls
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ USAGE = """usage: wayfare COMMAND ...
   wayfare memory VERB ...       remember, recall, credit, evaluate, ...: a memory in a file (wayfare memory lists them)
   wayfare stream ...            a memory class of yours beside the shipped ones, on streams of tasks
   wayfare train FILE            reinforce a language model as a file says: model, prompts, rewards, parts of yours
+  wayfare compare ...           a bonus, budget or regulariser of yours beside plain GRPO and the cheap controls
   wayfare --version
 """
 LONGEST = 2_000
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    commands = {**COMMANDS, "memory": _memory, "stream": _stream, "train": _train}
+    commands = {**COMMANDS, "memory": _memory, "stream": _stream, "train": _train, "compare": _compare}
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -87,6 +89,12 @@ def _train(words: list[str]) -> int:
     from wayfare.cli.train import train
 
     return train(words)
+
+
+def _compare(words: list[str]) -> int:
+    from wayfare.cli.compare import compare
+
+    return compare(words)
 
 
 def _refuse(error: Exception, status: int) -> int:
