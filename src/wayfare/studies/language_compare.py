@@ -13,7 +13,7 @@ share, an unfinished one goes on from its checkpoint in `scratch`.
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,15 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from wayfare.agents.language_rl import Arm, Base, task_of, trainer_of
-from wayfare.agents.language_rl.addresses import contents, found
-from wayfare.agents.language_rl.arms import DEFAULTS
-from wayfare.agents.language_rl.cache import key_of
-from wayfare.errors import BadValue, CellFailed, WayfareError
-from wayfare.named import said
+from wayfare.agents.language_rl import Arm, Base, task_of, tried
+from wayfare.agents.language_rl.addresses import contents
+from wayfare.errors import BadValue, CellFailed
 from wayfare.report.statistics import paired_interval
 from wayfare.studies.contract import Cell, Figure, Table
 from wayfare.studies.language_cells import How, arm_cells, base_cell, core_seconds, two_rollouts
@@ -46,6 +42,7 @@ __all__ = ["CONTROLS", "SCALES", "Comparison", "Plan", "Scale", "carried_out", "
 
 Floats = NDArray[np.float64]
 PLAIN, COSTS = "GRPO", ("tokens", "trained_tokens", "seconds")
+USUAL = {"generation_batch_size": 256, "num_generations": 16, "learning_rate": 1e-4}
 COPIES = "wayfare.learn.grpo.bonuses:CopyBonus"
 CONTROLS: Mapping[str, Callable[[Arm], Arm]] = {
     "copies": lambda plain: Arm("bonus 1/m for copies", plain.trainer, {"bonus": (COPIES, {"beta": 0.1})}),
@@ -187,14 +184,14 @@ def planned(
             raise BadValue("controls", name, f"some of {', '.join(CONTROLS)}, by commas")
     base = Base(task, dict(knobs or {}), **at.base)
     task_of(base)
-    shared = {**at.trainer, **(trainer or {})}
+    shared = {**USUAL, **at.trainer, **(trainer or {})}
     plain = Arm(PLAIN, shared)
     arms = [plain, *(CONTROLS[name](plain) for name in dict.fromkeys(controls))]
     if method is not None:
         if method.name in [arm.name for arm in arms]:
             raise BadValue("name", method.name, "another than those of the controls")
         arms.insert(0, Arm(method.name, {**shared, **method.trainer}, method.parts))
-    _tried(base, arms[0])
+    tried(base, arms[0])
     how = at.how if tokens is None else replace(at.how, token_budget=tokens)
     several = tuple(range(seed, seed + repeats))
     cells = [cell for arm in arms for cell in arm_cells(base, [arm], _as_often(how, arm, plain), several)]
@@ -301,33 +298,11 @@ def _as_often(how: How, arm: Arm, plain: Arm) -> How:
 
 
 def _batch(arm: Arm) -> int:
-    return int(arm.trainer.get("generation_batch_size", DEFAULTS["generation_batch_size"]))
+    return int(arm.trainer["generation_batch_size"])
 
 
 def _rate(arm: Arm) -> float:
-    return float(arm.trainer.get("learning_rate", DEFAULTS["learning_rate"]))
-
-
-def _tried(base: Base, arm: Arm) -> None:
-    """Two steps of a few answers, from a base that has learned next to nothing."""
-    for address in arm.addresses:
-        found(address)
-    small = {"generation_batch_size": 8, "num_generations": 4, "mini_batches": 1}
-    settings = {"max_steps": 2 * int(arm.trainer.get("num_iterations", 1))}
-    named = ", ".join(arm.addresses) or arm.name
-    try:
-        trainer = trainer_of(replace(base, steps=1, rows=4), arm.but(arm.name, **small), 0, settings=settings)
-        trainer.advance()
-        trainer.advance()
-        held = io.BytesIO()
-        torch.save(trainer.state_dict(), held)
-        trainer.load_state_dict(torch.load(io.BytesIO(held.getvalue()), weights_only=True))
-    except WayfareError:
-        raise
-    except Exception as error:
-        file = Path(arm.addresses[0].rpartition(":")[0]) if arm.addresses else None
-        why = f"parts that get through two steps and into a checkpoint; one raises {said(error, file)}"
-        raise BadValue("method", named, why) from error
+    return float(arm.trainer["learning_rate"])
 
 
 def _here(cells: Sequence[Cell], scratch: Callable[[str], Path]) -> Iterator[Message]:
@@ -341,7 +316,8 @@ def _key(cell: Cell) -> str:
     """Of a run that is asked for, so that no other goes on from its checkpoint."""
     asked = {name: value.to_json() if hasattr(value, "to_json") else value for name, value in cell.kwargs.items()}
     arm = cell.kwargs.get("arm")
-    return key_of({**json.loads(json.dumps(asked)), "files": contents(arm.addresses) if arm is not None else {}})[:16]
+    told = {**asked, "files": contents(arm.addresses) if arm is not None else {}}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _said(measure: str) -> str:

@@ -4,6 +4,7 @@
     arms        `Arm`: the trainer's settings and parts by address, as plain data
     train       `train_arm`: one arm, one seed, from the base to its evaluations
     cache       what was computed once is read by every study that asks the same
+    trying      an arm through two small steps, before it is run
     probes      what is measured of a model beside its answers
     addresses   parts named as 'module:Class'
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from wayfare.agents.language_rl.arms import Arm, trainer_of
     from wayfare.agents.language_rl.base import Base, base_model, task_of
     from wayfare.agents.language_rl.train import measure_base, train_arm
+    from wayfare.agents.language_rl.trying import tried
 
-__all__ = ["Arm", "Base", "base_model", "measure_base", "task_of", "train_arm", "trainer_of"]
+__all__ = ["Arm", "Base", "base_model", "measure_base", "task_of", "train_arm", "trainer_of", "tried"]
 
 _HOMES = {
     "Arm": "arms",
@@ -30,6 +32,7 @@ _HOMES = {
     "task_of": "base",
     "train_arm": "train",
     "trainer_of": "arms",
+    "tried": "trying",
 }
 
 
