@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from wayfare.agents.bandit_lessons import study
 from wayfare.agents.bandit_player import Telling
 from wayfare.agents.bandit_reinforcement import Trials, reinforce
+from wayfare.errors import BadValue
 from wayfare.explore.rules import UCB1
 from wayfare.language.adapters import add_adapters
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoint, Checkpoints
 from wayfare.learn.language_policy import LanguagePolicy
 
 SAYS = Sampling(max_tokens=2)
@@ -76,3 +79,59 @@ def test_a_torn_file_is_none(tmp_path: Path) -> None:
     file.restore(learner)
     assert learner.done == 0 and torch.equal(before, weights(learner.model))
     assert [each.name for each in tmp_path.iterdir()] == ["torn"]
+
+
+def content(number: int) -> dict[str, object]:
+    return {"number": number, "weights": torch.full((3,), float(number)), "names": ["a", "b"]}
+
+
+def test_the_newest_files_are_kept_and_the_one_that_is_protected(tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path / "made", keep=2)
+    assert files.newest() is None and files.numbers() == []
+    for number in (3, 5, 8, 9):
+        path = files.write(number, content(number), protect=3)
+        assert path.exists()
+    assert files.numbers() == [3, 8, 9]
+    number, state = files.newest() or (0, {})
+    assert number == 9 and state["names"] == ["a", "b"] and torch.equal(state["weights"], torch.full((3,), 9.0))
+    assert (files.read(3) or {})["number"] == 3 and files.read(5) is None
+    files.clear()
+    assert list((tmp_path / "made").iterdir()) == []
+    with pytest.raises(BadValue, match="keep must be at least 1"):
+        Checkpoints(tmp_path, keep=0)
+
+
+@pytest.mark.parametrize("harm", ("cut", "one bit", "empty", "only a digest"))
+def test_a_file_that_is_not_whole_is_passed_over(harm: str, tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path)
+    files.write(1, content(1))
+    newest = files.write(2, content(2))
+    whole = newest.read_bytes()
+    bit = bytearray(whole)
+    bit[len(bit) // 2] ^= 1
+    newest.write_bytes({"cut": whole[:-1], "one bit": bytes(bit), "empty": b"", "only a digest": whole[-32:]}[harm])
+    assert files.read(2) is None
+    number, state = files.newest() or (0, {})
+    assert number == 1 and state["number"] == 1
+    newest.write_bytes(whole)
+    assert (files.newest() or (0, {}))[0] == 2
+
+
+def test_files_of_a_time_that_was_taken_back_and_of_a_writing_that_was_stopped_go(tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path, keep=2)
+    for number in (10, 20, 30):
+        files.write(number, content(number))
+    (tmp_path / "step-00000040.pt.77.part").write_bytes(b"half")
+    files.write(25, content(25))
+    assert files.numbers() == [20, 25] and (files.newest() or (0, {}))[0] == 25
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000020.pt", "step-00000025.pt"]
+
+
+@pytest.mark.parametrize("value", (np.float64(0.5), np.int64(3), {1, 2}, Path("x"), object()))
+def test_what_could_not_be_read_back_is_refused_when_it_is_written(value: object, tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path)
+    with pytest.raises(BadValue, match=r"state\['parts'\]\[1\]\['scale'\] must be a tensor, number or text"):
+        files.write(1, {"parts": [1.0, {"scale": value}]})
+    assert files.numbers() == []
+    files.write(1, {"parts": (None, True, {7: torch.Size([2]).numel()}), "optimiser": OrderedDict(betas=(0.9, 0.99))})
+    assert (files.read(1) or {})["optimiser"]["betas"] == (0.9, 0.99)

@@ -14,6 +14,7 @@ import hashlib
 import io
 import os
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,7 +80,10 @@ class Checkpoints:
         """Store a state under a number. protect: another number whose file stays, however old.
 
         Files of higher numbers go: they are damaged, or of a run that was taken back to before them.
+
+        Raises: BadValue that says where in the state something stands that could not be read back.
         """
+        _check(dict(state), "state")
         self.folder.mkdir(parents=True, exist_ok=True)
         held = io.BytesIO()
         torch.save(dict(state), held)
@@ -134,6 +138,21 @@ class Checkpoints:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"step-{number:08d}.pt"
+
+
+def _check(value: Any, where: str) -> None:
+    """NumPy's numbers are numbers too, and yet would not be read back: types must be these exactly."""
+    if isinstance(value, torch.Tensor) or type(value) in (int, float, bool, str, bytes, type(None)):
+        return
+    if type(value) in (dict, OrderedDict):
+        for name, each in value.items():
+            _check(name, f"key of {where}")
+            _check(each, f"{where}[{name!r}]")
+    elif type(value) in (list, tuple):
+        for number, each in enumerate(value):
+            _check(each, f"{where}[{number}]")
+    else:
+        raise BadValue(where, type(value).__name__, "a tensor, number or text, or lists and dicts of them")
 
 
 def _to_disk(folder: Path) -> None:
