@@ -49,6 +49,7 @@ class How:
     split: Split = "test"
     threshold: float = 1.0
     probes: tuple[str, ...] = ()
+    train_prompts: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps is None and self.token_budget is None:
@@ -62,7 +63,7 @@ class How:
     def evaluation(self) -> dict[str, Any]:
         """What a base alone is told."""
         told = asdict(self)
-        for name in ("steps", "token_budget", "evaluate_every"):
+        for name in ("steps", "token_budget", "evaluate_every", "train_prompts"):
             told.pop(name)
         return told
 

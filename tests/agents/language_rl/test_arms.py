@@ -175,6 +175,16 @@ def test_a_stopped_arm_finds_what_one_finds_that_was_never_stopped(tmp_path: Pat
         assert np.array_equal(whole[name], resumed[name], equal_nan=True), name
 
 
+def test_where_few_rows_are_trained_on_no_other_is_asked(tmp_path: Path) -> None:
+    arm = Arm("few", {"generation_batch_size": 8, "num_generations": 4})
+    few = trainer_of(BASE, arm, 0, settings={"max_steps": 1}, train_prompts=2)
+    assert [few.prompts.row(key)["index"] for key in range(len(few.prompts))] == [
+        row["index"] for row in task_of(BASE).rows("train")[:2]
+    ]
+    with pytest.raises(BadValue, match="train_prompts"):
+        train_arm(Scratch(tmp_path), base=BASE, arm=arm, seed=0, steps=1, train_prompts=0)
+
+
 def test_the_same_arm_under_another_name_is_run_once(tmp_path: Path) -> None:
     arm = Arm("one", {"generation_batch_size": 4, "num_generations": 2})
     first = train_arm(Scratch(tmp_path / "a"), base=BASE, arm=arm, seed=1, token_budget=9, **SMALL)

@@ -64,6 +64,15 @@ def test_a_prompt_without_rows_is_no_group_of_equal_rewards() -> None:
     assert equal.metrics["frac_reward_zero_std"] == 1.0
 
 
+def test_answers_in_groups_that_teach_are_counted_one_by_one_and_so_is_the_largest_group() -> None:
+    def first_differs(completions: Sequence[str], prompts: Sequence[Any], **_: Any) -> list[float]:
+        return [float(prompt == prompts[-1] and n == len(prompts) - 1) for n, prompt in enumerate(prompts)]
+
+    metrics = made(experience(first_differs, budget=Shares(1, 3, 8))).metrics
+    assert metrics["groups/taught"] == pytest.approx(8 / 12) and metrics["groups/largest"] == 8.0
+    assert metrics["frac_reward_zero_std"] == pytest.approx(2 / 3)
+
+
 def test_answers_without_a_reward_are_in_no_mean_and_learn_nothing() -> None:
     def some(completions: Sequence[str], **_: Any) -> list[float | None]:
         return [None if number % 4 == 0 else float(number % 3) for number in range(len(completions))]

@@ -100,11 +100,13 @@ def trainer_of(
     callbacks: Sequence[Callback] = (),
     auxiliary: Sequence[Any] = (),
     report: Report | None = None,
+    train_prompts: int | None = None,
 ) -> GRPO:
     """The trainer of an arm, at its start.
 
     settings: of the trainer, over the arm's own: how long, and how it is evaluated
     folder: of checkpoints and metrics        callbacks, auxiliary: beside the arm's own
+    train_prompts: the first so many rows of the training split are asked, again and again; None: all
 
     The first reward function is always the task's, so that what is right is the same in every arm; it has no weight
     where an arm brings its own.
@@ -112,7 +114,7 @@ def trainer_of(
     Raises: BadValue for a setting or part that does not go.
     """
     task = task_of(base)
-    model, rows = base_model(base, report), task.rows("train")
+    model, rows = base_model(base, report), task.rows("train")[:train_prompts]
     reference = copy_frozen(model)
     known = {
         "seed": seed, "task": task, "reader": model.reader, "rows": rows, "reference": reference, "model": model,

@@ -52,11 +52,13 @@ def train_arm(
     split: Split = "test",
     threshold: float = 1.0,
     probes: Sequence[str] = (),
+    train_prompts: int | None = None,
 ) -> Found:
     """steps, token_budget: where it ends, whichever comes first; a step draws once, and may update several times
     evaluate_every: steps; also at the start and at the end        eval_prompts, eval_answers: N and n
     split: whose prompts; settings are chosen on 'selection'        threshold: least reward that is right
     probes: addresses of functions as in `wayfare.agents.language_rl.probes`
+    train_prompts: the first so many rows of the training split are asked; None: all
 
     Returns, over E evaluations:  step, tokens (drawn so far, discarded ones too), trained_tokens (learned from, each
     pass counted), seconds (of training) [E];  pass [E, K] for ks [K];  right, distinct, entropy [E, N]: right answers,
@@ -70,12 +72,16 @@ def train_arm(
         raise BadValue("steps", None, "given where there is no token_budget")
     if evaluate_every < 1:
         raise BadValue("evaluate_every", evaluate_every, "at least 1")
+    if train_prompts is not None and train_prompts < 1:
+        raise BadValue("train_prompts", train_prompts, "at least 1, or None")
     told: dict[str, Any] = {
         "steps": steps, "token_budget": token_budget, "evaluate_every": evaluate_every, "eval_prompts": eval_prompts,
         "eval_answers": eval_answers, "ks": list(ks), "split": split, "threshold": threshold, "probes": list(probes),
     }  # fmt: skip
     plain = {name: value for name, value in arm.to_json().items() if name != "name"}
     asked = {"kind": "arm", "base": base.to_json(), "arm": plain, "seed": seed, **told}
+    if train_prompts is not None:
+        told["train_prompts"] = asked["train_prompts"] = train_prompts
     if files := contents([*arm.addresses, *probes]):
         asked["files"] = files
     arrays, cached = kept(asked, lambda: _trained(report, base, arm, seed, **told))
@@ -93,7 +99,7 @@ def measure_base(report: Report, *, base: Base, **evaluation: Any) -> Found:
 def _trained(
     report: Report, base: Base, arm: Arm, seed: int, *, steps: int | None, token_budget: int | None,
     evaluate_every: int, eval_prompts: int, eval_answers: int, ks: Sequence[int], split: Split, threshold: float,
-    probes: Sequence[str],
+    probes: Sequence[str], train_prompts: int | None = None,
 ) -> Found:  # fmt: skip
     task, folder = task_of(base), report.scratch / "run"
     rows = task.rows(split)[:eval_prompts]
@@ -105,14 +111,15 @@ def _trained(
     }  # fmt: skip
     probing = [found(address) for address in probes]
     watching = _Evaluations(report, task, rows, evaluate_every, counted, probing, folder)
-    first = trainer_of(base, arm, seed, settings=settings, report=report)
+    first = trainer_of(base, arm, seed, settings=settings, report=report, train_prompts=train_prompts)
     most = _steps(first, steps, token_budget)
     watching.total = most
     if most:
         settings["max_steps"] = most * first.config.updates_per_step
         trainer = trainer_of(
-            base, arm, seed, settings=settings, folder=folder, callbacks=[watching], auxiliary=[counted], report=report
-        )
+            base, arm, seed, settings=settings, folder=folder, callbacks=[watching], auxiliary=[counted], report=report,
+            train_prompts=train_prompts,
+        )  # fmt: skip
         counted.passes = trainer.config.num_iterations
         trainer.train()
     else:

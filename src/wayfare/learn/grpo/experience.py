@@ -304,6 +304,8 @@ class Experience:
             "reward": float(known.mean()) if len(known) else 0.0,
             "reward_std": float(known.std()) if len(known) > 1 else 0.0,
             "frac_reward_zero_std": float(equal[there].float().mean()),
+            "groups/taught": float((~equal)[batch.group_id[last]].float().mean()),
+            "groups/largest": float(torch.bincount(batch.group_id[last]).max()),
             **self._notes,
         }
         if self.parts.bonus is not None:
