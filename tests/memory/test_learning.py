@@ -107,7 +107,7 @@ actions = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions)
 def test_utilities_are_always_what_a_replay_of_the_log_gives(shared_address, actions) -> None:
     path = f"n{next(NUMBERS)}"
@@ -289,7 +289,7 @@ def test_late_words_fold_the_floor_again(address) -> None:
 
 def test_credits_that_come_for_one_side_only_suspend_the_certificates(address) -> None:
     with desk(address) as memory:
-        for i in range(400):
+        for i in range(200):
             recall = memory.recall("login fault", k=1, task=f"t{i}")
             if recall.side == "incumbent" or i % 3 == 0:
                 memory.credit(f"t{i}", 1.0 if recall.side == "incumbent" else 0.3)

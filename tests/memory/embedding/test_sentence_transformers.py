@@ -17,6 +17,8 @@ from wayfare.memory import Memory
 from wayfare.memory.embedding import embedder_from
 from wayfare.memory.embedding.sentence_transformers import SentenceTransformers
 
+pytestmark = pytest.mark.xdist_group("sentence-transformers")  # one worker, so that the library is loaded once
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS += ["the", "a", "password", "reset", "token", "cache", "login", "flush", "invoice", "query", ":", "text"]
 TEXTS = ["the password reset", "a login token", "flush the cache", "the password reset flush the cache the invoice"]

@@ -20,6 +20,8 @@ from wayfare.memory.probes.checking import PROBES, held_against
 from wayfare.memory.probes.degenerate import MISLABELLED, wrong_card
 from wayfare.memory.probes.shipped import SHIPPED, shipped
 
+pytestmark = pytest.mark.xdist_group("shipped")  # one worker, so that each memory is tried once
+
 TRIED = [each.name for each in SHIPPED if not each.torch]
 SECONDS = 600.0
 """No test may fail because the machine is busy."""
