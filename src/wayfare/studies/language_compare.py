@@ -93,7 +93,7 @@ class Plan:
     def cost(self, workers: int) -> str:
         """In one line, before anything runs."""
         seconds = self.first.seconds + core_seconds(self.cells) / workers
-        time = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+        time = f"{max(1, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
         return (
             f"{len(self.arms)} arms x {len(self.seeds)} seeds on {self.base.task}, {self.how.token_budget:,} tokens "
             f"each: about {time} with {workers} at once, less what is in the cache"

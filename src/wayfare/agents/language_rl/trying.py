@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
-
-import torch
+from tempfile import TemporaryDirectory
 
 from wayfare.agents.language_rl.addresses import found
 from wayfare.agents.language_rl.arms import Arm, trainer_of
 from wayfare.agents.language_rl.base import Base
 from wayfare.errors import BadValue, WayfareError
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.named import said
 
 __all__ = ["tried"]
@@ -31,9 +30,12 @@ def tried(base: Base, arm: Arm) -> None:
         trainer = trainer_of(replace(base, steps=1, rows=4), arm.but(arm.name, **SMALL), 0, settings={"max_steps": 2})
         trainer.advance()
         trainer.advance()
-        held = io.BytesIO()
-        torch.save(trainer.state_dict(), held)
-        trainer.load_state_dict(torch.load(io.BytesIO(held.getvalue()), weights_only=True))
+        with TemporaryDirectory() as folder:
+            checkpoints = Checkpoints(Path(folder))
+            checkpoints.write(trainer.step, trainer.state_dict())
+            state = checkpoints.read(trainer.step)
+        assert state is not None
+        trainer.load_state_dict(state)
     except WayfareError:
         raise
     except Exception as error:
