@@ -47,9 +47,16 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+_drawn: dict[str, Any] = {}
+"""The figures of `findings`, which are the same for every test."""
+
+
 @pytest.fixture
 def html(study: Any, findings: Any, run_info: dict[str, Any]) -> str:
-    return render(study, findings, run_info, {figure.name: draw(figure) for figure in findings.figures})
+    for figure in findings.figures:
+        if figure.name not in _drawn:
+            _drawn[figure.name] = draw(figure)
+    return render(study, findings, run_info, _drawn)
 
 
 def test_the_page_nests_and_has_one_of_each_landmark(html: str) -> None:
