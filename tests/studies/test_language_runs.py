@@ -14,7 +14,6 @@ import wayfare.studies
 from tests.studies.language_players import run_of
 from wayfare.agents.language_rl import Arm, Base
 from wayfare.errors import BadValue
-from wayfare.report.plots import draw
 from wayfare.studies import language_cells as cells
 from wayfare.studies.contract import Findings
 from wayfare.studies.engine import InProcess
@@ -89,7 +88,7 @@ def test_tables_and_figures_tell_every_arm() -> None:
     assert table.rows[1][table.columns.index("pass@64")] == pytest.approx(0.51)
     assert len(course_table(RUNS).rows) == 2 * 7 and "0 of 7" in notes(RUNS)[-1]
     for figure in (learning_curves(RUNS, dashed=["GRPO"]), frontiers(RUNS)):
-        assert draw(figure)["png"]
+        assert figure.draw().axes
 
 
 def test_controls_hold_the_rates_a_divergence_and_an_entropy_bonus() -> None:
@@ -112,7 +111,7 @@ def test_a_plan_from_base_to_deciding_baseline_runs_in_cells(tmp_path: Path, mon
     engine = InProcess()
     first = runs_of(engine.cells([cells.base_cell(base, how)]))
     found = runs_of(engine.cells(planned))
-    assert np.array_equal(first["base"][0]["index"], found[arms[0].name][0]["index"]) is False  # selection, not test
+    assert set(first["base"][0]["index"]).isdisjoint(found[arms[0].name][0]["index"])  # selection, not test
     assert deciding(found, lambda run: run.pass_at(1)[-1]) in found
     again = engine.cells(planned)
     assert all(bool(arrays["cached"][0]) for arrays in again.values())
