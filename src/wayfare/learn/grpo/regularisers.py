@@ -93,9 +93,10 @@ class LowProbability:
     """(2).
 
     share: rho, of the tokens of failed answers        kappa: of the min-p filter; 0 leaves it out
-    beta: weight        bound: of the log-ratio in k3, beyond which it has no gradient
+    beta: weight        bound: of k3, beyond which it has no gradient
     mode: 'replace' the token's loss, as published (no lower clip); 'add' to it; 'alone', without the advantage;
-        'full', add KL(q | pi) over the vocabulary, which stores q for the whole batch: small vocabularies only
+        'full', add KL(q | pi) over the vocabulary, which stores q for the whole batch: small vocabularies only; it
+        pulls a token's logit by q - pi, where the sampled k3 pulls by q / pi - 1: much less, for a rare token
     """
 
     def __init__(
