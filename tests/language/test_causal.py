@@ -13,6 +13,7 @@ pytest.importorskip("transformers")
 
 from tests.language.families import FAMILIES, MODELS, READER, bare, draws, fresh, prompts, shared, with_lora
 from wayfare.errors import BadValue
+from wayfare.language import decoding
 from wayfare.language.decoding import decode
 from wayfare.language.local import TransformersModel
 from wayfare.language.nano_model import NanoModel
@@ -98,6 +99,16 @@ def test_rows_that_have_ended_may_be_dropped_or_kept(name: str) -> None:
     assert lengths[8] < lengths[-2]  # two rows at least go on without most of the others
     assert torch.equal(kept.ids, dropped.ids) and torch.equal(kept.truncated, dropped.truncated)
     torch.testing.assert_close(kept.old_logps, dropped.old_logps, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "nano"])
+def test_looking_seldom_which_rows_have_ended_changes_no_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = shared(name)
+    told = answered(model, Sampler(3.0), new=30)[2]
+    monkeypatch.setitem(decoding.CHECKS, "cpu", 7)
+    seldom = answered(model, Sampler(3.0), new=30)[2]
+    assert torch.equal(told.ids, seldom.ids) and torch.equal(told.mask, seldom.mask)
+    torch.testing.assert_close(told.old_logps, seldom.old_logps, atol=1e-4, rtol=0)
 
 
 @every
@@ -191,7 +202,7 @@ def test_mean_states_are_those_at_the_completion_and_of_the_prompt_where_there_i
     mask = told.mask.clone()
     mask[2] = False
     with torch.no_grad():
-        found = mean_states(model, ids, valid, mask, keep)
+        found = mean_states(model, ids, valid.long(), mask, keep)
         for row in range(4):
             read = torch.cat([ids[row, valid[row]], torch.tensor([0])]).unsqueeze(0)
             states = model.states(read, torch.ones_like(read, dtype=torch.bool), read.shape[1] - 1)[0]
@@ -247,7 +258,7 @@ def test_an_answer_ends_where_the_context_does_and_a_prompt_without_room_is_refu
     model = NanoModel(shared("nano").net, READER, context=9)
     ids, valid = prompts(model)
     quiet: Any = type("Endless", (NanoModel,), {"ends": frozenset()})(model.net, READER, 9)
-    told = decode(quiet, ids, valid, 7, sampler=Sampler(), uniforms=draws)
+    told = decode(quiet, ids, valid.long(), 7, sampler=Sampler(), uniforms=draws)
     assert told.mask.sum(1).tolist() == [2, 6, 4, 7] and told.truncated.all()
     for context, rows in ((7, slice(0, 1)), (9, slice(0, 0))):
         tight = NanoModel(model.net, READER, context)

@@ -12,9 +12,10 @@ pytest.importorskip("transformers")
 
 from wayfare.errors import BadValue
 from wayfare.language.interface import LanguageModel, Sampling
-from wayfare.language.local import TransformersModel, completion_logprobs
+from wayfare.language.local import TransformersModel
 from wayfare.language.models import load_causal_model
 from wayfare.language.sampler import Sampler
+from wayfare.language.scoring import score
 
 PROMPTS = ["begin 0 act", "a", "begin 12 act B 13 act A reward 1 end begin 3 act", "\u00fcber"]
 TALK = [{"role": "system", "content": "arms"}, {"role": "user", "content": "which?"}]
@@ -113,7 +114,7 @@ def test_two_tokens_by_hand(model: TransformersModel) -> None:
 def test_completion_log_probabilities_have_a_gradient_and_begin_where_nothing_was_read() -> None:
     model = gpt2(16)
     ids = torch.tensor([[1, 2, 3]])
-    told = completion_logprobs(model.causal, ids, torch.ones_like(ids), 3)
+    told = score(model, ids, torch.ones_like(ids), 3).logps
     assert told.shape == (1, 3) and told[0, 0] == 0
     told.sum().backward()
     assert model.causal.lm_head.weight.grad.abs().sum() > 0

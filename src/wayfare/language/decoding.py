@@ -23,8 +23,8 @@ __all__ = ["Uniforms", "decode"]
 Uniforms = Callable[[int], Tensor]
 """Position of a token in its answer, from 0 -> [B] float64 between 0 and 1."""
 
-CHECKS = 8
-"""Tokens between two looks at which rows have ended, on an accelerator, where each look waits for it."""
+CHECKS = {"cpu": 1}
+"""Tokens between two looks at which rows have ended, by device; 8 on an accelerator, where each look waits for it."""
 
 
 @torch.no_grad()
@@ -52,6 +52,7 @@ def decode(
     """
     if new < 1:
         raise BadValue("new", new, "at least 1")
+    valid = valid.bool()
     read = valid.sum(dim=1)
     room = _room(model, read, new)
     most = int(room.max()) if len(ids) else new
@@ -84,7 +85,7 @@ def _draw(
     model: CausalModel, ids: Tensor, valid: Tensor, rows: _Rows, sampler: Sampler, uniforms: Uniforms, step: int,
     drop: bool,
 ) -> None:  # fmt: skip
-    every = 1 if ids.device.type == "cpu" or rows.stop else CHECKS
+    every = 1 if rows.stop else CHECKS.get(ids.device.type, 8)
     logits, cache = _begun(model, ids, valid, rows.most)
     for position in range(rows.most):
         uniform = torch.as_tensor(uniforms(position), device=logits.device)

@@ -25,9 +25,8 @@ from wayfare.errors import BadValue
 from wayfare.language.answering import Answering, still
 from wayfare.language.interface import Prompt
 from wayfare.language.models import load_causal_model
-from wayfare.language.scoring import score
 
-__all__ = ["TransformersModel", "completion_logprobs", "encode"]
+__all__ = ["TransformersModel", "encode", "silence"]
 
 
 class TransformersModel(Answering):
@@ -105,7 +104,7 @@ class TransformersModel(Answering):
         Raises: BadValue for padding between tokens, where the model attends to windows, which it would move.
         """
         # the last token predicts nothing that is asked for
-        ids, valid = ids[:, :-1], valid[:, :-1]
+        ids, valid = ids[:, :-1], valid[:, :-1].bool()
         # with nothing but tokens before each token, all of what is before is seen, and positions are places
         starts = (valid[:, 1:] > valid[:, :-1]).sum(dim=1)
         holes = bool(starts.any())
@@ -129,6 +128,7 @@ class TransformersModel(Answering):
         """Logits [B, V] behind each prompt, and what was read of it; up to `new` tokens may follow."""
         from wayfare.language.reading import HeldReading
 
+        valid = valid.bool()
         reading = HeldReading(
             self.causal.config, valid, new, self.context, simple=self._one_mask, windowed=self._windowed
         )
@@ -149,12 +149,7 @@ class TransformersModel(Answering):
         """The model with its adapters off. Raises: BadValue where there are none, or more than adapters is trained."""
         from wayfare.language.adapters import without_adapters
 
-        own = (
-            ".lora_",
-            ".modules_to_save.",
-            "lora_",
-            getattr(getattr(self.peft, "base_model", None), "prefix", ".lora_"),
-        )
+        own = ("lora_", ".modules_to_save.", getattr(getattr(self.peft, "base_model", None), "prefix", "lora_"))
         for name, each in self.module.named_parameters():
             if each.requires_grad and not any(part in name for part in own):
                 raise BadValue("model", f"{name} is trained", "adapters alone: the start of other weights is gone")
@@ -265,11 +260,6 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
         raise BadValue("prompts", "a conversation", "texts: the tokenizer of this model has no chat template")
     text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def completion_logprobs(model: Any, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
-    """`wayfare.language.scoring.score` of a model of `transformers` that has no tokenizer at hand."""
-    return score(TransformersModel(model, ()), ids, valid.bool(), keep).logps
 
 
 def silence(module: nn.Module) -> None:

@@ -88,7 +88,7 @@ class NanoModel(Answering):
     def states(self, ids: Tensor, valid: Tensor, keep: int) -> Tensor:
         """[B, keep, D]: the last layer's normalised states that predict the last `keep` tokens; differentiable."""
         length = ids.shape[1]
-        places, mask = self._seen(valid)
+        places, mask = self._seen(valid.bool())
         # the last token predicts nothing that is asked for
         ids, tail = ids[:, : length - 1], min(keep, length - 1)
         if isinstance(places, Tensor):
@@ -103,6 +103,7 @@ class NanoModel(Answering):
     @torch.no_grad()
     def begin(self, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Any]:
         """Logits [B, V] behind each prompt, and what was read of it; up to `new` tokens may follow."""
+        valid = valid.bool()
         places, mask = self._seen(valid)
         reading = _Reading(Cache(self.net, len(ids), ids.shape[1] + new), valid, padded=mask is not None)
         return self.logits(self.net.states(ids, places, mask, reading.cache, 1)[:, 0]), reading
@@ -146,7 +147,6 @@ class NanoModel(Answering):
 
     def _seen(self, valid: Tensor) -> tuple[Tensor | int, Tensor | None]:
         """Positions, and what attention adds [B, 1, L, L]; 0 and None where nothing is padded before a token."""
-        valid = valid.bool()  # rollouts hold it as numbers
         if not bool((valid[:, 1:] > valid[:, :-1]).any()):
             return 0, None
         reach = torch.arange(valid.shape[1], device=valid.device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -66,6 +67,7 @@ class HeldReading:
         self.last = valid.sum(dim=1) - 1  # [B], position of the last token read
         self.most, self.simple, self.windowed = most, simple, windowed
         self.paused: Tensor | None = None
+        self.added: Tensor | None = None
 
     def advance(self, running: Tensor | None) -> tuple[Tensor | None, Tensor]:
         """One more token a row. Returns: the attention mask, or None where all is seen, and positions [B, 1].
@@ -86,9 +88,16 @@ class HeldReading:
             self.padded = self.padded or not bool(running.all())
         mask = None
         if self.padded:
-            seen = self.valid[:, : self.length]
-            mask = seen[:, None, None, :] if self.simple else seen
+            mask = self._added(running) if self.simple else self.valid[:, : self.length]
         return mask, self.last.unsqueeze(1)
+
+    def _added(self, running: Tensor | None) -> Tensor:
+        """[B, 1, 1, N], 0 where seen and -inf elsewhere: a mask of booleans would be made into one in every layer."""
+        if self.added is None or running is not None:
+            like = next(layer.keys for layer in self.cache.layers if layer.keys is not None)
+            added = torch.zeros(self.valid.shape, dtype=like.dtype, device=like.device)
+            self.added = added.masked_fill_(~self.valid, float("-inf"))[:, None, None, :]
+        return self.added[..., : self.length]
 
     def _check(self, running: Tensor | None) -> None:
         if self.paused is not None and running is not None and bool((running & self.paused).any()):
@@ -100,6 +109,7 @@ class HeldReading:
         """Keep these rows alone."""
         self.paused = None if self.paused is None else self.paused[rows]
         self.valid, self.last = self.valid[rows], self.last[rows]
+        self.added = None
         for layer in self.cache.layers:
             if isinstance(layer, _Reserved):
                 layer.select(rows)

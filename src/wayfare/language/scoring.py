@@ -2,8 +2,8 @@
 
     log pi(y_t | y_<t) = z_t[y_t] / tau - log sum_v exp(z_t[v] / tau),    z_t = head(h_{t-1})                    (1)
 
-h_{t-1} is the state at the token before y_t. The softmax is float32 whatever the weights are, and float64 where they are
-that. Where tokens times vocabulary are many, logits are made for some tokens at a time and made again in the backward
+h_{t-1} is the state at the token before y_t. The softmax is float32 for weights of any kind but float64, which keep
+theirs. Where tokens times vocabulary are many, logits are made for some tokens at a time and made again in the backward
 pass, so that [B, T, V] is never held.
 """
 
@@ -87,7 +87,7 @@ def mean_states(model: CausalModel, ids: Tensor, valid: Tensor, completion_mask:
     # `states` tells of what comes before each token: one more column, which nobody sees, tells of the last token too
     wide = functional.pad(ids, (0, 1), value=model.pad)
     states = model.states(wide, functional.pad(valid, (0, 1)), ids.shape[1]).float()
-    along = torch.arange(ids.shape[1], device=ids.device)
+    along, valid = torch.arange(ids.shape[1], device=ids.device), valid.bool()
     before = torch.where(valid & (along < ids.shape[1] - keep), along, 0).amax(dim=1)  # [B], the last one's place
     weights = functional.pad(completion_mask.float(), (ids.shape[1] - keep, 0))
     alone = functional.one_hot(before, ids.shape[1]).float()

@@ -24,7 +24,8 @@ from torch import Tensor
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
 from wayfare.language.adapters import has_adapters, without_adapters
-from wayfare.language.local import TransformersModel, completion_logprobs
+from wayfare.language.local import TransformersModel
+from wayfare.language.scoring import score
 from wayfare.learn.policy_gradient import PolicyGradient, means, token_weights
 from wayfare.learn.rollouts import RolloutBatch
 
@@ -152,7 +153,7 @@ class LanguagePolicy:
         batch = batch.to(self.model.causal.device)
         ids, valid = batch.sequences()
         self.model.causal.eval()
-        told = completion_logprobs(self.model.causal, ids, valid, batch.completion_ids.shape[1])
+        told = score(self.model, ids, valid, batch.completion_ids.shape[1]).logps
         return torch.where(batch.completion_mask, told, 0.0)
 
     def _parts(self, batch: RolloutBatch) -> Iterator[Tensor]:
