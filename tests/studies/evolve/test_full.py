@@ -15,8 +15,8 @@ from wayfare.studies.evolve.full import cost, grid
 
 FULL = STUDY.scales["full"]
 TINY = replace(
-    FULL, device="cpu", trials=2, grid_arms=(2,), grid_scenarios=("ads",), grid_horizon=14, lora_updates=2,
-    grid_films=(3,), most_calls=616,
+    FULL, device="cpu", trials=2, grid_arms=(2,), grid_scenarios=("ads",), grid_horizon=11, lora_updates=2,
+    grid_films=(3,), most_calls=484,
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def test_a_run_is_refused_before_it_costs_more_than_allowed() -> None:
     STUDY.refuse(TINY)
     STUDY.refuse(STUDY.scales["laptop"])
     with pytest.raises(BadValue, match="most_calls"):
-        run(replace(TINY, most_calls=615), InProcess())
+        run(replace(TINY, most_calls=483), InProcess())
 
 
 def test_a_model_of_random_weights_runs_to_the_end_and_names_no_arm() -> None:
