@@ -3,7 +3,7 @@
     histories     a history of decisions <-> text, without loss
     tokens        that text as the tokens of one model, and where in it a decision is made
     models        a causal model and its tokenizer by name or path; `tiny-random` needs no download
-    nano          a Llama of 0.1 to 0.8 million weights with words for tokens, trained from nothing in minutes
+    nano          a Llama of 0.1 to 2.7 million weights with words for tokens, trained from nothing in minutes
     interface     what every model answers to: prompts and `Sampling` in, `Samples` out
     sampler       drawing the next token: temperature, min-p, top-p
     causal        what trainers ask of weights that are here: states, logits, a prompt continued token by token

@@ -7,24 +7,23 @@ the rounding of the model's own sums. Log-probabilities are those of the pass th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import cast
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wayfare.draws import Stream
 from wayfare.errors import BadValue
-from wayfare.language.causal import CausalModel, Decoded
+from wayfare.language.causal import CausalModel, Decoded, still
 from wayfare.language.decoding import decode
 from wayfare.language.interface import Finish, Prompt, Samples, Sampling, Scores, check_prompts, padded, rows_of
 from wayfare.language.sampler import Sampler
 from wayfare.language.scoring import mean_states, score
 
-__all__ = ["Answering", "still"]
+__all__ = ["Answering"]
 
 
 class Answering:
@@ -185,16 +184,3 @@ class _Told:
     def _text(self, ids: list[int]) -> str:
         text = self.model.decode(ids)
         return text[: min((at for at in (text.find(each) for each in self.stop) if at >= 0), default=len(text))]
-
-
-@contextmanager
-def still(module: nn.Module) -> Iterator[None]:
-    """Without dropout, which would make the sampler's chances others than the trainer's."""
-    training = module.training
-    if training:
-        module.eval()
-    try:
-        yield
-    finally:
-        if training:
-            module.train()

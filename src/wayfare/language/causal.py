@@ -3,6 +3,7 @@
     CausalModel     encode, decode; states and logits of given tokens; a prompt read once and continued token by token
     Reading         what was read of each row: the cache between `begin` and `follow`
     Decoded         what was drawn, and how likely it was
+    still           a module without its dropout, which would make the sampler's chances others than the trainer's
 
 Rows are padded where `valid` is false, prompts on the left; positions count valid tokens only: a row reads what it
 would read alone. `wayfare.language.TransformersModel` and `wayfare.language.NanoModel` are such models;
@@ -11,8 +12,8 @@ would read alone. `wayfare.language.TransformersModel` and `wayfare.language.Nan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from wayfare.language.interface import Prompt
 
-__all__ = ["CausalModel", "Decoded", "Reading"]
+__all__ = ["CausalModel", "Decoded", "Reading", "still"]
 
 
 class Reading(Protocol):
@@ -120,3 +121,16 @@ class Decoded:
     behaviour_logps: Tensor
     old_logps: Tensor
     truncated: Tensor
+
+
+@contextmanager
+def still(module: nn.Module) -> Iterator[None]:
+    """Without dropout, and as it was before afterwards."""
+    training = module.training
+    if training:
+        module.eval()
+    try:
+        yield
+    finally:
+        if training:
+            module.train()

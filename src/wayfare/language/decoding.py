@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wayfare.errors import BadValue
-from wayfare.language.causal import CausalModel, Decoded, Reading
+from wayfare.language.causal import CausalModel, Decoded, Reading, still
 from wayfare.language.sampler import Sampler
 
 __all__ = ["Uniforms", "decode"]
@@ -58,12 +58,8 @@ def decode(
     most = int(room.max()) if len(ids) else new
     rows = _Rows(model, ids, room, most, stop)
     if len(ids):
-        training = model.module.training
-        model.module.eval()
-        try:
+        with still(model.module):
             _draw(model, ids, valid, rows, sampler, uniforms, step, drop)
-        finally:
-            model.module.train(training)
     return rows.decoded()
 
 

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from wayfare.errors import BadValue
-from wayfare.language.answering import Answering, still
+from wayfare.language.answering import Answering
+from wayfare.language.causal import still
 from wayfare.language.interface import Prompt
 from wayfare.language.models import load_causal_model
 
@@ -238,7 +239,7 @@ class TransformersModel(Answering):
             return torch.allclose(head(large).float(), self._through(large).float(), rtol=1e-4, atol=1e-4)
 
     def _through(self, states: Tensor) -> Tensor:
-        """Logits by the whole pass, the decoder of which gives these states."""
+        """Logits by the whole pass, the decoder of which gives these states; one thread at a time."""
         decoder, flat = self._decoder, states.reshape(1, -1, states.shape[-1])
         ids = torch.zeros(flat.shape[:2], dtype=torch.int64, device=flat.device)
         decoder.forward = lambda *_, **__: self._told(last_hidden_state=flat)

@@ -114,4 +114,4 @@ class HeldReading:
             if isinstance(layer, _Reserved):
                 layer.select(rows)
             elif getattr(layer, "is_initialized", True):
-                layer.batch_select_indices(rows)
+                getattr(layer, "batch_select_indices", layer.reorder_cache)(rows)
