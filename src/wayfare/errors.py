@@ -8,6 +8,7 @@
     ├── RecordRefused    a run that may not enter `results/`
     ├── CellFailed       a cell of a run raised; the message names the cell
     ├── RewardFailed     a reward function raised, or gave what is no reward; the message names it and the row
+    ├── ProcessFailed    another process of the same training run raised, so that this one cannot go on
     ├── Diverged         a learner's values left the range that its rewards allow
     └── StoreError       a memory's store
         ├── NoSuchRecord     no memory of that namespace has the id (also a KeyError)
@@ -34,6 +35,7 @@ __all__ = [
     "NoSuchRecord",
     "NoSuchTask",
     "OutcomeConflict",
+    "ProcessFailed",
     "QuotaExceeded",
     "ReadOnly",
     "RecordRefused",
@@ -102,6 +104,10 @@ class RewardFailed(WayfareError):
 
     def __reduce__(self) -> tuple[type[RewardFailed], tuple[str, str]]:
         return type(self), (self.function, self.reason)
+
+
+class ProcessFailed(WayfareError):
+    """Another process of the same training run raised; its own message says what."""
 
 
 class StoreError(WayfareError):

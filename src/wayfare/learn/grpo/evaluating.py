@@ -21,6 +21,7 @@ from torch import Tensor
 from wayfare.errors import BadValue
 from wayfare.learn.grpo.dataset import PromptSet
 from wayfare.learn.grpo.experience import Experience, last_rows
+from wayfare.learn.grpo.processes import together
 from wayfare.learn.grpo.rewards import TrainerState
 from wayfare.learn.grpo.update import Updater
 from wayfare.learn.rollouts import RolloutBatch
@@ -71,9 +72,10 @@ def evaluate(
         asked = experience.asked(
             keys, torch.full_like(keys, answers), 0, train=False, prompts=prompts, first=first * answers
         )
-        own = experience.drawn(asked)
-        found, _, _ = experience.score(own, asked, state)
-        last, tokens, entropy = _by_trajectory(own, updater.entropy(own), len(asked.keys))
+        with together(experience.processes):
+            own = experience.drawn(asked)
+            found, _, _ = experience.score(own, asked, state)
+            last, tokens, entropy = _by_trajectory(own, updater.entropy(own), len(asked.keys))
         assert own.texts is not None
         said = [own.texts[row] for row in last.tolist()]
         for part in experience.processes.gathered((found[last], said, tokens, entropy, own.truncated[last])):
@@ -115,4 +117,4 @@ def _by_trajectory(own: RolloutBatch, entropy: Tensor, asked: int) -> tuple[Tens
     _, at = torch.unique(own.trajectory, return_inverse=True)
     tokens = own.completion_mask.sum(dim=1).float()
     nothing = torch.zeros(asked)
-    return last, nothing.index_add(0, at, tokens), nothing.index_add(0, at, tokens * entropy)
+    return last, nothing.index_add(0, at, tokens), nothing.index_add(0, at, tokens * entropy.float())

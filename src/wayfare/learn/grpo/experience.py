@@ -25,7 +25,7 @@ from wayfare.learn.credit import normalise_then_sum
 from wayfare.learn.grpo.advantages import GroupRelative
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptOrder, PromptSet
-from wayfare.learn.grpo.processes import Processes
+from wayfare.learn.grpo.processes import Processes, together
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState, reward_columns
 from wayfare.learn.grpo.seams import Advantage, Asked, Bonus, Budget, Features, Rollout, RowFilter, Shaper, Transform
 from wayfare.learn.rollouts import RolloutBatch, joined
@@ -218,22 +218,23 @@ class Experience:
         return self.asked(keys, counts.to(torch.int64), step, attempt=attempt)
 
     def _scored(self, asked: Asked, state: TrainerState) -> tuple[RolloutBatch, dict[str, list[Any]]]:
-        own = self.drawn(asked)
-        self.unscored = own
-        rewards, metrics, extras = self.score(own, asked, state)
-        if self.parts.features is not None:
-            with self.processes.reading(self.model.module):
-                own = replace(own, features=self.parts.features.features(self.model, own).cpu())
+        with together(self.processes):
+            own = self.drawn(asked)
+            self.unscored = own
+            rewards, metrics, extras = self.score(own, asked, state)
+            if self.parts.features is not None:
+                with self.processes.reading(self.model.module):
+                    own = replace(own, features=self.parts.features.features(self.model, own).cpu())
         batch = self.processes.whole(replace(own, rewards_per_func=rewards))
         self.unscored = None
+        shares = self.processes.gathered((len(own), metrics, extras))
         self._notes: dict[str, float] = {}
-        for name in {name for each in self.processes.gathered(metrics) for name in each}:
-            values = [value for each in self.processes.gathered(metrics) for value in each.get(name, [])]
+        for name in dict.fromkeys(name for _, each, _ in shares for name in each):
+            values = [value for _, each, _ in shares for value in each.get(name, [])]
             self._notes[name] = sum(values) / len(values)
         logged: dict[str, list[Any]] = {}
-        shares = self.processes.gathered((len(own), extras))
-        for name in {name for _, each in shares for name in each}:
-            logged[name] = [value for many, each in shares for value in each.get(name, [None] * many)]
+        for name in dict.fromkeys(name for _, _, each in shares for name in each):
+            logged[name] = [value for many, _, each in shares for value in each.get(name, [None] * many)]
         assert batch.rewards_per_func is not None
         batch = replace(batch, extrinsic=self.rewards.total(batch.rewards_per_func))
         self.tokens += int(batch.completion_mask.sum())

@@ -38,7 +38,7 @@ from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptSet, check_lengths
 from wayfare.learn.grpo.evaluating import Evaluated, evaluate
 from wayfare.learn.grpo.experience import Experience, Parts
-from wayfare.learn.grpo.processes import Alone, Processes
+from wayfare.learn.grpo.processes import Alone, Processes, together
 from wayfare.learn.grpo.records import Records, completion_rows
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState
 from wayfare.learn.grpo.rollout import SingleTurn
@@ -179,7 +179,7 @@ class GRPO:
                 self._evaluated()
             if self.checkpoints is not None and (self.step % self.config.save_steps == 0 or self.done):
                 self.save()
-            if any(ended):
+            if self.processes.any(any(ended)):
                 self._write_metrics()
                 break
         if self.config.metric_for_best_model is not None and self.best is not None:
@@ -253,22 +253,27 @@ class GRPO:
 
     def save_pretrained(self, folder: str | Path, merged: bool = False) -> None:
         """What `from_pretrained` reads: the model, or its adapter alone; merged puts the adapter into the model."""
-        if self.processes.rank == 0:
-            self.model.save_pretrained(Path(folder), merged=merged)
+        with together(self.processes):
+            if self.processes.rank == 0:
+                self.model.save_pretrained(Path(folder), merged=merged)
 
     def save(self) -> None:
         """A checkpoint of everything. Raises: BadValue where the run has no folder."""
         if self.checkpoints is None:
             raise BadValue("output_dir", None, "given, for checkpoints")
         state = self.state_dict()
-        if self.processes.rank == 0:
-            path = self.checkpoints.write(self.step, state, protect=self.best[1] if self.best else None)
-            for each in self.callbacks:
-                each.on_save(self, self.step, path)
+        with together(self.processes):  # nobody looks for the file before it is there
+            if self.processes.rank == 0:
+                path = self.checkpoints.write(self.step, state, protect=self.best[1] if self.best else None)
+                for each in self.callbacks:
+                    each.on_save(self, self.step, path)
 
     def restore(self) -> bool:
         """Go to the newest whole checkpoint of the folder; whether there was one. Raises: ResumeRefused."""
         found = None if self.checkpoints is None else self.checkpoints.newest()
+        numbers = self.processes.gathered(None if found is None else found[0])
+        if len(set(numbers)) > 1:
+            raise ResumeRefused(f"output_dir is another folder in some processes: its checkpoints are {numbers}")
         if found is None:
             if self.step == 0:
                 self.records.cut({})
@@ -278,7 +283,7 @@ class GRPO:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on bit for bit."""
+        """All that `load_state_dict` needs to go on bit for bit; of several processes the first one has it whole."""
         return {
             "config": self.config.to_json(),
             "rows": len(self.prompts),
@@ -290,7 +295,7 @@ class GRPO:
             "best": list(self.best) if self.best else [],
             "pending": self._pending,
             "lengths": self.records.lengths(),
-            "generators": _generators(),
+            "generators": self.processes.gathered(_generators()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -313,7 +318,7 @@ class GRPO:
             self.metrics = []
         self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
         self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
-        _set_generators(state["generators"])
+        _set_generators(state["generators"][self.processes.rank % len(state["generators"])])
 
     def _log(self, told: dict[str, float]) -> None:
         self.metrics.append(told)

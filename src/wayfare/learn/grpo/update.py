@@ -79,12 +79,12 @@ class Updater:
     def prepared(self, batch: RolloutBatch) -> RolloutBatch:
         """The step's whole batch, advantages known, with what losses and regularisers read of it."""
         if self.config.recompute_old_logps:
-            batch = replace(batch, old_logps=self._read(batch, False)[0])
+            batch = replace(batch, old_logps=self._read_together(batch, False))
         return self._compared(batch)
 
     def _compared(self, batch: RolloutBatch) -> RolloutBatch:
         if self.refers:
-            batch = replace(batch, ref_logps=self._read(batch, True)[0])
+            batch = replace(batch, ref_logps=self._read_together(batch, True))
         extras = dict(batch.extras)
         for each in self.regularisers:
             extras.update(each.prepare(replace(batch, extras=extras), self._full))
@@ -121,7 +121,7 @@ class Updater:
                     told[name] = told[name] + value if name in told else value
                 for name, one in {"loss": loss, "grad_norm": norm, "learning_rate": self._rate_done()}.items():
                     numbers[name] = numbers.get(name, 0.0) + one
-        self.optimiser.zero_grad(set_to_none=True)
+        self._settled()
         summed = {name: self.processes.summed(value) for name, value in told.items()}
         return {**{name: value / max(taken, 1) for name, value in numbers.items()}, **means(summed)}
 
@@ -138,7 +138,7 @@ class Updater:
         weights = weight * token_weights(batch.loss_mask, self.objective.aggregation, self.config.max_completion_length)
         total, metrics = self._gradient(batch, weights, step, False, entropy_coef=0.0, plain=loss == "nll")
         norm = self._step(total, scheduled=False)
-        self.optimiser.zero_grad(set_to_none=True)
+        self._settled()
         return {
             "loss": total,
             "grad_norm": norm,
@@ -146,39 +146,44 @@ class Updater:
         }
 
     def entropy(self, batch: RolloutBatch) -> Tensor:
-        """[B] mean over the tokens of each answer, in nats, at temperature 1, without gradient."""
+        """[B] mean over the tokens of each answer, in nats, at temperature 1, no gradient; of rows of this process."""
         each = self._read(batch, False)[1]
         return each.sum(dim=1) / batch.completion_mask.sum(dim=1).clamp(min=1)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to go on bit for bit, the trained weights in it."""
+        """All that `load_state_dict` needs to go on bit for bit, the trained weights in it; on rank 0 alone."""
         return {
             "weights": self.processes.weights(self.model.module),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.processes.optimiser_state(self.optimiser),
             "done": self.done,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` was taken. Raises: BadValue for the state of another model."""
-        own = {name: list(each.shape) for name, each in self.processes.weights(self.model.module).items()}
+        own = {name: list(each.shape) for name, each in self.model.module.named_parameters() if each.requires_grad}
         theirs = {name: list(each.shape) for name, each in state["weights"].items()}
         if own != theirs:
             wrong = sorted(name for name in {*own, *theirs} if own.get(name) != theirs.get(name))[0]
             raise BadValue(f"state of {wrong}", theirs.get(wrong), f"as the model's, {own.get(wrong)}")
         self.processes.put(self.model.module, state["weights"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.processes.put_optimiser(self.optimiser, state["optimiser"])
         self.done = int(state["done"])
 
     def _rate_done(self) -> float:
         return self.config.rate(max(0, self.done - 1), self.total)
 
+    def _settled(self) -> None:
+        """No gradient is left, and the model that is read has what was trained."""
+        self.optimiser.zero_grad(set_to_none=True)
+        self.processes.settle()
+
     def _step(self, loss: float, *, scheduled: bool = True) -> float:
         if not math.isfinite(loss):
-            self.optimiser.zero_grad(set_to_none=True)
+            self._settled()
             raise BadValue("loss", loss, "finite")
         norm = self.processes.clip(self.parameters, self.config.max_grad_norm)
         if not math.isfinite(norm):
-            self.optimiser.zero_grad(set_to_none=True)
+            self._settled()
             raise BadValue("gradient", norm, "finite")
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.rate(self.done if scheduled else max(0, self.done - 1), self.total)
@@ -201,11 +206,11 @@ class Updater:
         tokens = max(1.0, float(batch.loss_mask.sum()))
         total = torch.zeros(())
         told: dict[str, Tensor] = {}
-        for micro in self._micro(batch):
+        for micro, counts in self._micro(batch):
             some = batch.rows(micro).trimmed().to(self.device)
             share = weights[micro][:, : some.completion_ids.shape[1]].to(self.device)
-            if len(micro) == 0:
-                continue
+            if not counts:
+                some, share = replace(some, loss_mask=torch.zeros_like(some.loss_mask)), torch.zeros_like(share)
             loss, metrics = self._loss(some, share, step, fresh, coefficient / tokens, plain)
             self.processes.backward(loss)
             total = total + loss.detach().cpu()
@@ -293,16 +298,29 @@ class Updater:
     def _at_once(self, batch: RolloutBatch) -> int:
         return min(self.config.per_device_train_batch_size or len(batch), max(1, len(batch)))
 
-    def _micro(self, batch: RolloutBatch) -> Iterator[Tensor]:
-        """This process's rows of an optimiser step, a few at a time; as many times in every process."""
+    def _micro(self, batch: RolloutBatch) -> Iterator[tuple[Tensor, bool]]:
+        """This process's rows of an optimiser step, a few at a time, and whether they count.
+
+        There are as many turns in every process, since all may have to take part in each pass: a process that has no
+        row left passes the first one, which does not count.
+        """
         own = torch.arange(len(batch))[self.processes.rank :: self.processes.count]
         most = -(-len(batch) // self.processes.count)
         size = min(self.config.per_device_train_batch_size or most, max(1, most))
-        for first in range(0, max(1, most), size):
-            yield own[first : first + size]
+        for first in range(0, most, size):
+            some = own[first : first + size]
+            yield (some, True) if len(some) else (torch.zeros(1, dtype=torch.int64), False)
+
+    def _read_together(self, batch: RolloutBatch, reference: bool) -> Tensor:
+        """Log-probabilities [B, T] as `_read` gives them; each process reads its share of the rows."""
+        shares = torch.arange(len(batch)).tensor_split(self.processes.count)
+        own = self._read(batch.rows(shares[self.processes.rank]), reference)[0]
+        return torch.cat(self.processes.gathered(own))
 
     def _read(self, batch: RolloutBatch, reference: bool) -> tuple[Tensor, Tensor]:
         """(log-probabilities, entropies) [B, T] without gradient, 0 off the mask."""
+        if not len(batch):
+            return torch.zeros(batch.completion_ids.shape), torch.zeros(batch.completion_ids.shape)
         found = []
         for rows in torch.arange(len(batch)).split(self.config.per_device_train_batch_size or READ_AT_ONCE):
             some = batch.rows(rows).to(self.device)
