@@ -143,6 +143,12 @@ def test_later_passes_are_bounded_by_what_drew_the_answers() -> None:
     assert fresh["clip_ratio/region_mean"] == 0.0, "the first step is on policy, whatever was noted"
     stale = updater(model(), Gradients(), total=1).update(replace(batch, old_logps=batch.old_logps - 9), 0, stale=True)
     assert stale["clip_ratio/region_mean"] > 0.1
+    gained = replace(batch, old_logps=batch.old_logps - 9, advantages=torch.ones(6))
+    clipped = [
+        updater(model(), Gradients(), mini_batches=2).update(gained, 0, stale=stale)["clip_ratio/region_mean"]
+        for stale in (False, True)
+    ]
+    assert 0.1 < clipped[0] < 0.9 and clipped[1] == 1.0, "of the first pass, the first part alone is on policy"
 
 
 def test_old_log_probabilities_can_be_of_a_pass_of_the_trainer() -> None:
@@ -293,8 +299,12 @@ def test_the_learning_rate_rises_and_comes_down_as_its_name_says() -> None:
     assert rates("linear") == [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
     assert rates("cosine") == [0.0, 0.5, 1.0, 0.853553, 0.5, 0.146447]
     assert rates("linear", 0) == [1.0, 0.833333, 0.666667, 0.5, 0.333333, 0.166667]
-    policy, seen = model(), Gradients()
-    batch, taken = drawn_rows(policy), updater(policy, seen, total=4, lr_scheduler_type="linear", warmup_steps=1)
-    assert [taken.update(batch, step)["learning_rate"] for step in range(4)] == pytest.approx(
-        [0, 1e-3, 2e-3 / 3, 1e-3 / 3]
-    )
+    policy = model()
+    batch, taken = drawn_rows(policy), updater(policy, Gradients(), total=4, lr_scheduler_type="linear", warmup_steps=1)
+    moved, told = [], []
+    for step in range(4):
+        before = weights(policy)
+        told.append(taken.update(batch, step)["learning_rate"])
+        moved.append(float((weights(policy) - before).abs().max()))
+    assert told == pytest.approx([0, 1e-3, 2e-3 / 3, 1e-3 / 3])
+    assert moved[0] == 0.0 and moved[1:] == pytest.approx(told[1:], rel=0.2), "Adam's steps are as long as its rate"
