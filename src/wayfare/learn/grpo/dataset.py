@@ -43,7 +43,7 @@ class PromptSet:
     """Rows that can be asked, checked when they come in.
 
     data:      a datasets.Dataset; a sequence of mappings; or a path: .jsonl, .json (a list), .parquet, or a folder
-               written by `save_to_disk`
+               written by `save_to_disk`; or another of this kind
     transform: makes the prompt of a row; without it that is its column `prompt`
 
     columns: names of what reward functions are told, in the order of the first row that has them
@@ -55,7 +55,10 @@ class PromptSet:
     def __init__(
         self, data: str | PathLike[str] | Sequence[Mapping[str, Any]] | Any, *, transform: Transform | None = None
     ) -> None:
-        self._rows = read_rows(Path(data)) if isinstance(data, (str, PathLike)) else _mapped(data)
+        if isinstance(data, PromptSet):
+            data = data._rows
+        path = isinstance(data, (str, PathLike))
+        self._rows: Sequence[Mapping[str, Any]] = read_rows(Path(data)) if path else _mapped(data)
         if not len(self._rows):
             raise BadValue("data", "no rows", "a data set of at least one row")
         self._names = _names(self._rows)
