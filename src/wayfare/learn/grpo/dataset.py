@@ -57,8 +57,7 @@ class PromptSet:
     ) -> None:
         if isinstance(data, PromptSet):
             data = data._rows
-        path = isinstance(data, (str, PathLike))
-        self._rows: Sequence[Mapping[str, Any]] = read_rows(Path(data)) if path else _mapped(data)
+        self._rows: Any = read_rows(Path(data)) if isinstance(data, (str, PathLike)) else _mapped(data)
         if not len(self._rows):
             raise BadValue("data", "no rows", "a data set of at least one row")
         self._names = _names(self._rows)
