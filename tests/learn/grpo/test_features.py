@@ -31,14 +31,14 @@ def test_neither_the_rows_at_once_nor_their_order_matters() -> None:
     batch = drawn_rows(policy, 6)
     whole = MeanStates(frozen).features(policy, batch)
     order = torch.tensor([5, 2, 0, 1, 4, 3])
-    assert torch.allclose(MeanStates(frozen, rows=2).features(policy, batch.rows(order)), whole[order], atol=1e-5)
+    assert torch.allclose(MeanStates(frozen, at_once=2).features(policy, batch.rows(order)), whole[order], atol=1e-5)
 
 
 def test_without_a_copy_the_policys_own_start_is_asked_for() -> None:
     with pytest.raises(BadValue, match="adapters"):
         MeanStates().features(model(), drawn_rows(model()))
     with pytest.raises(BadValue):
-        MeanStates(rows=0)
+        MeanStates(at_once=0)
 
 
 def test_letters_are_counted_and_scaled_to_length_one() -> None:

@@ -12,11 +12,14 @@ import torch
 from tests.learn.grpo.small import END, READER, drawn_rows, gradient, model, rows
 from wayfare.errors import BadValue
 from wayfare.language.local import TransformersModel
+from wayfare.language.nano import Nano, WordReader
+from wayfare.language.nano_model import NanoModel
 from wayfare.language.sampler import Sampler
 from wayfare.language.scoring import score
 from wayfare.learn.grpo.seams import Asked
 from wayfare.learn.grpo.tools import ToolBonus, ToolRollout
 from wayfare.learn.rollouts import RolloutBatch
+from wayfare.worlds.verifiable import LookupArithmetic
 
 
 @dataclass
@@ -44,6 +47,13 @@ class Echo:
         state.useless += not text
         words = text.split()
         return None if len(words) == 1 else " ".join(words[::-1])
+
+
+class OnlyOne(Echo):
+    """Goes on with the prompt whose answer is 4 alone."""
+
+    def _one(self, state: State, text: str) -> str | None:
+        return "7 7" if state.row["target"] == "4" else None
 
 
 class Scripted(Sampler):
@@ -131,8 +141,10 @@ def test_log_probabilities_of_another_pass_are_those_that_were_recorded(kind: st
 
 
 def test_a_row_is_the_same_alone_and_in_company() -> None:
-    policy, rollout = model(spread=2.0), ToolRollout(Echo(), stop=("1", "2"))
+    policy, rollout = model(spread=2.0), ToolRollout(OnlyOne(), stop=tuple("0123456789"))
     whole = rollout.collect(policy, asked(6, 16))
+    lengths = whole.completion_mask.sum(dim=1)
+    assert int((lengths < lengths[4]).sum()) > 3, "most have ended before it, and leave the batch"
     some = asked(6, 16)
     alone = rollout.collect(
         policy, replace(some, prompts=some.prompts[4:5], rows=some.rows[4:5], keys=some.keys[4:5],
@@ -179,6 +191,26 @@ def test_a_stop_string_ends_a_turn_and_a_frame_is_written_around_an_observation(
             ToolRollout(Echo(), **told)
     with pytest.raises(BadValue, match="context"):
         rollout.collect(model(), asked(1, 64))
+
+
+def test_the_transcript_of_a_world_is_what_its_reward_replays() -> None:
+    task = LookupArithmetic()
+    reader = WordReader(task.words)
+    row = {"prompt": "A + C ?", "table": [7, 1, 5, 0, 9, 3], "keys": [0, 2]}
+    texts = (
+        "Q A <end> 7 Q C <end> 5 = 1 2 <end>",
+        "Q A <end> 7 Q B <end> 1 = 1 2 <end>",
+        "= 1 2 <end>",
+        "Q A <end> 7 = 1 3 <end>",
+    )
+    said = [[reader.ids[word] for word in text.split()] for text in texts]
+    told = asked(4, 16, prompts=[row["prompt"]] * 4, rows=[row] * 4, keys=torch.zeros(4, dtype=torch.int64))
+    policy = NanoModel(Nano(len(reader), "xs"), reader, context=64)
+    batch = ToolRollout(task, Scripted(said)).collect(policy, told)
+    assert batch.texts is not None and batch.texts[0] == "Q A 7 Q C 5 = 1 2"
+    paid = task.reward(list(batch.prompts or ()), batch.texts, table=[row["table"]] * 4, keys=[row["keys"]] * 4)
+    assert paid == [1.0, 1.0, 1.0, 0.0]
+    assert batch.extras["calls"].tolist() == [2, 2, 0, 1] and batch.extras["useless"].tolist() == [0, 1, 0, 0]
 
 
 def test_calls_are_paid_up_to_a_cap() -> None:

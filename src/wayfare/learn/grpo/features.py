@@ -37,25 +37,25 @@ class Encoder(Protocol):
 
 
 class MeanStates:
-    """frozen: a copy of the model before training; None: the policy with its adapters off
-    rows: passed through at once
+    """reference: a frozen copy of the model before training; None: the policy with its adapters off
+    at_once: rows passed through the model together
 
     An empty answer is its prompt's last state.
     """
 
-    def __init__(self, frozen: CausalModel | None = None, rows: int = 256) -> None:
-        if rows < 1:
-            raise BadValue("rows", rows, "at least 1")
-        self.frozen, self.rows = frozen, rows
+    def __init__(self, reference: CausalModel | None = None, at_once: int = 256) -> None:
+        if at_once < 1:
+            raise BadValue("at_once", at_once, "at least 1")
+        self.reference, self.at_once = reference, at_once
 
     @torch.no_grad()
     def features(self, model: CausalModel, batch: RolloutBatch) -> Tensor:
         """See `wayfare.learn.grpo.seams.Features`."""
-        used = model if self.frozen is None else self.frozen
+        used = model if self.reference is None else self.reference
         device = next(iter(used.module.parameters())).device
         found = []
-        with model.frozen_start() if self.frozen is None else nullcontext():
-            for rows in torch.arange(len(batch)).split(self.rows):
+        with model.frozen_start() if self.reference is None else nullcontext():
+            for rows in torch.arange(len(batch)).split(self.at_once):
                 some = batch.rows(rows).trimmed().to(device)
                 ids, valid = some.sequences()
                 valid, keep = valid.bool(), some.completion_ids.shape[1]

@@ -77,7 +77,9 @@ class ToolRollout:
     @torch.no_grad()
     def collect(self, model: CausalModel, asked: Asked) -> RolloutBatch:
         """See `wayfare.learn.grpo.seams.Rollout`. Raises: BadValue for what does not fit the model's context."""
-        ids, valid = left_padded([model.encode(prompt) for prompt in asked.prompts], model.pad)
+        known = dict(zip(asked.keys.tolist(), asked.prompts, strict=True))
+        encoded = {key: model.encode(prompt) for key, prompt in known.items()}
+        ids, valid = left_padded([encoded[key] for key in asked.keys.tolist()], model.pad)
         longest = ids.shape[1] + asked.new
         if model.context is not None and longest > model.context:
             raise BadValue("prompt and answer", f"{longest} tokens", f"at most the model's context, {model.context}")
