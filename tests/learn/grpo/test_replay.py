@@ -110,7 +110,7 @@ def test_a_burst_is_due_when_successes_are_many_or_the_time_has_come_and_old_one
 
 
 def test_a_weight_rises_from_zero_and_nothing_is_spent_before() -> None:
-    source = SelfImitation(8, every=1, tolerance=100, weight=CosineRise(10), coefficient=0.5)
+    source = SelfImitation(8, ratio=0.0, tolerance=100, weight=CosineRise(10), coefficient=0.5)
     source.update(step_rows([1.0, 0.0]))
     assert source.sample(0) is None and len(source.buffer) == 1
     found = source.sample(5)

@@ -154,6 +154,7 @@ def test_a_row_is_the_same_alone_and_in_company() -> None:
     assert alone.completion_ids[0].tolist() == whole.completion_ids[4, :length].tolist()
     assert whole.texts is not None and alone.texts == whole.texts[4:5]
     assert torch.allclose(alone.old_logps[0], whole.old_logps[4, :length], atol=1e-5)
+    assert len(rollout.collect(policy, asked(0))) == 0, "a process may have no row"
     told = rollout.collect(policy, asked(6, 16, train=False, step=7))
     assert told.completion_ids.tolist() == rollout.collect(policy, asked(6, 16, train=False)).completion_ids.tolist()
 

@@ -57,7 +57,7 @@ class ToolRollout:
 
     An answer's tokens, observations with them, are `Asked.new` at most. A conversation that has no turn or no room left
     ends as `truncated`. `texts` are whole transcripts, observations included. extras: calls [B] int64, turns that were
-    answered; useless [B] int64, where states tell.
+    answered; useless [B] int64, as states tell, else 0.
 
     Raises: BadValue for turns below 1, or a frame without its place.
     """
@@ -92,18 +92,19 @@ class ToolRollout:
             model.module.train(training)
         drawn, mine, behaviour, old = told
         length = max((talk.length for talk in talks), default=0)
-        mask = torch.arange(length) < torch.tensor([talk.length for talk in talks]).unsqueeze(1)
-        calls = {"calls": torch.tensor([talk.calls for talk in talks])}
-        if all(hasattr(talk.state, "useless") for talk in talks):
-            calls["useless"] = torch.tensor([int(talk.state.useless) for talk in talks])
+        mask = torch.arange(length) < torch.tensor([talk.length for talk in talks], dtype=torch.int64).unsqueeze(1)
+        counts = {
+            "calls": torch.tensor([talk.calls for talk in talks], dtype=torch.int64),
+            "useless": torch.tensor([int(getattr(talk.state, "useless", 0)) for talk in talks], dtype=torch.int64),
+        }
         rows = torch.arange(len(ids))
         return RolloutBatch(
             prompt_ids=ids, prompt_mask=valid, completion_ids=drawn[:, :length], completion_mask=mask,
             loss_mask=mine[:, :length].float(), group_id=asked.group_id, trajectory=asked.numbers,
             turn=torch.zeros_like(rows), behaviour_logps=behaviour[:, :length], old_logps=old[:, :length],
-            truncated=torch.tensor([talk.cut for talk in talks]), prompt_key=asked.keys,
+            truncated=torch.tensor([talk.cut for talk in talks], dtype=torch.bool), prompt_key=asked.keys,
             born_step=torch.full_like(rows, asked.step), prompts=tuple(asked.prompts),
-            texts=tuple(self.joint.join(piece for piece in talk.pieces if piece) for talk in talks), extras=calls,
+            texts=tuple(self.joint.join(piece for piece in talk.pieces if piece) for talk in talks), extras=counts,
         )  # fmt: skip
 
     def _converse(
@@ -117,6 +118,8 @@ class ToolRollout:
         shape = (len(ids), asked.new)
         tokens, mine = torch.full(shape, model.pad), torch.zeros(shape, dtype=torch.bool)
         behaviour, old = torch.zeros(shape), torch.zeros(shape)
+        if not talks:
+            return tokens, mine, behaviour, old
         here = torch.arange(len(ids))
         logits, reading = model.begin(ids.to(device), valid.to(device), asked.new)
         for position in range(asked.new):
