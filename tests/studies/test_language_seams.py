@@ -31,7 +31,7 @@ def test_every_seam_of_the_list_is_one_of_the_trainer() -> None:
 @pytest.mark.parametrize("slug", FILLS)
 def test_a_study_fills_the_seams_of_its_method(slug: str) -> None:
     package = f"wayfare.studies.{slug.replace('-', '_')}"
-    if find_spec(package) is None:
+    if find_spec(package) is None or find_spec(f"{package}.plan") is None:
         pytest.skip("not there yet")
     # each study says in `plan.SEAMS` what its arms fill
     told = frozenset(import_module(f"{package}.plan").SEAMS)
