@@ -100,7 +100,7 @@ def test_a_projection_is_new_each_step_and_a_run_goes_on_with_its_own() -> None:
 def test_of_right_answers_the_unlikelier_earn_more_and_alike_ones_the_same() -> None:
     batch = told([1.0, 1.0, 0.0, 1.0, 1.0, NAN], [0, 0, 0, 0, 0, 1])
     logps = torch.zeros_like(batch.old_logps)
-    logps[:, 0] = torch.tensor([-1.0, -3.0, -2.0, -3.0, -9.0, -1.0])
+    logps[:, 0] = torch.tensor([-1.0, -3.0, -2.0, -3.00001, -9.0, -1.0])
     batch = replace(batch, old_logps=logps, completion_mask=logps < 0)
     assert RankBonus(1.0).score(batch).tolist() == pytest.approx([0.0, 0.5, 0.0, 0.5, 1.0, 0.0])
 
