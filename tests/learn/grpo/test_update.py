@@ -171,10 +171,11 @@ def test_the_truncated_weight_multiplies_each_token() -> None:
 def test_an_entropy_bonus_descends_minus_the_mean_entropy() -> None:
     policy = model()
     batch = replace(drawn_rows(policy), advantages=torch.zeros(6))
+    batch = replace(batch, loss_mask=batch.loss_mask * torch.tensor([1.0, 1, 0, 1, 1, 1]).unsqueeze(1))
     ids, valid = batch.sequences()
     length = batch.completion_ids.shape[1]
     logps = policy.logits(policy.states(ids, valid, length)).log_softmax(dim=2)
-    mean = -(logps.exp() * logps).sum(dim=2)[batch.completion_mask].mean()
+    mean = -(logps.exp() * logps).sum(dim=2)[batch.loss_mask > 0].mean()
     wanted = torch.cat([g.flatten() for g in torch.autograd.grad(-0.3 * mean, list(policy.net.parameters()))])
     close(gradient(batch, entropy_coef=0.3, per_device_train_batch_size=2), wanted)
 
