@@ -1,0 +1,174 @@
+"""What the study runs, as cells: the exact toy and the base first, then the tuning, then the arms.
+
+An arm is GRPO with another divergence and nothing else. Settings are chosen by pass@1 + pass@64 over both halves, when
+the tokens are spent, on selection prompts; the entropy bonus that stands beside RAPO by the entropy that it ends at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from wayfare.agents.language_rl import Arm, Base
+from wayfare.studies.contract import Arrays, Cell
+from wayfare.studies.language_cells import TUNING_SEEDS, How, arm_cells, base_cell, controls, grid
+from wayfare.studies.language_frontiers import deciding, pass_sum
+from wayfare.studies.language_runs import Run, Runs, runs_of
+from wayfare.studies.rapo import Config
+from wayfare.studies.rapo.exact import exact
+
+__all__ = [
+    "ENTROPY",
+    "RAPO",
+    "REVERSE",
+    "SEAMS",
+    "Tuned",
+    "arm_cells_of",
+    "base_of",
+    "chosen",
+    "entropies",
+    "entropy_cells",
+    "first_cells",
+    "how_of",
+    "matched",
+    "others",
+    "rapo",
+    "reverse",
+    "score",
+    "tuning_cells",
+]
+
+SEAMS = ("regularisers",)
+"""Of the trainer, filled by the study's arms."""
+RAPO, REVERSE, ENTROPY = "RAPO", "reverse KL at RAPO's rate", "entropy bonus at RAPO's entropy"
+DIVERGENCE = "wayfare.learn.grpo.regularisers:ForwardDivergence"
+
+
+class Tuned(NamedTuple):
+    """What other seeds have settled. baseline, method, entropy: arms, the last two under the study's names"""
+
+    baseline: Arm
+    method: Arm
+    entropy: Arm
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of RAPO."""
+        return float(self.method.trainer["learning_rate"])
+
+
+def base_of(config: Config) -> Base:
+    """Broad, right about once in ten, and all but without `*`."""
+    knobs = {"hint_rate": config.hint_rate, "operators": (1.0, 1.0, config.hole)}
+    return Base("countdown3-hole", knobs, steps=config.base_steps, rate=config.base_rate)
+
+
+def how_of(config: Config) -> How:
+    """The same for all arms."""
+    return How(
+        token_budget=config.token_budget, evaluate_every=config.evaluate_every, eval_prompts=config.eval_prompts,
+        eval_answers=config.eval_answers, ks=config.ks, probes=("wayfare.studies.rapo.probes:star",),
+    )  # fmt: skip
+
+
+def rapo(
+    config: Config, name: str = RAPO, *, alpha: float | None = None, floor: float | None = None,
+    beta: float | None = None,
+) -> Arm:  # fmt: skip
+    """The method, or the method with another setting."""
+    told = {
+        "alpha": config.alpha if alpha is None else alpha, "floor": config.floor if floor is None else floor,
+    }  # fmt: skip
+    trainer = {"entropy_coef": config.beta if beta is None else beta}
+    return Arm(name, trainer, {"regularisers": [(DIVERGENCE, told)]})
+
+
+def reverse(config: Config, rate: float) -> Arm:
+    """What the paper compares to, at RAPO's learning rate."""
+    return Arm(REVERSE, {"learning_rate": rate, "beta": config.reverse})
+
+
+def entropies(config: Config, rate: float) -> tuple[Arm, ...]:
+    """An entropy bonus alone, of several weights."""
+    return tuple(
+        Arm(f"entropy bonus {each:g} at RAPO's rate", {"learning_rate": rate, "entropy_coef": each})
+        for each in config.entropies
+    )
+
+
+def others(config: Config, rate: float) -> tuple[Arm, ...]:
+    """Arms that are shown at RAPO's learning rate, without a verdict."""
+    arms = (
+        rapo(config, "forward KL", floor=1.0),
+        rapo(config, "RAPO without entropy", beta=0.0),
+        *(rapo(config, f"RAPO alpha {each:g}", alpha=each) for each in config.alphas),
+    )
+    return tuple(arm.but(arm.name, learning_rate=rate) for arm in arms)
+
+
+def first_cells(config: Config) -> list[Cell]:
+    """The base, and the exact toy."""
+    cost = 4e-4 * config.climbs * len(config.depths)
+    return [
+        base_cell(base_of(config), how_of(config)),
+        Cell("exact", exact, {"depths": config.depths, "climbs": config.climbs}, max(0.01, cost)),
+    ]
+
+
+def tuning_cells(config: Config) -> list[Cell]:
+    """Controls and RAPO at each rate, on other seeds and on selection prompts."""
+    arms = (*_controls(config).values(), *grid(rapo(config), config.rates))
+    return _tuning(config, arms)
+
+
+def entropy_cells(config: Config, rate: float) -> list[Cell]:
+    """Entropy bonuses at RAPO's rate, on the same."""
+    return _tuning(config, entropies(config, rate))
+
+
+def chosen(config: Config, tuning: Mapping[str, Arrays]) -> tuple[Arm, float]:
+    """(the best control, RAPO's best rate)."""
+    runs, methods = runs_of(tuning), {arm.name: arm for arm in grid(rapo(config), config.rates)}
+    by = partial(score, config)
+    best = deciding({name: runs[name] for name in _controls(config)}, by)
+    rate = methods[deciding({name: runs[name] for name in methods}, by)].trainer["learning_rate"]
+    return _controls(config)[best], float(rate)
+
+
+def matched(config: Config, baseline: Arm, rate: float, tuning: Runs) -> Tuned:
+    """With the entropy bonus that ends nearest to RAPO's entropy. tuning: runs of both"""
+
+    def entropy(name: str) -> float:
+        return sum(run.end("entropy") for run in tuning[name]) / len(tuning[name])
+
+    wanted = entropy(f"{RAPO} lr {rate:g}")
+    near = min(entropies(config, rate), key=lambda arm: abs(entropy(arm.name) - wanted))
+    return Tuned(baseline, rapo(config).but(RAPO, learning_rate=rate), near.but(ENTROPY))
+
+
+def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
+    """Arms that checks ask about on all seeds, the others on a few."""
+    base, how = base_of(config), how_of(config)
+    seeds = [config.seed + each for each in range(config.seeds)]
+    asked = [tuned.baseline, tuned.method, reverse(config, tuned.rate), tuned.entropy]
+    return [
+        *arm_cells(base, asked, how, seeds),
+        *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
+    ]
+
+
+def score(config: Config, run: Run) -> float:
+    """pass@1 and pass@64, or the highest k there is."""
+    return pass_sum(run, min(64, config.many))
+
+
+def _controls(config: Config) -> dict[str, Arm]:
+    middle = config.entropies[len(config.entropies) // 2]
+    told: Any = controls(config.rates, beta=config.reverse, entropy=middle)
+    return {arm.name: arm for arm in told}
+
+
+def _tuning(config: Config, arms: tuple[Arm, ...]) -> list[Cell]:
+    seeds = TUNING_SEEDS[: config.tuning_seeds]
+    return arm_cells(base_of(config), arms, how_of(config).tuning(), seeds, prefix="tuning ")
