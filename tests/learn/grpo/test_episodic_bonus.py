@@ -109,6 +109,18 @@ def test_exploring_waits_for_the_warm_up() -> None:
     assert told[:2] == [[0.0] * 3] * 2 and told[2] == pytest.approx([1.0, 0.5, 0.0])
 
 
+def test_a_stream_is_scaled_by_its_earlier_values_too_each_of_them_once() -> None:
+    memory = bonus(explore=0.0)
+    memory.update(answered("n", [1.0]))
+    told = answered("nes", [NAN] * 3)  # nothing of it is written
+    for _ in range(2):
+        memory.score(told)
+    assert memory.score(answered("e", [NAN])).tolist() == [0.0], "one value has no scale"
+    memory.update(told)
+    assert len(memory.scales[0]) == 3
+    assert memory.score(answered("e", [NAN])).tolist() == pytest.approx([1.0 - 0.5**0.5])
+
+
 def test_the_oldest_answers_and_tasks_are_put_out_first() -> None:
     memory = bonus(explore=0.0, queries=2, responses=2)
     memory.update(answered("nns", [1.0] * 3, [0, 0, 0]))
