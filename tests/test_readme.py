@@ -14,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,16 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in ALONE),
 ]  # fmt: skip
 SMALL = {"exploit": ["--scale", "smoke", "--world", "B", "--probe-seeds", "0", "--sweep-seeds", "0", "--workers", "1"]}
+FEW = ["--scale", "smoke", "--seeds", "1", "--tokens", "100"]
 LONG = {"record", "verify", "report"}  # an hour of computing, or something written into results/: their arguments only
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands and programs keep for the next time lies where the tests do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAYFARE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def _blocks(page: Path, language: str) -> list[str]:
@@ -71,11 +81,12 @@ def _shortened(command: list[str]) -> tuple[str, ...]:
     verb = arguments[0]
     if verb in LONG or "--resume" in arguments:  # tests/studies holds what resuming promises
         return ("wayfare", verb, "--help")
-    if verb == "run":
-        if "--scale" in arguments:
-            at = arguments.index("--scale")
-            del arguments[at : at + 2]
-        arguments += SMALL[arguments[1]]
+    if verb in ("run", "compare"):
+        for flag in ("--scale", "--seeds") if verb == "compare" else ("--scale",):
+            if flag in arguments:
+                at = arguments.index(flag)
+                del arguments[at : at + 2]
+        arguments += FEW if verb == "compare" else SMALL[arguments[1]]
     return ("wayfare", *arguments)
 
 
@@ -109,10 +120,10 @@ def test_every_command_that_a_page_gives_works(
 
 
 def _lay_out_files(arguments: list[str]) -> None:
-    """FILE.py:CLASS in a command is the block of a page that shows the class."""
-    for file, name in re.findall(r"(\w+\.py):(\w+)", " ".join(arguments)):
-        (block,) = [block for page in PAGES for block in _blocks(page, "python") if f"\nclass {name}:" in block]
-        Path(file).write_text(block)
+    """FILE.py:CLASS or FILE:CLASS in a command is the block of a page that shows the class."""
+    for file, name in re.findall(r"(?<![\w./])(\w+)(?:\.py)?:([A-Z]\w+)", " ".join(arguments)):
+        (block,) = [block for page in PAGES for block in _blocks(page, "python") if f"\nclass {name}:" in f"\n{block}"]
+        Path(f"{file}.py").write_text(block)
 
 
 def _status(arguments: list[str]) -> int | str | None:

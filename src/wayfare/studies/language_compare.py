@@ -70,7 +70,7 @@ SCALES: Mapping[str, Scale] = {
         How(token_budget=150, evaluate_every=1, eval_prompts=4, eval_answers=4, ks=(1, 4)), 2,
     ),
     "quick": Scale(
-        {"steps": 500}, {},
+        {}, {},
         How(token_budget=300_000, evaluate_every=20, eval_prompts=64, eval_answers=32, ks=(1, 4, 16)), 3,
     ),
     "laptop": Scale({}, {}, How(token_budget=1_000_000, evaluate_every=20), 5),
