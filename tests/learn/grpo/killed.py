@@ -21,7 +21,7 @@ from wayfare.learn.grpo.episodic_bonus import EpisodicBonus
 from wayfare.learn.grpo.features import CharacterGrams
 from wayfare.learn.grpo.trainer import GRPO
 
-STEPS = 24
+STEPS = 16
 
 
 def noisy(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,6 +55,17 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> GRPO:
     return run
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was stopped at the end of step 11, with checkpoints of steps 7, the best, and 9."""
+    made = tmp_path_factory.mktemp("stopped")
+    with pytest.raises(Stopped):
+        begun(whole_run(made, callbacks=[StopsAt(11)])).train()
+    names = sorted(path.name for path in (made / "checkpoints").iterdir())
+    assert names == ["step-00000007.pt", "step-00000009.pt"]
+    return made
+
+
 def same(folder: Path, run: GRPO, whole: GRPO, how: str = "") -> None:
     assert whole.config.folder is not None
     for name in FILES:
@@ -63,7 +75,7 @@ def same(folder: Path, run: GRPO, whole: GRPO, how: str = "") -> None:
 
 
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, uninterrupted: GRPO) -> None:
-    wanted = random.SystemRandom().randrange(1, 12)  # lines of metrics, of two steps each
+    wanted = random.SystemRandom().randrange(1, 8)  # lines of metrics, of two steps each
     process = subprocess.Popen([sys.executable, "-m", "tests.learn.grpo.killed", str(tmp_path)], cwd=HERE)
     metrics, lines, until = tmp_path / "metrics.jsonl", 0, time.monotonic() + 120
     while lines < wanted and process.poll() is None and time.monotonic() < until:
@@ -72,40 +84,33 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, uninterr
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and lines >= wanted
     run = whole_run(tmp_path)
-    random.seed(99)  # what a reward draws from has its state in the checkpoint
-    run.train()
+    begun(run).train()
     same(tmp_path, run, uninterrupted, f"killed when there were {lines} lines")
 
 
-@pytest.mark.parametrize("harm", ("torn", "one bit"))
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(harm: str, tmp_path: Path, uninterrupted: GRPO) -> None:
-    with pytest.raises(Stopped):
-        begun(whole_run(tmp_path, callbacks=[StopsAt(11)])).train()
-    newest = max((tmp_path / "checkpoints").iterdir())
+@pytest.mark.parametrize(("harm", "steps"), (("torn", STEPS - 7), ("one bit", STEPS - 7), ("both", STEPS)))
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_or_for_a_new_beginning(
+    harm: str, steps: int, stopped: Path, tmp_path: Path, uninterrupted: GRPO
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    older, newest = sorted((folder / "checkpoints").iterdir())
     content = bytearray(newest.read_bytes())
     if harm == "torn":
-        newest.write_bytes(content[: len(content) // 2])
+        del content[len(content) // 2 :]
     else:
         content[len(content) // 3] ^= 1
-        newest.write_bytes(content)
-    run = whole_run(tmp_path)
-    assert newest.name == "step-00000009.pt"
-    assert len(run.train()) == STEPS - 7, "the best, of step 7, was saved too"
-    same(tmp_path, run, uninterrupted)
+    newest.write_bytes(content)
+    if harm == "both":
+        older.write_bytes(b"")
+    run = whole_run(folder)
+    assert len(begun(run).train()) == steps
+    same(folder, run, uninterrupted)
 
 
-def test_a_run_without_a_whole_checkpoint_begins_anew(tmp_path: Path, uninterrupted: GRPO) -> None:
-    with pytest.raises(Stopped):
-        begun(whole_run(tmp_path, callbacks=[StopsAt(2)])).train()
-    run = begun(whole_run(tmp_path))
-    assert len(run.train()) == STEPS
-    same(tmp_path, run, uninterrupted)
-
-
-def test_the_state_of_every_part_comes_back(tmp_path: Path) -> None:
-    with pytest.raises(Stopped):
-        whole_run(tmp_path, callbacks=[StopsAt(10)]).train()
-    run = whole_run(tmp_path)
+def test_the_state_of_every_part_comes_back(stopped: Path, tmp_path: Path) -> None:
+    shutil.copytree(stopped, tmp_path / "run")
+    run = whole_run(tmp_path / "run")
     assert run.restore() and run.step == 9
     parts = run.experience.parts
     assert parts.bonus.steps == 9 and len(parts.bonus.wrong.state_dict()) > 0  # type: ignore[union-attr]
