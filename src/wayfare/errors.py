@@ -8,6 +8,7 @@
     ├── RecordRefused    a run that may not enter `results/`
     ├── CellFailed       a cell of a run raised; the message names the cell
     ├── RewardFailed     a reward function raised, or gave what is no reward; the message names it and the row
+    ├── ServerFailed     an inference server that draws for a training run did not answer as it must
     ├── ProcessFailed    another process of the same training run raised, so that this one cannot go on
     ├── Diverged         a learner's values left the range that its rewards allow
     └── StoreError       a memory's store
@@ -41,6 +42,7 @@ __all__ = [
     "RecordRefused",
     "ResumeRefused",
     "RewardFailed",
+    "ServerFailed",
     "StoreError",
     "Unavailable",
     "UnknownStudy",
@@ -104,6 +106,10 @@ class RewardFailed(WayfareError):
 
     def __reduce__(self) -> tuple[type[RewardFailed], tuple[str, str]]:
         return type(self), (self.function, self.reason)
+
+
+class ServerFailed(WayfareError):
+    """The server's address and what it said, after the last attempt."""
 
 
 class ProcessFailed(WayfareError):
