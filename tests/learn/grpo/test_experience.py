@@ -338,6 +338,26 @@ def test_a_memory_is_written_once_a_step_with_all_that_was_drawn_and_never_in_ev
     assert [metrics["bonus/mean"] for metrics in run.metrics] == [0.0, 1.0, 2.0]
 
 
+class Module(torch.nn.Linear):
+    """A bonus that learns, or features that do not."""
+
+    def score(self, batch: RolloutBatch) -> Tensor:
+        return torch.zeros(len(batch))
+
+    def features(self, policy: Any, batch: RolloutBatch) -> Tensor:
+        return torch.zeros(len(batch), 2)
+
+
+def test_a_module_that_is_trained_is_part_of_the_state_and_a_frozen_one_is_not() -> None:
+    of = experience(bonus=Module(2, 2), features=Module(2, 2).requires_grad_(False))
+    assert list(of.state_dict()["parts"]) == ["bonus"]
+    other = experience(bonus=Module(2, 2), features=Module(2, 2).requires_grad_(False))
+    other.load_state_dict(of.state_dict())
+    assert torch.equal(of.parts.bonus.weight, other.parts.bonus.weight)  # type: ignore[union-attr]
+    with pytest.raises(BadValue, match="state of parts must be of"):
+        experience().load_state_dict(of.state_dict())
+
+
 class Old(SingleTurn):
     """Answers that say they were drawn two steps ago."""
 

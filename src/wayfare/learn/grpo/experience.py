@@ -199,11 +199,7 @@ class Experience:
 
     def _stateful(self) -> list[tuple[str, Any]]:
         named = [(name, getattr(self.parts, name)) for name in Parts.__dataclass_fields__]
-        return [
-            (name, each)
-            for name, each in named
-            if hasattr(each, "state_dict") and not isinstance(each, torch.nn.Module)
-        ]
+        return [(name, each) for name, each in named if hasattr(each, "state_dict") and not _frozen(each)]
 
     def _asked(self, prompts: int, step: int, attempt: int) -> Asked:
         keys = self.order.keys(self.position, prompts)
@@ -313,6 +309,12 @@ class Experience:
             told["bonus/mean"] = float(batch.bonus.mean())
             told["bonus/std"] = float(batch.bonus.std()) if len(batch) > 1 else 0.0
         return told
+
+
+def _frozen(part: Any) -> bool:
+    """Whether it is a module that is never trained: a model that features are of is no state of a run."""
+    weights = list(part.parameters()) if isinstance(part, torch.nn.Module) else []
+    return bool(weights) and not any(each.requires_grad for each in weights)
 
 
 def _known(values: tuple[Any, ...] | None) -> tuple[Any, ...]:
