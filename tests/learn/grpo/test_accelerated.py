@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.learn.grpo.small import model
 from tests.learn.grpo.two_processes import failed, long, run, step, told_of
 from wayfare.errors import BadValue
+from wayfare.language.scoring import full_logprobs, score
 from wayfare.learn.grpo.accelerated import Accelerated, processes_here
 from wayfare.learn.grpo.processes import Alone
 
@@ -103,6 +105,16 @@ def test_what_raises_in_one_process_ends_the_other_and_the_step_can_be_taken_aga
     assert (alone["kind"], first["kind"], second["kind"]) == ("RewardFailed", "ProcessFailed", "RewardFailed")
     for found in (first, second):
         torch.testing.assert_close(found["weights"], alone["weights"], rtol=0, atol=1e-5)
+
+
+def test_weights_in_float64_are_scored_in_float64() -> None:
+    policy = model()
+    policy.net.double()
+    ids = torch.tensor([[3, 4, 5, 6]])
+    told = score(policy, ids, torch.ones_like(ids).bool(), 3, entropy=True)
+    whole = full_logprobs(policy, ids, torch.ones_like(ids).bool(), 3)
+    assert told.logps.dtype == torch.float64 and told.entropy is not None and told.entropy.dtype == torch.float64
+    torch.testing.assert_close(whole.gather(2, ids[:, 1:, None])[..., 0], told.logps, rtol=0, atol=1e-14)
 
 
 def test_a_process_that_was_started_alone_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:

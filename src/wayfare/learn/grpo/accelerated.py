@@ -2,6 +2,7 @@
 
     accelerate launch -m wayfare train run.toml              # as `accelerate config` set it up
     GRPO(..., processes=processes_here())                    # in a script of one's own under the same launcher
+    ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m wayfare train run.toml      # without a GPU
 
 Data parallel: each process holds the model, passes its rows, and gradients are summed once before each optimiser step.
 They are sums of shares of one loss whose token weights were made for all rows, so how many processes there are changes
@@ -21,6 +22,7 @@ Source: Zhao et al. 2023 (arXiv 2304.11277) for sharded training; `torch.distrib
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -168,6 +170,7 @@ class Accelerated(Alone):
         layers: Any = getattr(model, "_no_split_modules", None)
         if layers is not None:  # by which accelerate finds what is sharded together
             cast(Any, scorer)._no_split_modules = layers
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")  # none is changed in place
         fsdp2_prepare_model(self.accelerator, scorer)
         for each in scorer.modules():
             if isinstance(each, FSDPModule):  # sums, not means; and gloo has no means
