@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,21 @@ def test_what_cannot_be_trained_is_refused_in_a_line_and_nothing_is_written(
     error = capsys.readouterr().err
     assert said in error and error.startswith("wayfare: ") and error.count("\n") == 1
     assert not (folder / "out").exists()
+
+
+def test_the_file_that_the_manual_shows_is_trained(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "language-rl.md").read_text()
+    [shown] = re.findall(r"^```toml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    short = (
+        "max_steps = 1\ngeneration_batch_size = 8\nmax_completion_length = 2\nnum_generations_eval = 2\neval_ks = [1]"
+    )
+    (folder / "run.toml").write_text(shown.replace("max_steps = 200", short))
+    (folder / "path" / "to").mkdir(parents=True)
+    (folder / "path" / "to" / "model").symlink_to(folder / "model")
+    (folder / "test.jsonl").symlink_to(folder / "train.jsonl")
+    (folder / "my_bonus.py").symlink_to(folder / "bonus.py")
+    assert main(["train", str(folder / "run.toml")]) == 0
+    assert (folder / "out" / "model" / "adapter_config.json").is_file()
 
 
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
