@@ -77,10 +77,10 @@ def test_unsolved_groups_earn_nothing_unless_the_gate_is_open() -> None:
     batch = spread([0.0, 0.0, NAN, 1.0, 0.0, 0.4], [0, 0, 0, 1, 1, 1])
     batch = replace(batch, texts=tuple("abcdef"))
     for kind in (EllipticalBonus, CopyBonus):
-        told = kind(1.0).score(batch)  # type: ignore[operator]
+        told = kind(1.0).score(batch)
         assert told[:3].tolist() == [0.0] * 3 and bool((told[3:] > 0).all())
-        assert bool((kind(1.0, closed=()).score(batch) > 0).all())  # type: ignore[operator]
-        wrong = kind(1.0, closed=("wrong",)).score(batch)  # type: ignore[operator]
+        assert bool((kind(1.0, closed=()).score(batch) > 0).all())
+        wrong = kind(1.0, closed=("wrong",)).score(batch)
         assert (wrong > 0).tolist() == [False] * 3 + [True, False, False]
     assert bool((EllipticalBonus(1.0, right=0.4).score(batch)[3:] > 0).all())
 

@@ -254,7 +254,7 @@ def test_only_the_least_certain_tokens_are_learned_from() -> None:
 def test_how_many_rows_go_at_once_changes_nothing(part: Any) -> None:
     batch = drawn_rows(model(), 6)
     batch = replace(batch, old_logps=batch.old_logps + 0.1 * batch.completion_mask)
-    told = {"regularisers": [part], "num_iterations": 1, "max_grad_norm": 1e9}
+    told: dict[str, Any] = {"regularisers": [part], "num_iterations": 1, "max_grad_norm": 1e9}
     whole, some = gradient(batch, **told), gradient(batch, per_device_train_batch_size=2, **told)
     assert float((whole - some).norm()) <= 1e-5 * float(whole.norm())
 

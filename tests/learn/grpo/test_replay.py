@@ -218,7 +218,7 @@ def test_a_trainer_takes_a_further_step_on_them(source: Any) -> None:
 def test_bad_settings_are_refused() -> None:
     for told in ({"of": "bonus"}, {"coefficient": -1.0}, {"size": 0}, {"decay": 0.0}):
         with pytest.raises(BadValue):
-            SelfImitation(**told)  # type: ignore[arg-type]
+            SelfImitation(**told)
     with pytest.raises(BadValue, match="rewards"):
         now().update(drawn_rows(model()))
     with pytest.raises(BadValue, match="rewards"):
