@@ -43,7 +43,7 @@ def both(folder: Path) -> tuple[Found, Found, Found]:
     try:
         alone = {"step": step(Alone()), "run": run(Alone(), folder / "alone"), "failed": failed(Alone())}
         for rank, each in enumerate(started):
-            assert each.wait(timeout=120) == 0, (folder / f"log-{rank}").read_text()
+            assert each.wait(timeout=300) == 0, (folder / f"log-{rank}").read_text()
     finally:
         for each in started:
             each.kill()
