@@ -107,8 +107,8 @@ QUICK = replace(
     other_seeds=1, screens=400,
 )  # fmt: skip
 SMOKE = replace(
-    QUICK, scale="smoke", seeds=1, base_steps=4, prompts=4, answers=4, more_answers=6, token_budget=150, evaluate_every=4,
-    screens=24,
+    QUICK, scale="smoke", seeds=1, base_steps=4, prompts=4, answers=4, more_answers=6, token_budget=150,
+    evaluate_every=4, screens=24,
 )  # fmt: skip
 FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1, prompts=128)
 
