@@ -123,6 +123,9 @@ def test_a_run_that_is_done_does_nothing_more_and_a_new_one_forgets_it(tmp_path:
     before = (tmp_path / "metrics.jsonl").read_bytes()
     again = trainer(tmp_path)
     assert again.train() == [] and again.step == 3 and (tmp_path / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(Stopped):
+        trainer(tmp_path, callbacks=[StopsAt(1)]).train(resume=False)
+    assert list((tmp_path / "checkpoints").iterdir()) == [], "else the next run would go on with the forgotten one"
     fresh = trainer(tmp_path, max_steps=2, learning_rate=0.01)
     fresh.train(resume=False)
     assert fresh.step == 2 and (tmp_path / "metrics.jsonl").read_bytes().count(b"\n") == 2
