@@ -12,7 +12,6 @@ from wayfare.agents.language_rl import Arm
 from wayfare.errors import BadValue
 from wayfare.explore.budgets import allocate_dynamic, value
 from wayfare.studies.knapsack_rl import STUDY, allocation, checks, plan
-from wayfare.studies.language_cells import controls
 from wayfare.studies.language_runs import Run
 
 LAPTOP = STUDY.scales["laptop"]
@@ -71,9 +70,10 @@ def test_arms_differ_in_their_budget_alone() -> None:
 
 
 def test_baseline_and_rate_are_the_best_at_pass_at_one_on_tuning_runs() -> None:
-    arms = [arm.name for arm in controls(LAPTOP.rates, beta=LAPTOP.beta, entropy=LAPTOP.entropy)]
+    planned = [cell.kwargs["arm"] for cell in plan.tuning_cells(LAPTOP)][:: LAPTOP.tuning_seeds]
+    assert [arm.trainer["learning_rate"] for arm in planned] == [1e-4, 3e-4, 6e-4, 3e-4, 3e-4, 1e-4, 3e-4, 6e-4]
     found = {}
-    for name in [*arms, *(f"knapsack lr {rate:g}" for rate in LAPTOP.rates)]:
+    for name in (arm.name for arm in planned):
         end = {"GRPO lr 0.0003": 0.3, "knapsack lr 0.0001": 0.25}.get(name, 0.2)
         found[name] = run_of([0.1, end], [0.9, 1.0 - end], arm=name).arrays
     tuned = plan.chosen(LAPTOP, found)

@@ -69,8 +69,8 @@ class Config(BaseConfig):
     """Held-out prompts."""
     eval_answers: int = 16
     """Answers to each of them."""
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
-    """Learning rates that baseline and knapsack are tried at."""
+    rates: tuple[float, ...] = (1e-4, 3e-4, 6e-4)
+    """Learning rates that baseline and knapsack are tried at; reverse KL and entropy bonus at the middle one."""
     beta: float = 0.1
     """Weight of the reverse KL."""
     entropy: float = 0.01

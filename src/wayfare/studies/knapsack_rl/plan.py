@@ -107,10 +107,7 @@ def first_cells(config: Config) -> list[Cell]:
 
 def tuning_cells(config: Config) -> list[Cell]:
     """Controls and the knapsack at each rate, on other seeds and on selection prompts."""
-    arms = (
-        *controls(config.rates, beta=config.beta, entropy=config.entropy, **common(config)),
-        *grid(knapsack(config), config.rates),
-    )
+    arms = (*_controls(config), *grid(knapsack(config), config.rates))
     seeds = TUNING_SEEDS[: config.tuning_seeds]
     return arm_cells(base_of(config), arms, how_of(config).tuning(), seeds, prefix="tuning ")
 
@@ -118,8 +115,7 @@ def tuning_cells(config: Config) -> list[Cell]:
 def chosen(config: Config, tuning: Mapping[str, Arrays]) -> Tuned:
     """The best control and the knapsack's best rate by pass@1 when the tokens are spent."""
     runs = runs_of(tuning)
-    names = {arm.name: arm for arm in controls(config.rates, beta=config.beta, entropy=config.entropy,
-                                               **common(config))}  # fmt: skip
+    names = {arm.name: arm for arm in _controls(config)}
     methods = {arm.name: arm for arm in grid(knapsack(config), config.rates)}
     best = names[deciding({name: runs[name] for name in names}, _pass1)]
     rate = methods[deciding({name: runs[name] for name in methods}, _pass1)].trainer["learning_rate"]
@@ -137,6 +133,13 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
         *arm_cells(base, others(config, tuned), how, few),
         *arm_cells(base, [two_rollouts(tuned.baseline)], double, few),
     ]
+
+
+def _controls(config: Config) -> tuple[Arm, ...]:
+    """Equal groups at each rate, and at the middle one with a reverse KL and with an entropy bonus."""
+    middle = sorted(config.rates)[len(config.rates) // 2]
+    told = {"beta": config.beta, "entropy": config.entropy, **common(config)}
+    return (*controls(config.rates, **told)[: len(config.rates)], *controls((middle,), **told)[1:])
 
 
 def _pass1(run: Run) -> float:

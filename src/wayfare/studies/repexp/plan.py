@@ -78,7 +78,7 @@ def how_of(config: Config) -> How:
 
 def common(config: Config) -> dict[str, Any]:
     """Settings of all arms, in the trainer's names: mean over tokens, no divergence."""
-    return {"generation_batch_size": config.batch, "num_generations": config.answers}
+    return {"generation_batch_size": config.batch, "num_generations": config.answers, "mini_batches": 4}
 
 
 def repexp(config: Config) -> Arm:
@@ -147,7 +147,10 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
 
 
 def _controls(config: Config) -> tuple[Arm, ...]:
-    return controls(config.rates, beta=config.beta, entropy=config.entropy, **common(config))
+    """GRPO at each rate, and at the middle one with a reverse KL and with an entropy bonus."""
+    middle = sorted(config.rates)[len(config.rates) // 2]
+    told = {"beta": config.beta, "entropy": config.entropy, **common(config)}
+    return (*controls(config.rates, **told)[: len(config.rates)], *controls((middle,), **told)[1:])
 
 
 def _elliptical(name: str, config: Config, **knobs: Any) -> Arm:
