@@ -94,11 +94,17 @@ def compare(words: list[str]) -> int:
         return 0
     columns = (TextColumn("runs"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task("runs")
-        found = comparing.carried_out(
-            plan, scratch=options.out / "compare" / "unfinished", workers=workers,
-            report=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
+        task, said = bar.add_task("runs"), 0
+
+        def report(done: float, total: float) -> None:
+            nonlocal said
+            bar.update(task, completed=done, total=total)
+            if bar.disable and int(10 * done / total) > said:  # a log sees a line for each tenth of the way
+                said = int(10 * done / total)
+                console.print(f"{10 * said} % done", highlight=False)
+
+        scratch = options.out / "compare" / "unfinished"
+        found = comparing.carried_out(plan, scratch=scratch, workers=workers, report=report)
     folder = _folder(options.out / "compare")
     asked = {**asdict(options), "out": str(options.out), "command": " ".join(["wayfare", "compare", *words])}
     found.write(folder, {**asked, "base": plan.base.to_json(), "arms": [arm.to_json() for arm in plan.arms]})

@@ -23,7 +23,7 @@ from wayfare.flags import parse
 
 __all__ = ["train"]
 
-SHOWN = ("reward", "rewards", "eval_pass", "bonus/mean", "entropy", "completions/mean_length", "frac_reward_zero_std")
+SHOWN = ("reward", "bonus/mean", "entropy", "completions/mean_length", "frac_reward_zero_std")
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,19 @@ def train(words: list[str]) -> int:
     # By name: the command line stays loadable without torch.
     trainer = import_module("wayfare.learn.grpo.from_file").trainer_from(options.file, _processes())
     config = trainer.config
-    print(
+    told = _Told(trainer.processes.rank == 0)
+    told.say(
         f"{len(trainer.prompts)} prompts; {trainer.total} optimiser steps of {config.generation_batch_size} answers, "
         f"{config.num_generations} a prompt, at most {config.max_completion_length} tokens each; into "
         f"{config.output_dir or 'nowhere: output_dir is not set'}"
     )
     if options.check:
         return 0
-    trainer.callbacks.append(_Told())
+    trainer.callbacks.append(told)
     trainer.train(resume=not options.fresh)
     if config.output_dir is not None:
         trainer.save_pretrained(Path(config.output_dir) / "model")
-        print(f"model: {Path(config.output_dir) / 'model'}")
+        told.say(f"model: {Path(config.output_dir) / 'model'}")
     return 0
 
 
@@ -71,27 +72,37 @@ def _launched() -> bool:
 
 
 class _Told:
-    """Prints a line a step."""
+    """Prints a line a step. first: whether this is the process that speaks for all"""
+
+    def __init__(self, first: bool) -> None:
+        self.first = first
+
+    def say(self, line: str) -> None:
+        if self.first:
+            print(line, flush=True)
 
     def on_train_begin(self, trainer: Any) -> None:
         if trainer.step:
-            print(f"goes on from step {trainer.step}")
+            self.say(f"goes on from step {trainer.step}")
 
     def on_step_end(self, trainer: Any, step: int, metrics: Mapping[str, float]) -> None:
-        if trainer.processes.rank == 0 and step % trainer.config.logging_steps == 0:
-            told = {name: value for name, value in metrics.items() if name in SHOWN}
-            print(f"step {step}: " + ", ".join(f"{name} {value:.3g}" for name, value in told.items()), flush=True)
+        if step % trainer.config.logging_steps == 0:
+            self.say(_line(step, {name: value for name, value in metrics.items() if name in SHOWN}))
 
     def on_evaluate(self, trainer: Any, step: int, found: Any) -> None:
-        told = {
+        shown = {
             name: value
             for name, value in found.metrics.items()
             if name.startswith("eval_pass") or name == "eval_reward"
         }
-        print(f"step {step}: " + ", ".join(f"{name} {value:.3g}" for name, value in told.items()), flush=True)
+        self.say(_line(step, shown))
 
     def on_save(self, trainer: Any, step: int, path: Path) -> None:
         """Nothing is said of it."""
 
     def on_train_end(self, trainer: Any) -> None:
         """Nothing is said of it."""
+
+
+def _line(step: int, told: Mapping[str, float]) -> str:
+    return f"step {step}: " + ", ".join(f"{name} {value:.3g}" for name, value in told.items())
