@@ -133,7 +133,7 @@ STUDY = Study(
         "answers with a gradient, is no worse at held-out pass@1, and reaches a given pass@1 sooner than equal groups."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 300, "laptop": 2700, "full": 400_000},
+    seconds={"smoke": 10, "quick": 130, "laptop": 1300, "full": 400_000},
     run="wayfare.studies.knapsack_rl.experiment:run",
     ready="wayfare.studies.knapsack_rl.experiment:ready",
 )
