@@ -169,6 +169,8 @@ def test_a_memory_goes_on_from_its_state(order: Any) -> None:
     two.load_state_dict(torch.load(stored, weights_only=True))
     for texts in ("eenn", "swne"):
         assert torch.equal(step(one, texts), step(two, texts))
+    two.load_state_dict(bonus().state_dict())
+    assert two.right is None and two.wrong is None, "at its beginning it had not met anything"
 
 
 def test_an_evaluation_in_mid_run_leaves_memories_as_they_are() -> None:
