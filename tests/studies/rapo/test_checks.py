@@ -66,7 +66,8 @@ def test_each_half_is_told_of_its_own_problems(base: Run) -> None:
 def test_arms_differ_in_their_divergence_alone() -> None:
     for arm in (TUNED.method, *plan.others(LAPTOP, 3e-4)):
         assert set(arm.parts) == set(plan.SEAMS)
-        assert set(arm.trainer) == {"learning_rate", "entropy_coef"} and arm.trainer["learning_rate"] == 3e-4
+        assert set(arm.trainer) == {"learning_rate", "entropy_coef", *plan.common(LAPTOP)}
+        assert arm.trainer["learning_rate"] == 3e-4
     assert not any(arm.parts for arm in (plan.reverse(LAPTOP, 3e-4), TUNED.entropy))
     cells = plan.arm_cells_of(LAPTOP, TUNED)
     assert {cell.kwargs["token_budget"] for cell in cells} == {LAPTOP.token_budget}
@@ -88,7 +89,7 @@ def test_settings_are_the_best_on_tuning_runs_and_the_bonus_the_one_that_ends_at
         run = run_of([0.1, 0.2], [0.9, 0.9])
         tuning[arm.name] = [Run(arm.name, 0, {**run.arrays, "entropy": np.full((2, 3), entropy)})]
     tuned = plan.matched(LAPTOP, baseline, rate, tuning)
-    assert tuned.entropy.trainer == {"learning_rate": 1e-4, "entropy_coef": LAPTOP.entropies[1]}
+    assert tuned.entropy.trainer == {**plan.common(LAPTOP), "learning_rate": 1e-4, "entropy_coef": LAPTOP.entropies[1]}
     assert (tuned.method.name, tuned.rate) == ("RAPO", 1e-4)
 
 

@@ -50,6 +50,10 @@ class Config(BaseConfig):
     """Of pre-training, of 192 traces each."""
     base_rate: float = 3e-3
     """Highest learning rate of pre-training."""
+    prompts: int = 16
+    """Prompts of a step."""
+    answers: int = 16
+    """Answers to each prompt."""
     token_budget: int = 700_000
     """Tokens that each arm may draw."""
     evaluate_every: int = 100
@@ -86,8 +90,8 @@ class Config(BaseConfig):
     """Full scale: folder or name of the questions."""
 
     AT_LEAST: ClassVar = {
-        "base_steps": 1, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 2, "eval_answers": 2,
-        "tuning_seeds": 1, "other_seeds": 1, "climbs": 1, "alpha": 0, "beta": 0,
+        "base_steps": 1, "prompts": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 2,
+        "eval_answers": 2, "tuning_seeds": 1, "other_seeds": 1, "climbs": 1, "alpha": 0, "beta": 0,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -124,8 +128,8 @@ QUICK = replace(
     other_seeds=1, eval_prompts=32, eval_answers=256,
 )  # fmt: skip
 SMOKE = replace(
-    QUICK, scale="smoke", base_steps=4, token_budget=300, evaluate_every=4, eval_prompts=4, eval_answers=8, climbs=20,
-    depths=(0.1,),
+    QUICK, scale="smoke", base_steps=4, prompts=2, answers=4, token_budget=300, evaluate_every=4, eval_prompts=4,
+    eval_answers=8, climbs=20, depths=(0.1,),
 )  # fmt: skip
 FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
 

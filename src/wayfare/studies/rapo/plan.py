@@ -27,6 +27,7 @@ __all__ = [
     "arm_cells_of",
     "base_of",
     "chosen",
+    "common",
     "entropies",
     "entropy_cells",
     "first_cells",
@@ -72,6 +73,11 @@ def how_of(config: Config) -> How:
     )  # fmt: skip
 
 
+def common(config: Config) -> dict[str, Any]:
+    """Settings of every arm, in the trainer's names."""
+    return {"generation_batch_size": config.prompts * config.answers, "num_generations": config.answers}
+
+
 def rapo(
     config: Config, name: str = RAPO, *, alpha: float | None = None, floor: float | None = None,
     beta: float | None = None,
@@ -80,19 +86,19 @@ def rapo(
     told = {
         "alpha": config.alpha if alpha is None else alpha, "floor": config.floor if floor is None else floor,
     }  # fmt: skip
-    trainer = {"entropy_coef": config.beta if beta is None else beta}
+    trainer = {**common(config), "entropy_coef": config.beta if beta is None else beta}
     return Arm(name, trainer, {"regularisers": [(DIVERGENCE, told)]})
 
 
 def reverse(config: Config, rate: float) -> Arm:
     """What the paper compares to, at RAPO's learning rate."""
-    return Arm(REVERSE, {"learning_rate": rate, "beta": config.reverse})
+    return Arm(REVERSE, {**common(config), "learning_rate": rate, "beta": config.reverse})
 
 
 def entropies(config: Config, rate: float) -> tuple[Arm, ...]:
     """An entropy bonus alone, of several weights."""
     return tuple(
-        Arm(f"entropy bonus {each:g} at RAPO's rate", {"learning_rate": rate, "entropy_coef": each})
+        Arm(f"entropy bonus {each:g} at RAPO's rate", {**common(config), "learning_rate": rate, "entropy_coef": each})
         for each in config.entropies
     )
 
@@ -165,8 +171,8 @@ def score(config: Config, run: Run) -> float:
 
 def _controls(config: Config) -> dict[str, Arm]:
     middle = config.entropies[len(config.entropies) // 2]
-    told: Any = controls(config.rates, beta=config.reverse, entropy=middle)
-    return {arm.name: arm for arm in told}
+    arms = controls(config.rates, beta=config.reverse, entropy=middle, **common(config))
+    return {arm.name: arm for arm in arms}
 
 
 def _tuning(config: Config, arms: tuple[Arm, ...]) -> list[Cell]:
