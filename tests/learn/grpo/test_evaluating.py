@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.learn.grpo.small import even, rows, trainer, weights
+from tests.learn.grpo.small import rows, trainer, weights
 from tests.learn.grpo.test_experience import TwoTurns
 from wayfare.errors import BadValue
 from wayfare.learn.grpo.evaluating import evaluate, pass_at_k
@@ -35,8 +35,13 @@ def judged(completion_ids: Sequence[Sequence[int]], completions: Sequence[str], 
     return [None if ids[0] == 4 else float(ids[0] % 2) for ids in completion_ids]
 
 
+def kind(completions: Sequence[str], **_: Any) -> list[float]:
+    """Weighs more than what is right, and yet says nothing of it."""
+    return [1.0] * len(completions)
+
+
 def test_what_is_told_of_an_evaluation_is_counted_from_its_answers() -> None:
-    run = trainer(reward_funcs=[judged, even], reward_weights=(1.0, 0.5), eval_dataset=rows(5), num_generations_eval=4,
+    run = trainer(reward_funcs=[judged, kind], reward_weights=(1.0, 1.5), eval_dataset=rows(5), num_generations_eval=4,
                   eval_ks=(1, 2, 4))  # fmt: skip
     found = run.evaluate()
     assert found.right.shape == found.rewards.shape == (5, 4) and [len(each) for each in found.texts] == [4] * 5

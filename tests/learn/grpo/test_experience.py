@@ -183,6 +183,9 @@ def test_where_nothing_is_worth_learning_from_the_step_learns_nothing() -> None:
     assert len(found.drawn) == 36 and len(found.batch) == 12 and found.metrics["groups/discarded"] == 9.0
     assert not gradient(found.batch).any()
     assert torch.equal(found.batch.trajectory, found.drawn.trajectory[24:])
+    one = experience(lambda completions, **_: [0.5] * len(completions), [{"prompt": "3"}], dynamic_sampling=True)
+    texts = made(one).drawn.texts
+    assert texts is not None and len({texts[at : at + 12] for at in range(0, 120, 12)}) == 10, "asked anew, drawn anew"
 
 
 def test_truncated_answers_can_be_left_out_of_the_loss_and_stay_in_their_groups() -> None:
