@@ -86,9 +86,10 @@ def test_selection_is_judged_by_its_whole_interval_and_not_where_a_pool_has_noth
 
 
 def test_arms_differ_in_their_bonus_alone() -> None:
-    for arm in (TUNED.method, *plan.bonuses(LAPTOP, TUNED.rate)):
+    for arm in (TUNED.method, *plan.bonuses(LAPTOP, TUNED.rate), *plan.others(LAPTOP, TUNED.rate)):
         assert set(arm.parts) <= set(plan.SEAMS) and "bonus" in arm.parts
-        assert {**arm.trainer, "learning_rate": 0} == {**PLAIN.trainer, "learning_rate": 0}
+        same = {"learning_rate": 0, "scale_rewards": ""}
+        assert {**arm.trainer, **same} == {**PLAIN.trainer, **same}
     knobs = TUNED.method.parts["bonus"][1]
     assert (knobs["beta"], knobs["ridge"], knobs["width"], "adaptive" in knobs) == (0.01, 0.01, 32, False)
     assert plan.bonuses(LAPTOP, 1e-4)[0].parts["bonus"][1]["adaptive"]

@@ -27,7 +27,8 @@ def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() 
     assert [row[1] for row in findings.tables["selection"].rows] == 2 * list(CHOICES)
     arms = [row[0] for row in findings.tables["arms"].rows]
     assert arms[0] == "base" and arms[2:] == [
-        "repexp", "repexp, scaled ridge", "bonus 1/m for copies", "unlikeliness"
+        "repexp", "repexp, scaled ridge", "bonus 1/m for copies", "repexp, no deviation", "repexp, open gate",
+        "unlikeliness",
     ]  # fmt: skip
     json.dumps(findings.to_json(), allow_nan=False)
 

@@ -18,8 +18,8 @@ models; in training, pass@k of large k that does not fall below the base's.
                 group's deviation
     baseline    the best of three learning rates, a reverse KL and an entropy bonus, chosen on other seeds by pass@1 +
                 pass@64; the method chooses among the same rates on the same seeds
-    others      lambda at the scale of the features; bonus 1 / m for m copies of a text; more pay for unlikely right
-                answers (Unlikeliness)
+    others      lambda at the scale of the features; bonus 1 / m for m copies of a text; advantages not divided by the
+                deviation; bonus on unsolved prompts too; more pay for unlikely right answers (Unlikeliness)
 
 With 16 answers, 32 numbers and lambda 0.01 the published bonus nearly is 1 / m: their correlation is reported.
 

@@ -75,5 +75,6 @@ def notes(config: Config, found: Mapping[str, Arrays], runs: Runs, tuned: Tuned)
         f"With a weight of {config.bonus:g} the bonus is small beside a right answer's 1. Where all answers of a group "
         "are right it is all that differs, and the division by the group's deviation makes it as large as any reward: "
         "it spreads what is right on solved prompts.",
-        f"'unlikeliness' has {config.other_seeds} seeds and no verdict.",
+        "'repexp, no deviation', 'repexp, open gate' and 'unlikeliness' have no verdict, and "
+        f"{config.other_seeds} seeds.",
     ]

@@ -26,6 +26,7 @@ __all__ = [
     "common",
     "first_cells",
     "how_of",
+    "others",
     "repexp",
     "strategy_base",
     "tuning_cells",
@@ -87,13 +88,22 @@ def repexp(config: Config) -> Arm:
 
 
 def bonuses(config: Config, rate: float) -> tuple[Arm, ...]:
-    """The other bonuses, at the method's learning rate: scaled ridge, copies, unlikely right answers."""
+    """Those that a check asks about, at the method's learning rate: novelty with a scaled ridge, and copies."""
     settings = {**common(config), "learning_rate": rate}
     return (
         _elliptical("repexp, scaled ridge", config, ridge=SHARED, adaptive=True).but(
             "repexp, scaled ridge", learning_rate=rate
         ),
         Arm("bonus 1/m for copies", settings, {"bonus": (f"{BONUSES}CopyBonus", {"beta": config.bonus})}),
+    )
+
+
+def others(config: Config, rate: float) -> tuple[Arm, ...]:
+    """Arms without a verdict: advantages not divided by the deviation, bonus on unsolved prompts too, Unlikeliness."""
+    settings = {**common(config), "learning_rate": rate}
+    return (
+        repexp(config).but("repexp, no deviation", learning_rate=rate, scale_rewards="none"),
+        _elliptical("repexp, open gate", config, closed=[]).but("repexp, open gate", learning_rate=rate),
         Arm("unlikeliness", settings, {"bonus": (f"{BONUSES}RankBonus", {"beta": RANKED})}),
     )
 
@@ -137,12 +147,12 @@ def chosen(config: Config, tuning: Mapping[str, Arrays]) -> Tuned:
 
 
 def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
-    """Baseline, method and copies on all seeds, the other bonuses on a few."""
+    """What checks ask about on all seeds, the others on a few."""
     base, how, seeds = base_of(config), how_of(config), _seeds(config)
-    scaled, copies, ranked = bonuses(config, tuned.rate)
+    checked = [tuned.baseline, tuned.method, *bonuses(config, tuned.rate)]
     return [
-        *arm_cells(base, [tuned.baseline, tuned.method, scaled, copies], how, seeds),
-        *arm_cells(base, [ranked], how, seeds[: config.other_seeds]),
+        *arm_cells(base, checked, how, seeds),
+        *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
     ]
 
 
