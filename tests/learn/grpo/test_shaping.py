@@ -41,7 +41,7 @@ def test_groups_of_the_widest_rewards_are_kept_in_any_order_of_rows() -> None:
 
 
 def test_ties_are_drawn_anew_each_step_and_rounding_is_no_spread() -> None:
-    noise = [1.0 - 1e-7 * (row % 2) for row in range(16)]
+    noise = [1.0 - 1e-7 * (row % 2) * (row // 2) for row in range(16)]
     groups = [row // 2 for row in range(16)]
     kept = {tuple(WidestGroups(0.25).keep(grouped(noise, groups, step)).tolist()) for step in range(6)}
     assert len(kept) > 2 and all(sum(each) == 4 for each in kept)
@@ -50,8 +50,14 @@ def test_ties_are_drawn_anew_each_step_and_rounding_is_no_spread() -> None:
 
 
 def test_groups_of_which_no_row_is_left_take_no_place() -> None:
-    keep = WidestGroups(0.5).keep(grouped([0.0, 1.0, 1.0, 1.0], [3, 3, 7, 7]))
-    assert keep.tolist() == [True, True, False, False]
+    keep = WidestGroups(0.5).keep(grouped([0.0, 1.0, 0.0, 0.5, 0.0, 0.7, 0.0, 0.2], [3, 3, 7, 7, 8, 8, 9, 9]))
+    assert keep.tolist() == [True, True, False, False, True, True, False, False]
+
+
+def test_a_groups_spread_is_that_of_a_sample() -> None:
+    # 0.707 of two rewards, 0.693 of four; as if they were all there are, 0.5 and 0.6
+    keep = WidestGroups(0.5).keep(grouped([0.0, 1.0, 0.0, 0.0, 1.2, 1.2], [0, 0, 1, 1, 1, 1]))
+    assert keep.tolist() == [True, True, False, False, False, False]
 
 
 def test_an_answer_that_repeats_itself_or_has_no_end_is_dropped() -> None:
