@@ -86,7 +86,7 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
             "more answers teach",
             f"The knapsack's share of answers in groups with both outcomes is a tenth above that of {baseline}",
             "claim", "above", GAIN, "gain, as a share",
-            lambda look: paired(look("knapsack"), look(baseline), lambda a, b: share(a) / max(share(b), NONE) - 1.0),
+            lambda look: paired(look("knapsack"), look(baseline), lambda a, b: (share(a) - share(b)) / max(share(b), NONE)),
             better, worse,
         ),
         Rule(
