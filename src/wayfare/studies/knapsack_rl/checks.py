@@ -71,6 +71,9 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
     def over(one: str, other: str, measure: Callable[[Run], float]) -> Callable[[Look], Floats]:
         return lambda look: np.array([measure(a) - measure(b) for a, b in zip(look(one), look(other), strict=True)])
 
+    def gain(one: Run, other: Run) -> float:
+        return (share(one) - share(other)) / max(share(other), NONE)
+
     share, prompts, groups = partial(taught, config), partial(taught_prompts, config), partial(largest, config)
     better, worse = {"knapsack": "share", baseline: "equal"}, {"knapsack": "equal", baseline: "share"}
     return (
@@ -86,8 +89,7 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
             "more answers teach",
             f"The knapsack's share of answers in groups with both outcomes is a tenth above that of {baseline}",
             "claim", "above", GAIN, "gain, as a share",
-            lambda look: paired(look("knapsack"), look(baseline), lambda a, b: (share(a) - share(b)) / max(share(b), NONE)),
-            better, worse,
+            lambda look: paired(look("knapsack"), look(baseline), gain), better, worse,
         ),
         Rule(
             "no worse at equal tokens", f"Held-out pass@1 is not {MARGIN:g} below that of {baseline} in the end",
