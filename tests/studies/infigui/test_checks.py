@@ -108,7 +108,7 @@ def test_what_is_paid_is_the_tasks_score_and_is_told_apart_for_hard_and_easy_scr
     assert logged["hard/equal"] == logged["easy/equal"] == 0 == logged[f"{intent}/first_correct"]
     assert (logged["hard/has_correct"], logged["hard/num_pred"], logged["easy/first_correct"]) == (0.5, 1.5, 0.5)
     again = {name: 2 * values for name, values in columns.items()}
-    again["completions"] = [wrong, right, "slot1", "slot2"] + [wrong, right, "slot1", "slot2"]
+    again["completions"] = 2 * [wrong, right, "slot1", "slot2"]
     again["prompts"] = [*"abcd", *"abcd"]  # groups of their own, each of equal rewards
     Paid(TASK)(**{**again, "hard": [False] * 8}, log_metric=logged.__setitem__)
     assert logged["easy/equal"] == 1

@@ -60,9 +60,11 @@ _SCRIPTS: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 
 
-def silent(run: Run) -> float:
-    """Share of groups of hard screens whose rewards were all equal, in the first steps."""
-    return float(np.nanmean(run["train/hard/equal"][:EARLY]))
+def silent(run: Run, steps: int | None = EARLY) -> float:
+    """Share of groups of hard screens whose rewards were all equal, in the first steps; NaN where there was none."""
+    values = np.asarray(run.arrays.get("train/hard/equal", np.zeros(0)), np.float64)[:steps]
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def proposed_in_ignorance(config: Config, run: Run) -> float:

@@ -72,5 +72,6 @@ def _silence(runs: Runs, dashed: str) -> Drawing:
 
 def _blocks(run: Run) -> Any:
     """[BLOCKS] means over equal parts of the steps; NaN where a part had no hard screen."""
-    parts = np.array_split(np.asarray(run["train/hard/equal"], np.float64), BLOCKS)
+    values = run.arrays.get("train/hard/equal", np.full(1, np.nan))
+    parts = np.array_split(np.asarray(values, np.float64), BLOCKS)
     return np.array([np.nanmean(part) if np.isfinite(part).any() else np.nan for part in parts])

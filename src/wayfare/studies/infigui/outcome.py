@@ -52,7 +52,7 @@ def _groups(config: Config, runs: Runs) -> Table:
         if arm == "base":
             continue
         early = np.array([silent(run) for run in some])
-        whole = np.array([float(np.nanmean(run["train/hard/equal"])) for run in some])
+        whole = np.array([silent(run, None) for run in some])
         ignorant = np.array([proposed_in_ignorance(config, run) for run in some])
         rows.append(
             (arm, len(some), float(early.mean()), half_width(early), float(whole.mean()), half_width(whole),
