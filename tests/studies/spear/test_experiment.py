@@ -1,0 +1,53 @@
+"""The study runs from its config to its findings, at smoke scale, in this process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from wayfare.errors import BadValue
+from wayfare.report.plots import draw
+from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
+from wayfare.studies.engine import InProcess
+from wayfare.studies.spear import STUDY, Config
+from wayfare.studies.spear.experiment import ready, run
+from wayfare.studies.spear.plan import CONSTANT, FADING, SPEAR
+
+SMOKE = STUDY.scales["smoke"]
+
+
+def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() -> None:
+    findings = run(SMOKE, InProcess())
+    assert findings.verdict == UNTESTED and not any(check.tested for check in findings.checks)
+    assert [figure.name for figure in findings.figures] == ["learning", "others", "schedules"]
+    for figure in findings.figures:
+        assert draw(figure)["svg"].startswith(b"<?xml")
+    arms = {
+        row[0]: dict(zip(findings.tables["arms"].columns, row, strict=True)) for row in findings.tables["arms"].rows
+    }
+    assert {"base", SPEAR, FADING, CONSTANT, "imitation alone", "fine-tuning on successes"} < set(arms)
+    assert all(arms[name]["tokens"] >= SMOKE.token_budget for name in arms if name != "base")
+    json.dumps(findings.to_json(), allow_nan=False)
+
+
+def test_full_scale_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(BadValue, match="scale"):
+        STUDY.refuse(STUDY.scales["full"])
+    ready(STUDY.scales["laptop"])
+
+
+def test_a_config_survives_json() -> None:
+    assert config_from_json(Config, json.loads(json.dumps(config_to_json(SMOKE)))) == SMOKE
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tool_rate", 1.5), ("rates", ()), ("beta", 0.0), ("tuning_seeds", 3), ("other_seeds", 99), ("fade", 0),
+     ("covariance", (2.0, 1.0, 0.1)), ("widest", 0.0)],
+)  # fmt: skip
+def test_impossible_values_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(BadValue) as refused:
+        replace(STUDY.scales["laptop"], **{field: value})
+    assert refused.value.field == field
