@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wayfare.errors import BadValue
-from wayfare.learn.shaped_loss import ShapedTokenLoss
+from wayfare.learn.shaped_loss import ShapedTokenLoss, smoothed
 from wayfare.learn.supervised import Supervised, cross_entropy
 
 
@@ -91,3 +91,13 @@ def test_impossible_values_are_refused_by_name(field: str, told: dict[str, float
     with pytest.raises(BadValue) as refused:
         ShapedTokenLoss(**told)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+def test_smoothed_labels_are_those_of_torch() -> None:
+    logits, targets, mask = drawn()
+    wanted = torch.nn.functional.cross_entropy(logits[mask], targets[mask], label_smoothing=0.2, reduction="none")
+    found = smoothed(logits, targets, mask, smoothing=0.2)
+    torch.testing.assert_close(found[mask], wanted)
+    assert not found[~mask].any()
+    with pytest.raises(BadValue, match="smoothing"):
+        smoothed(logits, targets, mask, smoothing=1.0)

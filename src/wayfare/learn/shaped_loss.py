@@ -26,7 +26,7 @@ from torch import Tensor
 from wayfare.errors import BadValue
 from wayfare.learn.supervised import cross_entropy
 
-__all__ = ["ShapedTokenLoss"]
+__all__ = ["ShapedTokenLoss", "smoothed"]
 
 LEAST = 1e-6
 """Of 1 - pi."""
@@ -73,3 +73,17 @@ class ShapedTokenLoss:
         reward.scatter_(1, wanted.unsqueeze(1), 0.0)
         expected: Tensor = (logits.softmax(dim=-1) * reward).sum(dim=-1)
         return expected
+
+
+def smoothed(logits: Tensor, targets: Tensor, mask: Tensor, *, smoothing: float = 0.1) -> Tensor:
+    """Cross-entropy to labels of which a share is spread over all tokens alike: the usual way to stay broad.
+
+    smoothing: at least 0 and below 1        Returns: [B, T], 0 where mask is false
+
+    Source: Szegedy et al. 2016 (arXiv 1512.00567). Raises: BadValue, and as `cross_entropy` does.
+    """
+    if not 0 <= smoothing < 1:
+        raise BadValue("smoothing", smoothing, "at least 0 and below 1")
+    plain = cross_entropy(logits, targets, mask)
+    spread = -logits[mask].to(plain.dtype).log_softmax(dim=-1).mean(dim=-1)
+    return (1 - smoothing) * plain + smoothing * torch.zeros_like(plain).masked_scatter(mask, spread)
