@@ -47,7 +47,7 @@ class Config(BaseConfig):
     """Of pre-training, of 192 traces each."""
     base_rate: float = 3e-3
     """Highest learning rate of pre-training."""
-    length: float = 13.0
+    length: float = 14.0
     """Tokens of an answer on average, which schedules are fitted to."""
     fixed: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.2, 1.5)
     """Fixed temperatures of the frontier, ascending."""

@@ -25,7 +25,7 @@ class Schedule:
     first: float
     last: float = 0.1
     crossing: float = 0.0
-    length: float = 13.0
+    length: float = 14.0
     backwards: bool = False
 
     @property
@@ -42,7 +42,7 @@ class Schedule:
 
 
 def sampler(
-    first: float, last: float = 0.1, crossing: float = 0.0, length: float = 13.0, backwards: bool = False
+    first: float, last: float = 0.1, crossing: float = 0.0, length: float = 14.0, backwards: bool = False
 ) -> Sampler:
     """See `Schedule`. Raises: BadValue for a temperature out of range."""
     if not crossing:
