@@ -7,6 +7,7 @@ second_thoughts   `SecondThoughts`: Countdown in attempts with WAIT between them
 icons             `IconGrounding`: which of six icons is meant, decoys among them
 efficiency        `rank_efficiency`, `aer_score`: pay a list of answers by the rank of its first hit
 strategies        `HiddenStrategy`: one word counts, ten are filler
+numeric           `exact`: is the final answer the right number, on real data
 lookup            `LookupArithmetic`: a tool tells what the question hides
 addition          `Addition`: with carries; nothing to choose
 modular           `ModularArithmetic`: one word
