@@ -56,11 +56,11 @@ def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
 
 
 def test_each_half_is_told_of_its_own_problems(base: Run) -> None:
-    assert halves.beyond(LAPTOP, base).tolist() == [False, True] * 4
-    assert halves.pass_half(LAPTOP, base, "within", 1) == pytest.approx([0.125] * 2)
+    assert halves.beyond(base).tolist() == [False, True] * 4
+    assert halves.pass_half(base, "within", 1) == pytest.approx([0.125] * 2)
     opened = checks.player(LAPTOP, base, "opens")
-    assert halves.pass_half(LAPTOP, opened, "beyond", 1)[[0, -1]] == pytest.approx([0.0, 0.125])
-    assert halves.found(LAPTOP, opened, base) == 1.0 and halves.found(LAPTOP, base, base) == 0.0
+    assert halves.pass_half(opened, "beyond", 1)[[0, -1]] == pytest.approx([0.0, 0.125])
+    assert halves.found(opened, base) == 1.0 and halves.found(base, base) == 0.0
 
 
 def test_arms_differ_in_their_divergence_alone() -> None:
@@ -73,7 +73,7 @@ def test_arms_differ_in_their_divergence_alone() -> None:
     assert {cell.kwargs["token_budget"] for cell in cells} == {LAPTOP.token_budget}
     assert {cell.kwargs["split"] for cell in cells} == {"test"}
     assert {cell.kwargs["split"] for cell in plan.tuning_cells(LAPTOP)} == {"selection"}
-    assert len({cell.name for cell in cells}) == len(cells) == 4 * LAPTOP.seeds + 4 * LAPTOP.other_seeds
+    assert len({cell.name for cell in cells}) == len(cells) == 7 * LAPTOP.seeds + 4 * LAPTOP.other_seeds
 
 
 def test_settings_are_the_best_on_tuning_runs_and_the_bonus_the_one_that_ends_at_the_same_entropy() -> None:

@@ -20,16 +20,16 @@ SMOKE = STUDY.scales["smoke"]
 def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() -> None:
     findings = run(SMOKE, InProcess())
     assert findings.verdict == UNTESTED and not any(check.tested for check in findings.checks)
-    assert [figure.name for figure in findings.figures] == ["halves", "frontiers", "others", "exact"]
+    assert [figure.name for figure in findings.figures] == ["halves", "frontiers", "shallower", "others", "exact"]
     for figure in findings.figures:
         assert draw(figure)["svg"].startswith(b"<?xml")
     arms = {
         row[0]: dict(zip(findings.tables["arms"].columns, row, strict=True)) for row in findings.tables["arms"].rows
     }
     assert {"base", "RAPO", "reverse KL at RAPO's rate", "entropy bonus at RAPO's entropy", "forward KL",
-            "RAPO without entropy"} < set(arms)  # fmt: skip
+            "RAPO without entropy", "base, shallower hole", "shallower hole: RAPO"} < set(arms)  # fmt: skip
     assert arms["RAPO"]["seeds"] == SMOKE.seeds
-    assert all(arms[name]["tokens"] >= SMOKE.token_budget for name in arms if name != "base")
+    assert all(arms[name]["tokens"] >= SMOKE.token_budget for name in arms if not name.startswith("base"))
     (base, *_) = findings.tables["halves"].rows
     assert 0 < dict(zip(findings.tables["halves"].columns, base, strict=True))["* within"] < 0.5
     json.dumps(findings.to_json(), allow_nan=False)

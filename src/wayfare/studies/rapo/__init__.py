@@ -17,6 +17,7 @@ solved at last.
                 seeds; RAPO chooses among the same rates on the same seeds
     beside it   reverse KL at RAPO's rate, which the paper compares to; an entropy bonus alone, of the weight that ends
                 at RAPO's entropy; RAPO without its parts and with other alphas, without a verdict
+    shallower   the same over a base whose corpus has `*` ten times as often, so that the hole can be climbed out of
 
 Simplified: the form of phi, alpha and beta are ours, the paper's are not known to us; the divergence is summed over the
 vocabulary on prefixes that the policy drew, not over sequences of the reference; 16-token answers of a model of 0.1 M
@@ -44,6 +45,8 @@ class Config(BaseConfig):
 
     hole: float = 1e-3
     """Rate of `*` in the base's corpus, that of + and - being 1."""
+    shallow: float = 1e-2
+    """... in that of another base, whose hole is shallower."""
     hint_rate: float = 0.3
     """Share of right traces in the base's corpus."""
     base_steps: int = 1500
@@ -62,7 +65,7 @@ class Config(BaseConfig):
     """Held-out problems; every other one needs `*`."""
     eval_answers: int = 512
     """Answers to each of them: pass@k is told up to half of this."""
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4)
     """Learning rates that baseline and RAPO are tried at."""
     reverse: float = 0.1
     """Weight of the reverse KL."""
@@ -97,7 +100,7 @@ class Config(BaseConfig):
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""
         super().__post_init__()
-        for name in ("hint_rate", "hole", "floor"):
+        for name in ("hint_rate", "hole", "shallow", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
         for name in ("rates", "entropies", "depths"):

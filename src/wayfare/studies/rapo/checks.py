@@ -25,7 +25,7 @@ from wayfare.studies.language_frontiers import paired
 from wayfare.studies.language_runs import Run, Runs, scripted
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.halves import Half, beyond, pass_half
-from wayfare.studies.rapo.plan import ENTROPY, RAPO, REVERSE, Tuned
+from wayfare.studies.rapo.plan import ENTROPY, RAPO, REVERSE, SHALLOW, Tuned
 from wayfare.studies.stated import Cast
 
 __all__ = ["check_of", "player", "refuse_wrong_checks", "rules"]
@@ -45,19 +45,20 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
     less = min(64, most)
 
     def end(run: Run, half: Half, k: int) -> float:
-        return float(pass_half(config, run, half, k)[-1])
+        return float(pass_half(run, half, k)[-1])
 
     def gained(run: Run, half: Half, k: int) -> float:
-        each = pass_half(config, run, half, k)
+        each = pass_half(run, half, k)
         return float(each[-1] - each[0])
 
     def over(one: str, other: str, half: Half, k: int) -> Callable[[Look], Floats]:
         return lambda look: paired(look(one), look(other), lambda a, b: end(a, half, k) - end(b, half, k))
 
-    def above(name: str, statement: str, other: str, claim: bool) -> Rule:
+    def above(name: str, statement: str, other: str, claim: bool, at: str = "") -> Rule:
+        one, two = f"{at}{RAPO}", f"{at}{other}"
         return Rule(
             name, statement, "claim" if claim else "ours", "above", 0.0, f"pass@{most}",
-            over(RAPO, other, "beyond", most), {RAPO: "opens", other: "stays"}, {RAPO: "stays", other: "opens"},
+            over(one, two, "beyond", most), {one: "opens", two: "stays"}, {one: "stays", two: "opens"},
         )  # fmt: skip
 
     return (
@@ -92,6 +93,13 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
             "pass@1", lambda look: np.array([gained(run, "within", 1) for run in look(RAPO)]),
             {RAPO: "sharpens"}, {RAPO: "stays"},
         ),
+        above(
+            "shallower hole: above the reverse KL", f"Where * was more frequent, RAPO's pass@{most} on problems that "
+            "need it ends above that of a reverse KL", REVERSE, False, SHALLOW,
+        ),
+        above(
+            "shallower hole: above the tuned baseline", f"... and above that of {baseline}", baseline, False, SHALLOW,
+        ),
     )  # fmt: skip
 
 
@@ -111,7 +119,7 @@ def refuse_wrong_checks(config: Config, checked: Sequence[Rule], base: Run) -> N
 
 def player(config: Config, base: Run, script: str) -> Run:
     """A scripted player, see the module. Raises: BadValue for another script."""
-    answers, outside = int(base["answers"][0]), beyond(config, base)
+    answers, outside = int(base["answers"][0]), beyond(base)
     start = base["right"][0]
     end = {
         "stays": start,

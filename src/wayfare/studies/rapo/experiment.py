@@ -1,11 +1,11 @@
-"""Runs the study: base and exact toy, the tuning, then the arms, then checks, tables and figures."""
+"""Runs the study: bases and exact toy, the tuning, then the arms, then checks, tables and figures."""
 
 from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
-from wayfare.studies.language_runs import runs_of
+from wayfare.studies.language_runs import Run, runs_of
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.rapo.figures import figures
@@ -13,6 +13,7 @@ from wayfare.studies.rapo.outcome import notes, tables
 from wayfare.studies.rapo.plan import (
     ENTROPY,
     RAPO,
+    SHALLOW_BASE,
     Tuned,
     arm_cells_of,
     chosen,
@@ -42,13 +43,13 @@ def run(config: Config, progress: Progress) -> Findings:
     guess = guessed(config)
     tuning, bonuses = tuning_cells(config), entropy_cells(config, guess.rate)
     first = progress.cells(first_cells(config), later=[*tuning, *bonuses, *arm_cells_of(config, guess)])
-    base = runs_of(first)["base"]
-    refuse_wrong_checks(config, rules(config, guess), base[0])
+    bases = {name: [Run(name, 0, first[name])] for name in ("base", SHALLOW_BASE)}
+    refuse_wrong_checks(config, rules(config, guess), bases["base"][0])
     tried = progress.cells(tuning, later=[*bonuses, *arm_cells_of(config, guess)])
     baseline, rate = chosen(config, tried)
     tried |= progress.cells(entropy_cells(config, rate), later=arm_cells_of(config, guess))
     tuned = matched(config, baseline, rate, runs_of(tried))
-    runs = {"base": base, **runs_of(progress.cells(arm_cells_of(config, tuned)))}
+    runs = {**bases, **runs_of(progress.cells(arm_cells_of(config, tuned)))}
     return Findings(
         tables=tables(config, runs, runs_of(tried), first["exact"]),
         figures=figures(config, runs, tuned, first["exact"]),

@@ -15,7 +15,7 @@ from wayfare.studies.language_runs import Runs
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.exact import EVERY, OBJECTIVES
 from wayfare.studies.rapo.halves import HALVES, pass_half
-from wayfare.studies.rapo.plan import ENTROPY, RAPO, REVERSE, Tuned
+from wayfare.studies.rapo.plan import ENTROPY, RAPO, REVERSE, SHALLOW, SHALLOW_BASE, Tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -27,18 +27,24 @@ def figures(config: Config, runs: Runs, tuned: Tuned, told: Arrays) -> list[Figu
     """In reading order; the first is the front page's."""
     asked = list(dict.fromkeys((tuned.baseline.name, RAPO, REVERSE, ENTROPY)))
     main = {arm: runs[arm] for arm in asked}
-    few = {arm: each for arm, each in runs.items() if arm not in asked and arm != "base"}
+    bases = ("base", SHALLOW_BASE)
+    few = {arm: each for arm, each in runs.items() if not arm.startswith(SHALLOW) and arm not in (*asked, *bases)}
+    low = {arm.removeprefix(SHALLOW): each for arm, each in runs.items() if arm.startswith(SHALLOW)}
     dashed = tuple(arm for arm in asked if arm != RAPO)
     caption = (
         f"pass@{config.many} on held-out problems that can be solved without * (within the base's support) and on "
         f"those that cannot (beyond). Bands: 95 % over {config.seeds} seeds."
     )
     drawn = [
-        Figure("halves", caption, partial(_halves, config, main, dashed, config.many)),
+        Figure("halves", caption, partial(_halves, main, dashed, config.many)),
         frontiers(main, min(64, config.many), dashed=dashed),
         Figure(
+            "shallower", f"The same where the corpus had * {config.shallow / config.hole:g} times as often.",
+            partial(_halves, low, dashed, config.many),
+        ),
+        Figure(
             "others", "The same of arms without a verdict, RAPO beside them.",
-            partial(_halves, config, {RAPO: runs[RAPO], **few}, (RAPO,), config.many),
+            partial(_halves, {RAPO: runs[RAPO], **few}, (RAPO,), config.many),
         ),
         Figure(
             "exact", "No model: mass of the two answers that pay in full on the way up, where the reference gives them "
@@ -50,13 +56,13 @@ def figures(config: Config, runs: Runs, tuned: Tuned, told: Arrays) -> list[Figu
     return drawn
 
 
-def _halves(config: Config, runs: Runs, dashed: Sequence[str], k: int) -> Drawing:
+def _halves(runs: Runs, dashed: Sequence[str], k: int) -> Drawing:
     figure, axes = panels(columns=2, width=9.6, height=3.9)
     for ax, half in zip(axes, HALVES, strict=True):
         for arm, each in runs.items():
             end = min(float(run.tokens[-1]) for run in each)
             x = np.linspace(0.0, end, 31)
-            y = np.stack([np.interp(x, run.tokens, pass_half(config, run, half, k)) for run in each])
+            y = np.stack([np.interp(x, run.tokens, pass_half(run, half, k)) for run in each])
             curve_with_band(ax, x / 1000, y, arm, dashed=arm in dashed)
         ax.set(xlabel="tokens drawn, thousands", ylabel=f"pass@{k}, {half}")
         label_ends(ax)

@@ -23,26 +23,27 @@ HALVES: tuple[Half, ...] = ("within", "beyond")
 Floats = NDArray[np.float64]
 
 
-def pass_half(config: Config, run: Run, half: Half, k: int) -> Floats:
+def pass_half(run: Run, half: Half, k: int) -> Floats:
     """[E]"""
-    chosen = beyond(config, run) == (half == "beyond")
+    chosen = beyond(run) == (half == "beyond")
     return np.asarray(run.solved(k)[:, chosen].mean(axis=1), np.float64)
 
 
-def found(config: Config, run: Run, base: Run) -> float:
+def found(run: Run, base: Run) -> float:
     """Share of the problems that none of the base's answers solved which an answer solves at the end; NaN for none."""
     never = base["right"][0] == 0
     return float((run["right"][-1] > 0)[never].mean()) if never.any() else float("nan")
 
 
-def beyond(config: Config, run: Run) -> NDArray[np.bool_]:
+def beyond(run: Run) -> NDArray[np.bool_]:
     """[N] whether a problem needs `*`."""
-    needs = _needing(config.hole, config.hint_rate)
+    needs = _needing()
     return np.array([int(index) in needs for index in run["index"]])
 
 
-@lru_cache(maxsize=4)
-def _needing(hole: float, hint_rate: float) -> frozenset[int]:
-    task = task_of(base_of(Config(hole=hole, hint_rate=hint_rate)))
+@lru_cache(maxsize=1)
+def _needing() -> frozenset[int]:
+    """Problems by their index: they are the same whatever a base's corpus."""
+    task = task_of(base_of(Config()))
     rows = [row for split in ("test", "selection") for row in task.rows(split)]
     return frozenset(int(row["index"]) for row in rows if row["needs_times"])

@@ -11,7 +11,7 @@ from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.exact import OBJECTIVES
 from wayfare.studies.rapo.halves import HALVES, found, pass_half
-from wayfare.studies.rapo.plan import Tuned
+from wayfare.studies.rapo.plan import SHALLOW, SHALLOW_BASE, Tuned
 from wayfare.studies.stated import half_width
 
 __all__ = ["notes", "tables"]
@@ -21,7 +21,7 @@ def tables(config: Config, runs: Runs, tuning: Runs, told: Arrays) -> dict[str, 
     """In reading order."""
     shown = tuple(f"pass@{k}" for k in config.ks)
     return {
-        "halves": _halves(config, runs),
+        "halves": _halves(config.ks, runs),
         "arms": arms_table(runs, (*shown, "distinct", "entropy", "malformed", "clipped")),
         "exact": _exact(config, told),
         "tuning": arms_table(tuning, (*shown, "entropy"), "on other seeds and selection prompts"),
@@ -29,21 +29,22 @@ def tables(config: Config, runs: Runs, tuning: Runs, told: Arrays) -> dict[str, 
     }
 
 
-def _halves(config: Config, runs: Runs) -> Table:
+def _halves(ks: tuple[int, ...], runs: Runs) -> Table:
     """One row an arm: pass@k of both halves, what none of the base's answers solved, and how likely `*` is."""
     columns = ["arm", "seeds"]
     for half in HALVES:
-        for k in config.ks:
+        for k in ks:
             columns += [f"{half}: pass@{k}", f"{half}: pass@{k} 95 % +-"]
     columns += ["unsolved before, solved now", "* within", "* beyond"]
-    base, rows = runs["base"][0], []
+    rows = []
     for arm, each in runs.items():
+        base = runs[SHALLOW_BASE if arm.startswith(SHALLOW) or arm == SHALLOW_BASE else "base"][0]
         row: list[object] = [arm, len(each)]
         for half in HALVES:
-            for k in config.ks:
-                values = np.array([pass_half(config, run, half, k)[-1] for run in each])
+            for k in ks:
+                values = np.array([pass_half(run, half, k)[-1] for run in each])
                 row += [float(values.mean()), half_width(values)]
-        row.append(float(np.mean([found(config, run, base) for run in each])))
+        row.append(float(np.mean([found(run, base) for run in each])))
         row += [float(np.mean([run.end(f"probe/star/{half}") for run in each])) for half in HALVES]
         rows.append(tuple(row))
     return Table("within and beyond the base's support, at the end", tuple(columns), tuple(rows))

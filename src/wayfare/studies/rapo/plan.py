@@ -1,4 +1,4 @@
-"""What the study runs, as cells: the exact toy and the base first, then the tuning, then the arms.
+"""What the study runs, as cells: the exact toy and the bases first, then the tuning, then the arms.
 
 An arm is GRPO with another divergence and nothing else. Settings are chosen by pass@1 + pass@64 over both halves, when
 the tokens are spent, on selection prompts; the entropy bonus that stands beside RAPO by the entropy that it ends at.
@@ -23,6 +23,8 @@ __all__ = [
     "RAPO",
     "REVERSE",
     "SEAMS",
+    "SHALLOW",
+    "SHALLOW_BASE",
     "Tuned",
     "arm_cells_of",
     "base_of",
@@ -43,6 +45,8 @@ __all__ = [
 SEAMS = ("regularisers",)
 """Of the trainer, filled by the study's arms."""
 RAPO, REVERSE, ENTROPY = "RAPO", "reverse KL at RAPO's rate", "entropy bonus at RAPO's entropy"
+SHALLOW, SHALLOW_BASE = "shallower hole: ", "base, shallower hole"
+"""Begins the names of arms over the other base; that base."""
 DIVERGENCE = "wayfare.learn.grpo.regularisers:ForwardDivergence"
 
 
@@ -59,9 +63,9 @@ class Tuned(NamedTuple):
         return float(self.method.trainer["learning_rate"])
 
 
-def base_of(config: Config) -> Base:
-    """Broad, right about once in ten, and all but without `*`."""
-    knobs = {"hint_rate": config.hint_rate, "operators": (1.0, 1.0, config.hole)}
+def base_of(config: Config, hole: float | None = None) -> Base:
+    """Broad, and all but without `*`."""
+    knobs = {"hint_rate": config.hint_rate, "operators": (1.0, 1.0, config.hole if hole is None else hole)}
     return Base("countdown3-hole", knobs, steps=config.base_steps, rate=config.base_rate)
 
 
@@ -114,10 +118,11 @@ def others(config: Config, rate: float) -> tuple[Arm, ...]:
 
 
 def first_cells(config: Config) -> list[Cell]:
-    """The base, and the exact toy."""
+    """Both bases, and the exact toy."""
     cost = 4e-4 * config.climbs * len(config.depths)
     return [
         base_cell(base_of(config), how_of(config)),
+        base_cell(base_of(config, config.shallow), how_of(config), SHALLOW_BASE),
         Cell("exact", exact, {"depths": config.depths, "climbs": config.climbs}, max(0.01, cost)),
     ]
 
@@ -154,13 +159,14 @@ def matched(config: Config, baseline: Arm, rate: float, tuning: Runs) -> Tuned:
 
 
 def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
-    """Arms that checks ask about on all seeds, the others on a few."""
+    """Arms that checks ask about on all seeds, over both bases; the others on a few."""
     base, how = base_of(config), how_of(config)
     seeds = [config.seed + each for each in range(config.seeds)]
     asked = [tuned.baseline, tuned.method, reverse(config, tuned.rate), tuned.entropy]
     return [
         *arm_cells(base, asked, how, seeds),
         *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
+        *arm_cells(base_of(config, config.shallow), [arm.but(f"{SHALLOW}{arm.name}") for arm in asked[:3]], how, seeds),
     ]
 
 
