@@ -35,9 +35,9 @@ def test_the_last_mark_says_the_answer(text: str, said: str | None) -> None:
     ("said", "wanted", "same"),
     [
         ("42", "42.0", True), ("1,234", "1234", True), ("$1,234.50", "1234.5", True), ("0.5", r"\frac{1}{2}", True),
-        (r"\dfrac12", "1/2", True), ("-3", "\u22123", True), ("50%", "50", True), ("042", "42", True), (".5", "0.5", True),
+        (r"\dfrac12", "1/2", True), ("50%", "50", True), ("042", "42", True), (".5", "0.5", True),
         (r"\left(1, 2\right)", "(1,2)", True), ("x^2", "x^{2}", False), ("12,34", "1234", False),
-        ("42 or 43", "42", False),
+        ("42 or 43", "42", False), ("-3", "\u22123", True),
         ("40+2", "42", False), ("4²", "42", False), ("٤٢", "42", False), ("1/0", "1/0", True), ("1/0", "0", False),
         ("1e9", "1000000000", False), ("nan", "nan", True), ("", "", False), ("0.3333333333333333", "1/3", False),
         ("--3", "3", False), ("1_000", "1000", False), ("inf", "42", False), (r"\frac{1}{2}/2", "1/4", False),

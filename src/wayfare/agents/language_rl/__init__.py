@@ -1,6 +1,7 @@
 """What the studies of language reinforcement learning share: a base, arms that continue it, and how these are measured.
 
     base        `Base`: a small model pre-trained on a task's corpus, broad and mediocre
+    real        `RealModel`: a published model and data set in its place (`questions` reads them)
     arms        `Arm`: the trainer's settings and parts by address, as plain data
     train       `train_arm`: one arm, one seed, from the base to its evaluations
     cache       what was computed once is read by every study that asks the same

@@ -12,6 +12,8 @@ parameters and is not given it is told
     reader      words <-> ids                   rows        those of the training split
     reference   a frozen copy of the base       model       the policy, which the trainer changes
 
+(None for the reference where the policy is adapters beside a frozen model: with them off it is its own.)
+
 Every arm starts from a fresh copy of the same base, and is asked the same prompts where seeds are the same.
 """
 
@@ -24,11 +26,12 @@ from typing import Any
 
 from wayfare.agents.language_rl.addresses import made
 from wayfare.agents.language_rl.base import Base, Report, base_model, task_of
+from wayfare.agents.language_rl.real import RealModel
 from wayfare.errors import BadValue
 from wayfare.language.policies import copy_frozen
 from wayfare.learn.grpo import GRPO, Callback, GRPOConfig
 
-__all__ = ["DEFAULTS", "SEAMS", "SEVERAL", "Arm", "trainer_of"]
+__all__ = ["DEFAULTS", "SEAMS", "SEVERAL", "Arm", "config_of", "task_at", "trainer_of"]
 
 SEAMS = ("budget", "transform", "features", "bonus", "shaper", "row_filter", "advantage", "sampler", "rollout")
 """Parts of which there is one."""
@@ -91,7 +94,7 @@ class Arm:
 
 
 def trainer_of(
-    base: Base,
+    base: Base | RealModel,
     arm: Arm,
     seed: int,
     *,
@@ -113,30 +116,52 @@ def trainer_of(
 
     Raises: BadValue for a setting or part that does not go.
     """
-    task = task_of(base)
-    model, rows = base_model(base, report), task.rows("train")[:train_prompts]
-    reference = copy_frozen(model)
+    task, config = task_at(base), config_of(base, arm, seed, settings=settings, folder=folder)
+    model = base.start(seed, report) if isinstance(base, RealModel) else base_model(base, report)
+    reference = base.reference(model) if isinstance(base, RealModel) else copy_frozen(model)
+    rows = task.rows("train")[:train_prompts]
     known = {
-        "seed": seed, "task": task, "reader": model.reader, "rows": rows, "reference": reference, "model": model,
+        "seed": seed, "task": task, "reader": getattr(model, "reader", None), "rows": rows, "reference": reference,
+        "model": model,
     }  # fmt: skip
     own: dict[str, Any] = {
         seam: [made(each[0], each[1], known) for each in told] if seam in SEVERAL else made(told[0], told[1], known)
         for seam, told in arm.parts.items()
     }
-    rewards, weights = _rewards(task, own.pop("reward_funcs", None), arm.trainer.get("reward_weights"))
-    config = GRPOConfig.from_json(
-        {
-            **DEFAULTS, "max_completion_length": task.max_completion, **arm.trainer, **(settings or {}),
-            "reward_weights": weights, "seed": seed, "output_dir": None if folder is None else str(folder),
-        }
-    )  # fmt: skip
+    rewards, _ = _rewards(task, own.pop("reward_funcs", None), None)
+    if isinstance(base, RealModel):
+        own = base.drawing(own, config)
     return GRPO(
         model, rewards, rows, config, ref_model=reference,
         callbacks=[*own.pop("callbacks", ()), *callbacks], auxiliary=[*own.pop("auxiliary", ()), *auxiliary], **own,
     )  # fmt: skip
 
 
-def _rewards(task: Any, own: list[Any] | None, weights: Any) -> tuple[list[Any], tuple[float, ...]]:
+def config_of(
+    base: Base | RealModel,
+    arm: Arm,
+    seed: int,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> GRPOConfig:
+    """The trainer's settings of an arm. Raises: BadValue for one that does not go."""
+    task = task_at(base)
+    _, weights = _rewards(task, arm.parts.get("reward_funcs"), arm.trainer.get("reward_weights"))
+    return GRPOConfig.from_json(
+        {
+            **DEFAULTS, "max_completion_length": task.max_completion, **arm.trainer, **(settings or {}),
+            "reward_weights": weights, "seed": seed, "output_dir": None if folder is None else str(folder),
+        }
+    )  # fmt: skip
+
+
+def task_at(base: Base | RealModel) -> Any:
+    """What is asked and paid there."""
+    return base.task if isinstance(base, RealModel) else task_of(base)
+
+
+def _rewards(task: Any, own: Sequence[Any] | None, weights: Any) -> tuple[list[Any], tuple[float, ...]]:
     """Reward functions and their weights; `weights` are the arm's, of its own functions or of the task's."""
     if own:
         return [task.reward, *own], (0.0, *(weights or [1.0] * len(own)))

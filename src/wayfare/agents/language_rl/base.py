@@ -48,7 +48,7 @@ from wayfare.learn.checkpoint import Checkpoint
 from wayfare.learn.supervised import Supervised, SupervisedLoss
 from wayfare.worlds.verifiable import VerifiableTask, task
 
-__all__ = ["COUNTDOWN", "Base", "Report", "base_model", "task_of"]
+__all__ = ["COUNTDOWN", "Base", "Report", "base_model", "loss_of", "task_of"]
 
 Size = Literal["xs", "s", "m"]
 CHUNK = 50
@@ -141,7 +141,7 @@ def _fresh(base: Base) -> NanoModel:
 def _pretrained(base: Base, report: Report | None) -> dict[str, Any]:
     model, corpus = _fresh(base), _Corpus(base)
     model.net.requires_grad_(True)
-    learner = Supervised(model.net, base.rate, updates=base.steps, loss=_loss(base))
+    learner = Supervised(model.net, base.rate, updates=base.steps, loss=loss_of(base.loss, base.loss_knobs, base.seed))
     checkpoint = None if report is None else Checkpoint(report.scratch / "base.pt", every=100)
     if checkpoint is not None:
         checkpoint.restore(learner)
@@ -182,15 +182,13 @@ class _Corpus:
         return ids, labelled
 
 
-def _loss(base: Base) -> SupervisedLoss:
-    if ":" not in base.loss:
-        named = found(f"wayfare.learn.supervised:{base.loss}")
-        return partial(named, **base.loss_knobs) if base.loss_knobs else named
-    named = found(base.loss)
+def loss_of(loss: str, knobs: Mapping[str, Any], seed: int) -> SupervisedLoss:
+    """A loss by its name or address, see `Base`."""
+    named = found(loss if ":" in loss else f"wayfare.learn.supervised:{loss}")
     if isinstance(named, type):
-        made_loss: SupervisedLoss = made(base.loss, base.loss_knobs, {"seed": base.seed})
+        made_loss: SupervisedLoss = made(loss, knobs, {"seed": seed})
         return made_loss
-    return partial(named, **base.loss_knobs) if base.loss_knobs else named
+    return partial(named, **knobs) if knobs else named
 
 
 def _tuple(value: Any) -> Any:

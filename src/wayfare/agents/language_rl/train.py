@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wayfare.agents.language_rl.addresses import contents, found
-from wayfare.agents.language_rl.arms import Arm, trainer_of
-from wayfare.agents.language_rl.base import Base, Report, task_of
+from wayfare.agents.language_rl.arms import Arm, config_of, task_at, trainer_of
+from wayfare.agents.language_rl.base import Base, Report
 from wayfare.agents.language_rl.cache import kept, read_arrays, write_arrays
+from wayfare.agents.language_rl.real import RealModel
 from wayfare.errors import BadValue
-from wayfare.learn.grpo import GRPO, Callback, Evaluated, pass_at_k
+from wayfare.learn.grpo import GRPO, Callback, Evaluated, GRPOConfig, pass_at_k
 from wayfare.learn.grpo.records import METRICS, SECONDS
 from wayfare.learn.rollouts import RolloutBatch
 from wayfare.worlds.verifiable.contract import Row, Split, VerifiableTask
@@ -40,7 +41,7 @@ Found = dict[str, NDArray[Any]]
 def train_arm(
     report: Report,
     *,
-    base: Base,
+    base: Base | RealModel,
     arm: Arm,
     seed: int,
     steps: int | None = None,
@@ -78,6 +79,9 @@ def train_arm(
         "steps": steps, "token_budget": token_budget, "evaluate_every": evaluate_every, "eval_prompts": eval_prompts,
         "eval_answers": eval_answers, "ks": list(ks), "split": split, "threshold": threshold, "probes": list(probes),
     }  # fmt: skip
+    if isinstance(base, RealModel):
+        fresh = _trained(report, base, arm, seed, train_prompts=train_prompts, **told)
+        return {**fresh, "arm": np.array([arm.name]), "seed": np.array([seed]), "cached": np.array([False])}
     plain = {name: value for name, value in arm.to_json().items() if name != "name"}
     asked = {"kind": "arm", "base": base.to_json(), "arm": plain, "seed": seed, **told}
     if train_prompts is not None:
@@ -88,7 +92,7 @@ def train_arm(
     return {**arrays, "arm": np.array([arm.name]), "seed": np.array([seed]), "cached": np.array([cached])}
 
 
-def measure_base(report: Report, *, base: Base, **evaluation: Any) -> Found:
+def measure_base(report: Report, *, base: Base | RealModel, **evaluation: Any) -> Found:
     """The base alone: pre-trained where it is not yet, evaluated once. evaluation: as in `train_arm`
 
     A study runs it first, as a cell: its arms find the base made, and whether it lies in its band is known.
@@ -97,11 +101,11 @@ def measure_base(report: Report, *, base: Base, **evaluation: Any) -> Found:
 
 
 def _trained(
-    report: Report, base: Base, arm: Arm, seed: int, *, steps: int | None, token_budget: int | None,
+    report: Report, base: Base | RealModel, arm: Arm, seed: int, *, steps: int | None, token_budget: int | None,
     evaluate_every: int, eval_prompts: int, eval_answers: int, ks: Sequence[int], split: Split, threshold: float,
     probes: Sequence[str], train_prompts: int | None = None,
 ) -> Found:  # fmt: skip
-    task, folder = task_of(base), report.scratch / "run"
+    task, folder = task_at(base), report.scratch / "run"
     rows = task.rows(split)[:eval_prompts]
     counted = _TrainedTokens()
     settings = {
@@ -111,11 +115,11 @@ def _trained(
     }  # fmt: skip
     probing = [found(address) for address in probes]
     watching = _Evaluations(report, task, rows, evaluate_every, counted, probing, folder)
-    first = trainer_of(base, arm, seed, settings=settings, report=report, train_prompts=train_prompts)
-    most = _steps(first, steps, token_budget)
+    config = config_of(base, arm, seed, settings=settings)
+    most = _steps(config, steps, token_budget)
     watching.total = most
     if most:
-        settings["max_steps"] = most * first.config.updates_per_step
+        settings["max_steps"] = most * config.updates_per_step
         trainer = trainer_of(
             base, arm, seed, settings=settings, folder=folder, callbacks=[watching], auxiliary=[counted], report=report,
             train_prompts=train_prompts,
@@ -123,13 +127,13 @@ def _trained(
         counted.passes = trainer.config.num_iterations
         trainer.train()
     else:
-        watching.evaluate(first, 0)
+        watching.evaluate(trainer_of(base, arm, seed, settings=settings, report=report), 0)
     return {**watching.told(), **_training(folder / METRICS), "ks": np.array(ks), "answers": np.array([eval_answers])}
 
 
-def _steps(trainer: GRPO, steps: int | None, token_budget: int | None) -> int:
+def _steps(config: GRPOConfig, steps: int | None, token_budget: int | None) -> int:
     """Steps at most: each answer has a token at least."""
-    by_tokens = None if token_budget is None else -(-token_budget // trainer.config.generation_batch_size)
+    by_tokens = None if token_budget is None else -(-token_budget // config.generation_batch_size)
     return min(each for each in (steps, by_tokens) if each is not None)
 
 
