@@ -83,6 +83,27 @@ def test_a_trajectory_of_two_rows_is_one_answer() -> None:
     torch.testing.assert_close(found.entropy, one.entropy)
 
 
+class Told(SingleTurn):
+    """The first token of each answer was not drawn, but told."""
+
+    def collect(self, model: Any, asked: Asked) -> RolloutBatch:
+        batch = super().collect(model, asked)
+        own = batch.loss_mask.clone()
+        own[:, 0] = 0.0
+        return replace(batch, loss_mask=own)
+
+
+def test_what_an_answer_was_told_has_no_part_in_its_entropy() -> None:
+    told, whole = (trainer(rollout=each, eval_dataset=rows(3)) for each in (Told(), SingleTurn()))
+    found, batch = told.evaluate(), whole.experience.make(0, whole.state).batch
+    each = whole.updater._read(batch, False)[1]
+    own = batch.completion_mask.clone()
+    own[:, 0] = False
+    wanted = (each * own).sum(dim=1) / own.sum(dim=1).clamp(min=1)
+    torch.testing.assert_close(told.updater.entropy(replace(batch, loss_mask=own.float())), wanted)
+    assert found.texts == whole.evaluate().texts and not torch.equal(found.entropy, whole.evaluate().entropy)
+
+
 class Forgetful(SingleTurn):
     """Loses an answer."""
 

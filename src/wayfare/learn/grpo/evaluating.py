@@ -45,7 +45,7 @@ def pass_at_k(right: Tensor, answers: int, k: int) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class Evaluated:
     """metrics: by name, `eval_` before each        right: [N, n] bool        rewards: [N, n] float32
-    distinct: [N] different right answers        entropy: [N] mean over the tokens of a prompt's answers, in nats
+    distinct: [N] different right answers        entropy: [N] mean over the drawn tokens of a prompt's answers, in nats
     texts: N x n answers
     """
 
@@ -64,7 +64,7 @@ def evaluate(
     """answers: n to each prompt        threshold: least reward of the first reward function that is right
     rows: drawn side by side at most
     """
-    rewards, surprises, lengths, cut = [], [], [], []
+    rewards, surprises, lengths, own_lengths, cut = [], [], [], [], []
     texts: list[str] = []
     at_once = max(1, rows // answers)
     for first in range(0, len(prompts), at_once):
@@ -75,15 +75,18 @@ def evaluate(
         with together(experience.processes):
             own = experience.drawn(asked)
             found, _, _ = experience.score(own, asked, state)
-            last, tokens, entropy = _by_trajectory(own, updater.entropy(own), len(asked.keys))
+            last, tokens, said_tokens, entropy = _by_trajectory(own, updater.entropy(own), len(asked.keys))
         assert own.texts is not None
         said = [own.texts[row] for row in last.tolist()]
-        for part in experience.processes.gathered((found[last], said, tokens, entropy, own.truncated[last])):
+        for part in experience.processes.gathered(
+            (found[last], said, tokens, said_tokens, entropy, own.truncated[last])
+        ):
             rewards.append(part[0])
             texts += part[1]
             lengths.append(part[2])
-            surprises.append(part[3])
-            cut.append(part[4])
+            own_lengths.append(part[3])
+            surprises.append(part[4])
+            cut.append(part[5])
     each = torch.cat(rewards)
     first_reward, total = each[:, 0].view(-1, answers), experience.rewards.total(each).view(-1, answers)
     right = first_reward >= threshold
@@ -93,7 +96,8 @@ def evaluate(
          for row, goods in zip(told, right.tolist(), strict=True)]
     )  # fmt: skip
     tokens = torch.cat(lengths)
-    spread = torch.cat(surprises).view(-1, answers).sum(dim=1) / tokens.view(-1, answers).sum(dim=1)
+    drawn = torch.cat(own_lengths).view(-1, answers).sum(dim=1).clamp(min=1)
+    spread = torch.cat(surprises).view(-1, answers).sum(dim=1) / drawn
     known = total[~total.isnan()]
     metrics = {
         "eval_reward": float(known.mean()) if len(known) else 0.0,
@@ -108,13 +112,15 @@ def evaluate(
     return Evaluated(metrics, right, total, distinct, spread, told)
 
 
-def _by_trajectory(own: RolloutBatch, entropy: Tensor, asked: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The last row of each, in the order in which they were asked for; its tokens, and their entropies' sum [N]."""
+def _by_trajectory(own: RolloutBatch, entropy: Tensor, asked: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The last row of each, in the order in which they were asked for; its tokens, those that the policy said, and the
+    sum of these' entropies [N]."""
     last = last_rows(own)
     last = last[own.trajectory[last].argsort()]
     if len(last) != asked:
         raise BadValue("rollout", f"{len(last)} trajectories", f"{asked}, one for each row that was asked for")
     _, at = torch.unique(own.trajectory, return_inverse=True)
-    tokens = own.completion_mask.sum(dim=1).float()
+    tokens, said = own.completion_mask.sum(dim=1).float(), (own.loss_mask > 0).sum(dim=1).float()
     nothing = torch.zeros(asked)
-    return last, nothing.index_add(0, at, tokens), nothing.index_add(0, at, tokens * entropy.float())
+    each = (nothing.index_add(0, at, values) for values in (tokens, said, said * entropy.float()))
+    return last, *each  # type: ignore[return-value]

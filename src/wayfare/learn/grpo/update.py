@@ -146,9 +146,11 @@ class Updater:
         }
 
     def entropy(self, batch: RolloutBatch) -> Tensor:
-        """[B] mean over the tokens of each answer, in nats, at temperature 1, no gradient; of rows of this process."""
-        each = self._read(batch, False)[1]
-        return each.sum(dim=1) / batch.completion_mask.sum(dim=1).clamp(min=1)
+        """[B] mean over the tokens of each answer that the policy said, not those that it was told, in nats, at
+        temperature 1, no gradient; of rows of this process."""
+        own = batch.loss_mask > 0
+        each = torch.where(own, self._read(batch, False)[1], 0.0)
+        return each.sum(dim=1) / own.sum(dim=1).clamp(min=1)
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit, the trained weights in it; on rank 0 alone."""
