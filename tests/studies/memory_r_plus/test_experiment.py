@@ -13,7 +13,7 @@ from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.memory_r_plus import STUDY, Config
 from wayfare.studies.memory_r_plus.experiment import ready, run
-from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, R1, SHUFFLED
+from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, MEMORY_FAST, R1_FAST, SHUFFLED
 
 SMOKE = STUDY.scales["smoke"]
 
@@ -21,13 +21,23 @@ SMOKE = STUDY.scales["smoke"]
 def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() -> None:
     findings = run(SMOKE, InProcess())
     assert findings.verdict == UNTESTED and not any(check.tested for check in findings.checks)
-    assert [figure.name for figure in findings.figures] == ["learning", "others", "rewards"]
+    assert [figure.name for figure in findings.figures] == ["learning", "tuned", "others", "rewards"]
     for figure in findings.figures:
         assert draw(figure)["svg"].startswith(b"<?xml")
     arms = {
         row[0]: dict(zip(findings.tables["arms"].columns, row, strict=True)) for row in findings.tables["arms"].rows
     }
-    assert {"base", R1, MEMORY, SHUFFLED, FINE_TUNING, "Memory-R", "outcome alone", "reward by length"} < set(arms)
+    assert {
+        "base",
+        R1_FAST,
+        MEMORY_FAST,
+        MEMORY,
+        SHUFFLED,
+        FINE_TUNING,
+        "Memory-R",
+        "outcome alone",
+        "reward by length",
+    } < set(arms)
     assert arms[MEMORY]["seeds"] == SMOKE.seeds
     assert all(arms[name]["tokens"] >= SMOKE.token_budget for name in arms if name != "base")
     json.dumps(findings.to_json(), allow_nan=False)

@@ -17,9 +17,10 @@ solved.
     step        16 prompts, 256 answers, one update, no divergence
     baseline    the best of R1 over three learning rates, a reverse KL and an entropy bonus, chosen on other seeds;
                 Memory-R+, and fine-tuning on successes beside R1, choose among the same rates on the same seeds
-    beside it   R1 at the rate of Memory-R+, which the paper compares to; Memory-R+ with answers filed under tasks drawn
-                at random; successes alone (Memory-R), memories written before they are read, as in the release, more
-                tasks read, other weights and a reward by length, without a verdict
+    collapse    R1 and Memory-R+ both at the highest of the rates, where the baseline, being tuned, is not
+    beside it   Memory-R+ with answers filed under tasks drawn at random; successes alone (Memory-R), memories written
+                before they are read, as in the release, fewer tasks read, other weights and a reward by length, without
+                a verdict
 
 Simplified: 0.1 M weights and answers of up to 19 tokens in place of 0.5 to 1 B and mathematics; character grams in
 place of a sentence encoder; the end of training in place of the best checkpoint.
@@ -70,9 +71,9 @@ class Config(BaseConfig):
     """lambda_s."""
     explore: float = 1.0
     """lambda_e."""
-    k: int = 1
+    k: int = 8
     """Tasks whose answers are read."""
-    more: int = 8
+    fewer: int = 1
     """Tasks read by an arm without a verdict."""
     warm_up: int = 20
     """Steps before failures are read."""
@@ -89,7 +90,7 @@ class Config(BaseConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "exploit": 0, "explore": 0, "k": 1, "more": 1, "warm_up": 0, "every": 1, "tuning_seeds": 1, "other_seeds": 1,
+        "exploit": 0, "explore": 0, "k": 1, "fewer": 1, "warm_up": 0, "every": 1, "tuning_seeds": 1, "other_seeds": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:

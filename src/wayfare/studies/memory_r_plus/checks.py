@@ -28,7 +28,7 @@ from wayfare.studies.language_checks import Look, Rule, ends
 from wayfare.studies.language_checks import check_of as _check_of
 from wayfare.studies.language_runs import Run, Runs, scripted
 from wayfare.studies.memory_r_plus import Config
-from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, R1, SHUFFLED, Tuned
+from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, MEMORY_FAST, R1_FAST, SHUFFLED, Tuned
 from wayfare.studies.stated import Cast
 
 __all__ = ["check_of", "collapsed", "form", "player", "refuse_wrong_checks", "rules", "silent"]
@@ -82,43 +82,47 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
     def counted(arm: str) -> Callable[[Look], Floats]:
         return lambda look: np.array([float(collapsed(run)) for run in look(arm)])
 
-    def more(name: str, said: str, other: str, kind: Kind) -> Rule:
+    def more(name: str, said: str, one: str, other: str, kind: Kind) -> Rule:
         return Rule(
             name, said, kind, "above", 0.0, "pass@1",
-            lambda look: ends(look(MEMORY), "pass@1") - ends(look(other), "pass@1"),
-            {MEMORY: "learns", other: "stays"}, {MEMORY: "stays", other: "learns"},
+            lambda look: ends(look(one), "pass@1") - ends(look(other), "pass@1"),
+            {one: "learns", other: "stays"}, {one: "stays", other: "learns"},
         )  # fmt: skip
 
     return (
         Count(
             "R1 collapses",
-            "At Memory-R+'s learning rate R1 ends with perfect form and fewer right answers than its base, or with "
-            "another length, on more than half of the seeds: a failure to cure",
-            "instrument", "above", HALF, "share of seeds", counted(R1), {R1: "formal"}, {R1: "learns"},
+            f"At the learning rate {max(config.rates):g} R1 ends with perfect form and fewer right answers than its "
+            "base, or with another length, on more than half of the seeds: a failure to cure",
+            "instrument", "above", HALF, "share of seeds", counted(R1_FAST), {R1_FAST: "formal"}, {R1_FAST: "learns"},
         ),
         Count(
-            "Memory-R+ does not", "With both memories fewer than half do", "claim", "below", HALF, "share of seeds",
-            counted(MEMORY), {MEMORY: "learns"}, {MEMORY: "briefly"},
+            "Memory-R+ does not", "With both memories fewer than half do at that rate", "claim", "below", HALF,
+            "share of seeds", counted(MEMORY_FAST), {MEMORY_FAST: "learns"}, {MEMORY_FAST: "briefly"},
         ),
-        more("more is right than with R1", "... and more held-out answers are right in the end", R1, "claim"),
         more(
-            "more is right than with the tuned baseline", f"... also than with {baseline}, tuned as well", baseline,
+            "more is right than with R1", "... and more held-out answers are right in the end", MEMORY_FAST, R1_FAST,
             "claim",
+        ),
+        more(
+            "more is right than with the tuned baseline",
+            f"Each at its own rate, more are right in the end than with {baseline}", MEMORY, baseline, "claim",
         ),
         Rule(
             "fewer silent groups",
-            f"The share of held-out prompts whose answers are all right or all wrong ends {QUIET:g} below that of R1",
+            f"The share of held-out prompts whose answers are all right or all wrong ends {QUIET:g} below that of R1, "
+            "both at the highest rate",
             "claim", "below", -QUIET, "share of groups",
-            lambda look: np.array([quiet(a) - quiet(b) for a, b in zip(look(MEMORY), look(R1), strict=True)]),
-            {MEMORY: "learns", R1: "formal"}, {MEMORY: "formal", R1: "learns"},
+            lambda look: np.array([quiet(a) - quiet(b) for a, b in zip(look(MEMORY_FAST), look(R1_FAST), strict=True)]),
+            {MEMORY_FAST: "learns", R1_FAST: "formal"}, {MEMORY_FAST: "formal", R1_FAST: "learns"},
         ),
         more(
             "what is retrieved matters", "More answers are right than where answers are filed under tasks at random",
-            SHUFFLED, "ours",
+            MEMORY, SHUFFLED, "ours",
         ),
         more(
             "more than fine-tuning on successes", "... and than where R1 is fine-tuned on the same successes, tuned as "
-            "well", FINE_TUNING, "ours",
+            "well", MEMORY, FINE_TUNING, "ours",
         ),
     )  # fmt: skip
 

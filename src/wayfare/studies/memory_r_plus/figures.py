@@ -12,7 +12,7 @@ from wayfare.studies.contract import Figure
 from wayfare.studies.language_figures import learning_curves
 from wayfare.studies.language_runs import Runs
 from wayfare.studies.memory_r_plus import Config
-from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, R1, SHUFFLED, Tuned
+from wayfare.studies.memory_r_plus.plan import FINE_TUNING, MEMORY, MEMORY_FAST, R1_FAST, SHUFFLED, Tuned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -24,18 +24,20 @@ SHOWN = ("pass@1", "malformed", "length")
 
 def figures(config: Config, runs: Runs, tuned: Tuned) -> list[Figure]:
     """In reading order; the first is the front page's."""
-    asked = list(dict.fromkeys((tuned.baseline.name, R1, MEMORY, SHUFFLED, FINE_TUNING)))
+    asked = (tuned.baseline.name, MEMORY, SHUFFLED, FINE_TUNING)
+    fast = {arm: runs[arm] for arm in (R1_FAST, MEMORY_FAST)}
     main = {arm: runs[arm] for arm in asked}
-    few = {arm: each for arm, each in runs.items() if arm not in asked and arm != "base"}
-    dashed = (tuned.baseline.name, R1)
+    few = {arm: each for arm, each in runs.items() if arm not in (*asked, *fast, "base")}
     return [
-        learning_curves(main, SHOWN, dashed=dashed),
+        learning_curves(fast, SHOWN, dashed=(R1_FAST,), said="Both at the highest learning rate."),
+        learning_curves(main, SHOWN, dashed=(tuned.baseline.name,), name="tuned", said="Each at its own rate."),
         learning_curves({MEMORY: runs[MEMORY], **few}, SHOWN, dashed=(MEMORY,), name="others",
                         said="Arms without a verdict; Memory-R+ beside them."),
         Figure(
             "rewards",
-            "What training pays: outcome and both rewards for form, each between 0 and 1, step by step, and the bonus.",
-            partial(_rewards, {arm: runs[arm] for arm in (R1, MEMORY)}),
+            "What training pays: outcome and both rewards for form, each between 0 and 1, step by step, and the bonus; "
+            "both at the highest learning rate.",
+            partial(_rewards, fast),
         ),
     ]  # fmt: skip
 
@@ -49,7 +51,7 @@ def _rewards(runs: Runs) -> Drawing:
             if found:
                 steps = min(map(len, found))
                 y = np.stack([values[:steps] for values in found])
-                curve_with_band(ax, np.arange(1, steps + 1), y, arm, dashed=arm == R1)
+                curve_with_band(ax, np.arange(1, steps + 1), y, arm, dashed=arm == R1_FAST)
         ax.set(xlabel="step", ylabel=label)
         label_ends(ax)
     return figure

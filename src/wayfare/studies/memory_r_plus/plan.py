@@ -19,7 +19,8 @@ from wayfare.studies.memory_r_plus import Config
 __all__ = [
     "FINE_TUNING",
     "MEMORY",
-    "R1",
+    "MEMORY_FAST",
+    "R1_FAST",
     "SEAMS",
     "SHUFFLED",
     "Tuned",
@@ -38,8 +39,8 @@ __all__ = [
 
 SEAMS = ("bonus",)
 """Of the trainer, filled by Memory-R+; fine-tuning on successes, which it is compared to, is an auxiliary source."""
-MEMORY, SHUFFLED = "Memory-R+", "Memory-R+, answers filed at random"
-R1, FINE_TUNING = "R1 at Memory-R+'s rate", "R1 and fine-tuning on successes"
+R1_FAST, MEMORY_FAST = "R1 at the highest rate", "Memory-R+ at the highest rate"
+MEMORY, SHUFFLED, FINE_TUNING = "Memory-R+", "Memory-R+, answers filed at random", "R1 and fine-tuning on successes"
 BONUS = "wayfare.learn.grpo.episodic_bonus:EpisodicBonus"
 SUCCESSES = "wayfare.learn.grpo.replay:SuccessFineTuning"
 BY_LENGTH = "wayfare.learn.grpo.length_rewards:CosineOfLength"
@@ -96,7 +97,7 @@ def fine_tuning(config: Config) -> Arm:
     return Arm(FINE_TUNING, common(config), {"auxiliary": [(SUCCESSES, told)]})
 
 
-def r1(config: Config, rate: float, name: str = R1, **trainer: Any) -> Arm:
+def r1(config: Config, rate: float, name: str = "R1", **trainer: Any) -> Arm:
     """Form and outcome alone."""
     return Arm(name, {**common(config), "learning_rate": rate, **trainer})
 
@@ -106,7 +107,7 @@ def others(config: Config, rate: float) -> tuple[Arm, ...]:
     memories = (
         memory(config, "Memory-R", explore=0.0),
         memory(config, "Memory-R+, written before it is read", order="before"),
-        memory(config, f"Memory-R+, {config.more} tasks read", k=config.more),
+        memory(config, f"Memory-R+, {config.fewer} task read", k=config.fewer),
     )
     by_length = Arm("reward by length", r1(config, rate).trainer, {"reward_funcs": [(BY_LENGTH, {})]})
     return (
@@ -146,7 +147,11 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
     base, how = base_of(config), how_of(config)
     seeds = [config.seed + each for each in range(config.seeds)]
     shuffled = memory(config, SHUFFLED, shuffled=True).but(SHUFFLED, learning_rate=tuned.rate)
-    asked = [tuned.baseline, tuned.method, r1(config, tuned.rate), tuned.fine_tuning, shuffled]
+    fast = max(config.rates)
+    asked = [
+        r1(config, fast, R1_FAST), memory(config).but(MEMORY_FAST, learning_rate=fast),
+        tuned.baseline, tuned.method, shuffled, tuned.fine_tuning,
+    ]  # fmt: skip
     return [
         *arm_cells(base, asked, how, seeds),
         *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
