@@ -76,19 +76,19 @@ def test_arms_differ_in_memories_rewards_or_rows_alone() -> None:
     cells = plan.arm_cells_of(LAPTOP, TUNED)
     arms = {cell.kwargs["arm"].name: cell.kwargs["arm"] for cell in cells}
     memories = [arm for arm in arms.values() if "bonus" in arm.parts]
-    assert len(memories) == 6 and all(tuple(arm.parts) == plan.SEAMS for arm in memories)
-    assert [arm.trainer["learning_rate"] for arm in memories] == [1e-3] + [3e-4] * 5
+    assert len(memories) == 7 and all(tuple(arm.parts) == plan.SEAMS for arm in memories)
+    assert [arm.trainer["learning_rate"] for arm in memories] == [1e-3, *[3e-4] * 5, 1e-3]
     told = [dict(arm.parts["bonus"][1]) for arm in memories]
     usual = told[0]
     assert [{name: v for name, v in each.items() if usual.get(name) != v} for each in told] == [
-        {}, {}, {"shuffled": True}, {"explore": 0.0}, {"order": "before"}, {"k": LAPTOP.fewer}
+        {}, {}, {"shuffled": True}, {"explore": 0.0}, {"order": "before"}, {"k": LAPTOP.fewer}, {"explore": 0.0}
     ]  # fmt: skip
     assert arms[plan.R1_FAST].trainer == memories[0].trainer and not arms[plan.R1_FAST].parts
     assert tuple(arms[plan.FINE_TUNING].parts) == ("auxiliary",)
     assert {cell.kwargs["token_budget"] for cell in cells} == {LAPTOP.token_budget}
     assert {cell.kwargs["split"] for cell in cells} == {"test"}
     assert {cell.kwargs["split"] for cell in plan.tuning_cells(LAPTOP)} == {"selection"}
-    assert len({cell.name for cell in cells}) == len(cells) == 6 * LAPTOP.seeds + 6 * LAPTOP.other_seeds
+    assert len({cell.name for cell in cells}) == len(cells) == 6 * LAPTOP.seeds + 7 * LAPTOP.other_seeds
 
 
 def test_a_success_is_a_right_answer_and_not_a_well_formed_one() -> None:

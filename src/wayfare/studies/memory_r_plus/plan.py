@@ -103,7 +103,7 @@ def r1(config: Config, rate: float, name: str = "R1", **trainer: Any) -> Arm:
 
 
 def others(config: Config, rate: float) -> tuple[Arm, ...]:
-    """Arms that are shown at Memory-R+'s learning rate, without a verdict."""
+    """Arms that are shown without a verdict: at Memory-R+'s learning rate, and Memory-R at the highest as well."""
     memories = (
         memory(config, "Memory-R", explore=0.0),
         memory(config, "Memory-R+, written before it is read", order="before"),
@@ -115,6 +115,7 @@ def others(config: Config, rate: float) -> tuple[Arm, ...]:
         r1(config, rate, "outcome alone", reward_weights=(2.0, 0.0, 0.0)),
         r1(config, rate, "outcome times 4", reward_weights=(8.0, 0.5, 0.5)),
         by_length,
+        memory(config, explore=0.0).but("Memory-R at the highest rate", learning_rate=max(config.rates)),
     )
 
 
