@@ -27,7 +27,15 @@ DRAW = Stream(0, "choices")
 def pool_of(states: torch.Tensor, texts: list[str] | None = None) -> Pool:
     many = len(states)
     texts = [str(i) for i in range(many)] if texts is None else texts
-    return Pool(texts, np.arange(many) == many - 1, states, states.flip(0), torch.eye(many), torch.arange(many) * 1.0)
+    return Pool(
+        texts,
+        np.arange(many) == many - 1,
+        states,
+        states.flip(0),
+        states.flip(0),
+        torch.eye(many),
+        torch.arange(many) * 1.0,
+    )
 
 
 def test_of_alike_answers_and_one_that_differs_the_novel_one_is_verified_soon() -> None:
@@ -61,6 +69,7 @@ def test_a_random_choice_verifies_what_picking_without_replacement_expects() -> 
 def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players() -> None:
     choices, training = checks.choice_rules(LAPTOP), checks.rules(LAPTOP, TUNED)
     checks.refuse_wrong_checks(LAPTOP, choices, training, BASE)
+    assert "GRPO lr 0.1 " in checks.rules(LAPTOP, TUNED._replace(start="GRPO lr 0.1"))[0].statement
     assert training[0].kind == "instrument" and [r.name for r in (*choices, *training) if r.kind == "claim"] == [
         "novel answers first", "the mean above the last state", "breadth is kept"
     ]  # fmt: skip
@@ -93,5 +102,9 @@ def test_arms_differ_in_their_bonus_alone() -> None:
     knobs = TUNED.method.parts["bonus"][1]
     assert (knobs["beta"], knobs["ridge"], knobs["width"], "adaptive" in knobs) == (0.01, 0.01, 32, False)
     assert plan.bonuses(LAPTOP, 1e-4)[0].parts["bonus"][1]["adaptive"]
-    assert {cell.kwargs["split"] for cell in plan.arm_cells_of(LAPTOP, TUNED)} == {"test"}
+    cells = plan.arm_cells_of(LAPTOP, TUNED)
+    assert {cell.kwargs["split"] for cell in cells} == {"test"}
+    assert sum(cell.kwargs["arm"].name == plan.plain(LAPTOP, TUNED.rate).name for cell in cells) == LAPTOP.seeds
+    alike = plan.arm_cells_of(LAPTOP, TUNED._replace(baseline=plan.plain(LAPTOP, TUNED.rate)))
+    assert len(alike) == len(cells) - LAPTOP.seeds == len({cell.name for cell in alike})
     assert {cell.kwargs["split"] for cell in plan.tuning_cells(LAPTOP)} == {"selection"}

@@ -43,7 +43,7 @@ SOONER = 0.6
 GAINS = 0.9
 """Of those that skipping copies verifies: less would be a gain for a weak base too."""
 COLLAPSE = 0.05
-"""Fall of the baseline's pass@64: there is something to keep."""
+"""Fall of pass@64 under plain GRPO at the method's rate: there is something to keep."""
 KEPT = 0.03
 """By how much pass@64 is to be above, at equal pass@1."""
 
@@ -77,6 +77,8 @@ def choice_rules(config: Config) -> tuple[SelectionRule, ...]:
               "less", "claim", "random", SOONER),
         below("the mean above the last state", "... and with fewer than by the state at the last token", "claim",
               "last token", 1.0),
+        below("the mean above the last word", "... and with fewer than by the state of the token before it", "ours",
+              "last word", 1.0),
         below("states above words", "... and with fewer than by counts of words", "ours", "bag of words", 1.0),
         SelectionRule(
             "a weak base gains nothing",
@@ -91,7 +93,7 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
     """Of training; the first is whether there is anything to cure."""
     baseline = tuned.baseline.name
     return (
-        collapse_rule(baseline, 64, COLLAPSE),
+        collapse_rule(tuned.start or baseline, 64, COLLAPSE),
         equal_pass1_rule(
             "breadth is kept", f"At equal pass@1, pass@64 is {KEPT:g} above that of {baseline}", "claim", "repexp",
             baseline, 64, KEPT,

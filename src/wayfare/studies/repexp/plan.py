@@ -27,6 +27,7 @@ __all__ = [
     "first_cells",
     "how_of",
     "others",
+    "plain",
     "repexp",
     "strategy_base",
     "tuning_cells",
@@ -45,10 +46,13 @@ POOL_SECONDS = 0.25
 
 
 class Tuned(NamedTuple):
-    """What other seeds have settled. baseline, method: arms of the study, the method under its own name"""
+    """What other seeds have settled. baseline, method: arms of the study, the method under its own name
+    start: name of plain GRPO at the method's rate; '': that is the baseline
+    """
 
     baseline: Arm
     method: Arm
+    start: str = ""
 
     @property
     def rate(self) -> float:
@@ -98,6 +102,11 @@ def bonuses(config: Config, rate: float) -> tuple[Arm, ...]:
     )
 
 
+def plain(config: Config, rate: float) -> Arm:
+    """What the method adds its bonus to."""
+    return Arm(f"GRPO lr {rate:g}", {**common(config), "learning_rate": rate})
+
+
 def others(config: Config, rate: float) -> tuple[Arm, ...]:
     """Arms without a verdict: advantages not divided by the deviation, bonus on unsolved prompts too, Unlikeliness."""
     settings = {**common(config), "learning_rate": rate}
@@ -143,13 +152,14 @@ def chosen(config: Config, tuning: Mapping[str, Arrays]) -> Tuned:
     methods = {arm.name: arm for arm in grid(repexp(config), config.rates)}
     best = names[deciding({name: runs[name] for name in names})]
     rate = methods[deciding({name: runs[name] for name in methods})].trainer["learning_rate"]
-    return Tuned(best, repexp(config).but("repexp", learning_rate=rate))
+    return Tuned(best, repexp(config).but("repexp", learning_rate=rate), plain(config, rate).name)
 
 
 def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
     """What checks ask about on all seeds, the others on a few."""
     base, how, seeds = base_of(config), how_of(config), _seeds(config)
-    checked = [tuned.baseline, tuned.method, *bonuses(config, tuned.rate)]
+    same = [arm for arm in (plain(config, tuned.rate),) if arm.name != tuned.baseline.name]
+    checked = [tuned.baseline, *same, tuned.method, *bonuses(config, tuned.rate)]
     return [
         *arm_cells(base, checked, how, seeds),
         *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),

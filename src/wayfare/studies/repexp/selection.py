@@ -3,7 +3,8 @@
     random            expected values of picking without replacement, no draws
     repexp            greedy coreset on mean states of the base, ridge 0.01, the first pick at random
     centred           the same on states less their pool's mean
-    last token        the same on the state at an answer's last token
+    last token        the same on the state at an answer's last token, which is the end token where there is one
+    last word         the same on the state at the token before that
     bag of words      the same on counts of words, as shares
     other texts       texts that were not picked yet come first, else at random: exact copies are skipped
     quality gate      as repexp, the fifth of the pool with the lowest mean log-probability at the end
@@ -40,18 +41,19 @@ from wayfare.worlds.verifiable.contract import Row, VerifiableTask
 __all__ = ["CHOICES", "choose", "first_right", "select"]
 
 Floats = NDArray[np.float64]
-CHOICES = ("random", "repexp", "centred", "last token", "bag of words", "other texts", "quality gate")
+CHOICES = ("random", "repexp", "centred", "last token", "last word", "bag of words", "other texts", "quality gate")
 RIDGE, DROP, GROUP, WIDTH = 0.01, 0.2, 16, 32
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Answers to one prompt, [N] each; states, last, words: [N, D] features        quality: mean log-probability"""
+    """Answers to one prompt, [N] each. states, last, before, words: [N, D] features; quality: mean log-probability"""
 
     texts: Sequence[str]
     right: NDArray[np.bool_]
     states: Tensor
     last: Tensor
+    before: Tensor
     words: Tensor
     quality: Tensor
 
@@ -97,7 +99,8 @@ def choose(name: str, pool: Pool, draw: Stream, repeat: int, seed: int) -> NDArr
         seen: set[str] = set()
         first = [not (pool.texts[i] in seen or seen.add(pool.texts[i])) for i in order]  # type: ignore[func-returns-value]
         return np.concatenate([order[np.array(first)], order[~np.array(first)]])
-    features = {"last token": pool.last, "bag of words": pool.words}.get(name, pool.states)
+    by = {"last token": pool.last, "last word": pool.before, "bag of words": pool.words}
+    features = by.get(name, pool.states)
     if name == "quality gate":
         picks = coreset(features, many - int(DROP * many), RIDGE, seed=seed, quality=pool.quality, drop=DROP).numpy()
         return np.concatenate([picks, order[~np.isin(order, picks)]])
@@ -140,18 +143,19 @@ def _pool(model: CausalModel, task: VerifiableTask, row: Row, number: int, many:
         1, batch.completion_ids, batch.completion_mask.float()
     )  # fmt: skip
     return Pool(
-        batch.texts, np.array(paid) >= 1, MeanStates(model).features(model, batch), _last_states(model, batch),
+        batch.texts, np.array(paid) >= 1, MeanStates(model).features(model, batch),
+        _states_at(model, batch, lengths - 1),
+        _states_at(model, batch, (lengths - 1 - (~batch.truncated).long()).clamp(min=0)),
         counts / lengths[:, None], (batch.old_logps * batch.completion_mask).sum(dim=1) / lengths,
     )  # fmt: skip
 
 
 @torch.no_grad()
-def _last_states(model: CausalModel, batch: RolloutBatch) -> Tensor:
-    """[N, D] the state at the last token of each answer."""
+def _states_at(model: CausalModel, batch: RolloutBatch, places: Tensor) -> Tensor:
+    """[N, D] the state at one token of each answer. places: [N]"""
     ids, valid = batch.sequences()
-    places = torch.arange(batch.completion_ids.shape[1])
-    last = places == batch.completion_mask.sum(dim=1, keepdim=True) - 1
-    return mean_states(model, ids, valid.bool(), last, batch.completion_ids.shape[1])
+    width = batch.completion_ids.shape[1]
+    return mean_states(model, ids, valid.bool(), torch.arange(width) == places[:, None], width)
 
 
 def _like_copies(pool: Pool, seed: int, number: int) -> float:
