@@ -14,7 +14,7 @@ from wayfare.report.plots import draw
 from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.ntp_precision import STUDY, Config
-from wayfare.studies.ntp_precision.experiment import ready, run
+from wayfare.studies.ntp_precision.experiment import run
 from wayfare.studies.ntp_precision.plan import BASELINE, BROAD, MATCHED, PLAIN, PRECISE
 from wayfare.studies.ntp_precision.probes import prior
 
@@ -44,12 +44,6 @@ def test_an_untrained_model_is_as_broad_as_its_words_and_cooler_ones_are_sharper
     assert 0.7 * most < told["prior/entropy"] < most < told["prior/loss"] + 0.1
     assert told["prior/entropy at 1"] == told["prior/entropy"] > told["prior/entropy at 0.5"]
     assert 4 / model.vocabulary < told["prior/top"] < 1
-
-
-def test_full_scale_is_refused_before_anything_is_written() -> None:
-    with pytest.raises(BadValue, match="scale"):
-        STUDY.refuse(STUDY.scales["full"])
-    ready(STUDY.scales["laptop"])
 
 
 def test_a_config_survives_json() -> None:

@@ -12,7 +12,7 @@ from wayfare.report.plots import draw
 from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.rapo import STUDY, Config
-from wayfare.studies.rapo.experiment import ready, run
+from wayfare.studies.rapo.experiment import run
 
 SMOKE = STUDY.scales["smoke"]
 
@@ -33,12 +33,6 @@ def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() 
     (base, *_) = findings.tables["halves"].rows
     assert 0 < dict(zip(findings.tables["halves"].columns, base, strict=True))["* within"] < 0.5
     json.dumps(findings.to_json(), allow_nan=False)
-
-
-def test_full_scale_is_refused_before_anything_is_written() -> None:
-    with pytest.raises(BadValue, match="scale"):
-        STUDY.refuse(STUDY.scales["full"])
-    ready(STUDY.scales["laptop"])
 
 
 def test_a_config_survives_json() -> None:

@@ -20,15 +20,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wayfare.agents.language_rl.arms import Arm, trainer_of
     from wayfare.agents.language_rl.base import COUNTDOWN, Base, base_model, task_of
+    from wayfare.agents.language_rl.questions import Questions
+    from wayfare.agents.language_rl.real import RealModel
     from wayfare.agents.language_rl.train import measure_base, train_arm
     from wayfare.agents.language_rl.trying import tried
 
-__all__ = ["COUNTDOWN", "Arm", "Base", "base_model", "measure_base", "task_of", "train_arm", "trainer_of", "tried"]
+__all__ = [
+    "COUNTDOWN",
+    "Arm",
+    "Base",
+    "Questions",
+    "RealModel",
+    "base_model",
+    "measure_base",
+    "task_of",
+    "train_arm",
+    "trainer_of",
+    "tried",
+]
 
 _HOMES = {
     "Arm": "arms",
     "COUNTDOWN": "base",
     "Base": "base",
+    "Questions": "questions",
+    "RealModel": "real",
     "base_model": "base",
     "measure_base": "train",
     "task_of": "base",

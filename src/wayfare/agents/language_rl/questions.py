@@ -47,10 +47,10 @@ class Questions:
     held: the data set that is held out; '' where it is another split, `held_split`, or rows of this one
     held_out: how many rows of this one, where there is no other
     prompt, answer: columns; '' for those of `COLUMNS` that are there        columns: others that rewards read
-    instruction: the text that is asked, `{}` being the question        chat: as a message of the user
+    instruction: the text that is asked, its first `{}` being the question        chat: as a message of the user
     most: questions that are trained on; 0 for all
 
-    Raises: BadValue for an instruction without one `{}`, or numbers below their least.
+    Raises: BadValue for no data set, an instruction without `{}`, or numbers below their least.
     """
 
     dataset: str
@@ -69,8 +69,8 @@ class Questions:
     def __post_init__(self) -> None:
         if not self.dataset:
             raise BadValue("dataset", self.dataset, "a file, or a name on the hub")
-        if self.instruction.count("{}") != 1:
-            raise BadValue("instruction", self.instruction, "a text with one {}, where the question stands")
+        if "{}" not in self.instruction:
+            raise BadValue("instruction", self.instruction, "a text with {} where the question stands")
         if self.held_out < 1 or self.most < 0:
             raise BadValue("held_out, most", (self.held_out, self.most), "at least 1, at least 0")
 
@@ -155,7 +155,7 @@ class Questions:
 
     def _asked(self, question: Any) -> Any:
         if isinstance(question, str):
-            text = self.instruction.replace("{}", question)
+            text = self.instruction.replace("{}", question, 1)
             return [{"role": "user", "content": text}] if self.chat else text
         messages = [dict(each) for each in question]
         return messages if self.chat else "\n\n".join(_contents(messages))

@@ -31,14 +31,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     hint_rate: float = 0.3
@@ -130,7 +130,10 @@ SMOKE = replace(
     QUICK, scale="smoke", seeds=1, base_steps=4, fixed=(0.8, 1.0), crossings=(0.33,), token_budget=300,
     evaluate_every=4, draw_prompts=4, draw_answers=16, eval_prompts=4, eval_answers=16, warm=(1.2,),
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    length=400.0, answer_tokens=1024, rows_per_pass=2,
+)  # fmt: skip
 
 STUDY = Study(
     slug="ead",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.ead import Config
 from wayfare.studies.ead.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.ead.figures import figures
+from wayfare.studies.ead.full import refuse_full, run_full
 from wayfare.studies.ead.outcome import notes, tables
 from wayfare.studies.ead.plan import (
     METHOD,
@@ -29,9 +29,9 @@ __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale, which is not there yet."""
+    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
     if config.scale == "full":
-        raise BadValue("scale", config.scale, "smoke, quick or laptop: real models are trained with `wayfare train`")
+        refuse_full(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -40,6 +40,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     rate = config.rates[-1]
     guess = Tuned(Arm(f"GRPO lr {rate:g}", {"learning_rate": rate}), annealed(config).but(METHOD, learning_rate=rate))
     refuse_wrong_checks(rules(config, guess))

@@ -35,14 +35,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     hint_rate: float = 0.3
@@ -120,7 +120,10 @@ SMOKE = replace(
     QUICK, scale="smoke", base_steps=4, train_prompts=4, prompts=2, answers=4, token_budget=300, evaluate_every=4,
     eval_prompts=4, eval_answers=16, repeats=2,
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1, train_prompts=17_000, prompts=256, n_up=128)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    eval_answers=16, most_questions=1000, n_up=128,
+)  # fmt: skip
 
 STUDY = Study(
     slug="knapsack-rl",

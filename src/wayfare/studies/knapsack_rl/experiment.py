@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.knapsack_rl import Config
 from wayfare.studies.knapsack_rl.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.knapsack_rl.figures import figures
+from wayfare.studies.knapsack_rl.full import run_full
 from wayfare.studies.knapsack_rl.outcome import notes, tables
 from wayfare.studies.knapsack_rl.plan import Tuned, arm_cells_of, chosen, common, first_cells, knapsack, tuning_cells
+from wayfare.studies.language_full import refuse
 from wayfare.studies.language_runs import runs_of
 
 __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale, which is not there yet."""
+    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
     if config.scale == "full":
-        raise BadValue("scale", config.scale, "smoke, quick or laptop: real models are trained with `wayfare train`")
+        refuse(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -27,6 +28,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     rate = config.rates[-1]
     plain = Arm(f"GRPO lr {rate:g}", {**common(config), "learning_rate": rate})
     guess = Tuned(plain, knapsack(config).but("knapsack", learning_rate=rate))

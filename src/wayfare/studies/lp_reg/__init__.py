@@ -35,14 +35,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     wait_rate: float = 0.1
@@ -136,7 +136,10 @@ SMOKE = replace(
     eval_prompts=4,
     eval_answers=4,
 )
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    eval_answers=16,
+)  # fmt: skip
 
 STUDY = Study(
     slug="lp-reg",

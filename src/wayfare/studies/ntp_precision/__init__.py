@@ -31,14 +31,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     hint_rate: float = 0.4
@@ -83,6 +83,10 @@ class Config(BaseConfig):
     """Seeds that settings are chosen on: 100 and up."""
     other_seeds: int = 2
     """Seeds of arms that no check asks about."""
+    prior_steps: int = 500
+    """Full scale: updates of 8 worked answers each, by which priors are made."""
+    prior_rate: float = 1e-5
+    """Full scale: highest learning rate of these."""
     model: str = "Qwen/Qwen2.5-0.5B"
     """Full scale: folder or name of the model that is trained on."""
     dataset: str = "openai/gsm8k"
@@ -90,7 +94,7 @@ class Config(BaseConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "base_rows": 1, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "k": 1, "tuning_seeds": 1, "other_seeds": 1,
+        "k": 1, "prior_steps": 0, "tuning_seeds": 1, "other_seeds": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -141,7 +145,10 @@ SMOKE = replace(
     eval_prompts=4,
     eval_answers=8,
 )
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    dataset_part="main", eval_split="test", eval_answers=64,
+)  # fmt: skip
 
 STUDY = Study(
     slug="ntp-precision",

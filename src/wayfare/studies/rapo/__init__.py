@@ -33,14 +33,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     hole: float = 1e-3
@@ -134,7 +134,10 @@ SMOKE = replace(
     QUICK, scale="smoke", base_steps=4, prompts=2, answers=4, token_budget=300, evaluate_every=4, eval_prompts=4,
     eval_answers=8, climbs=20, depths=(0.1,),
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    eval_prompts=64, eval_answers=256, rows_per_pass=1,
+)  # fmt: skip
 
 STUDY = Study(
     slug="rapo",

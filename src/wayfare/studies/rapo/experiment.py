@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
+from wayfare.studies.language_full import refuse
 from wayfare.studies.language_runs import Run, runs_of
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.rapo.figures import figures
+from wayfare.studies.rapo.full import run_full
 from wayfare.studies.rapo.outcome import notes, tables
 from wayfare.studies.rapo.plan import (
     ENTROPY,
@@ -29,9 +30,9 @@ __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale, which is not there yet."""
+    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
     if config.scale == "full":
-        raise BadValue("scale", config.scale, "smoke, quick or laptop: real models are trained with `wayfare train`")
+        refuse(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -40,6 +41,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     guess = guessed(config)
     tuning, bonuses = tuning_cells(config), entropy_cells(config, guess.rate)
     first = progress.cells(first_cells(config), later=[*tuning, *bonuses, *arm_cells_of(config, guess)])

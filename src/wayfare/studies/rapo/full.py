@@ -1,7 +1,9 @@
 """The full scale: a forward KL to a reward-tempered reference, on a published model and questions with right answers.
 
-    wayfare run rapo --scale full --model Qwen/Qwen2.5-3B --dataset hkust-nlp/SimpleRL-Zoo-Data \
-        --dataset-part simplelr_qwen_level3to5 --rows-per-pass 1
+    wayfare run rapo --scale full --model Qwen/Qwen2.5-3B --dataset simplelr_qwen_level3to5/train.parquet \
+        --eval-dataset simplelr_qwen_level3to5/test.parquet --rows-per-pass 1
+
+The files are those of hkust-nlp/SimpleRL-Zoo-Data, whose prompts are in the model's chat format already.
 
 What lies beyond a published model's support is not known; asked is how many of the held-out questions that none of the
 base's answers solved are solved in the end. That is few answers for a support: `eval_answers` is the sampling budget.
@@ -42,7 +44,8 @@ def run_full(config: Config, progress: Progress) -> Findings:
             "than under a reverse KL", "ours", "above", 0.0, "share of questions", never_solved, {}, {},
         ),
         equal_pass1_rule(
-            "breadth at equal pass@1", f"At equal pass@1, pass@{k} is above that of a reverse KL", "ours", RAPO, REVERSE, k
+            "breadth at equal pass@1", f"At equal pass@1, pass@{k} is above that of a reverse KL", "ours", RAPO,
+            REVERSE, k,
         ),
     )  # fmt: skip
     entropy = Arm("entropy bonus 0.01")

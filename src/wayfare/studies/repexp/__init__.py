@@ -35,14 +35,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     right_rate: float = 0.02
@@ -132,7 +132,10 @@ SMOKE = replace(
     QUICK, scale="smoke", strategy_steps=3, strategy_prompts=2, pool=16, base_steps=3, weak_prompts=2, train_prompts=4,
     answers=4, batch=8, token_budget=200, evaluate_every=4, eval_prompts=4,
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1, width=128, answers=8, batch=4096)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    width=128, eval_answers=64, chat=True,
+)  # fmt: skip
 
 STUDY = Study(
     slug="repexp",

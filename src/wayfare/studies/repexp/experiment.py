@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
+from wayfare.studies.language_full import refuse
 from wayfare.studies.language_runs import runs_of
 from wayfare.studies.repexp import Config
 from wayfare.studies.repexp.checks import check_of, choice_rules, refuse_wrong_checks, rules, selection_check
 from wayfare.studies.repexp.figures import figures
+from wayfare.studies.repexp.full import run_full
 from wayfare.studies.repexp.outcome import notes, selections, tables
 from wayfare.studies.repexp.plan import Tuned, arm_cells_of, chosen, common, first_cells, repexp, tuning_cells
 
@@ -16,9 +17,9 @@ __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale, which is not there yet."""
+    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
     if config.scale == "full":
-        raise BadValue("scale", config.scale, "smoke, quick or laptop: real models are trained with `wayfare train`")
+        refuse(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -27,6 +28,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     rate = config.rates[-1]
     plain = Arm(f"GRPO lr {rate:g}", {**common(config), "learning_rate": rate})
     guess = Tuned(plain, repexp(config).but("repexp", learning_rate=rate))
