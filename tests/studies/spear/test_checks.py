@@ -34,30 +34,23 @@ def base() -> Run:
 def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
     asked = checks.rules(LAPTOP, TUNED)
     checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert [rule.kind for rule in asked[:3]] == ["instrument"] * 3
+    assert [rule.kind for rule in asked].index("instrument") == 0, "where it does not hold nothing is tested"
     assert [rule.name for rule in asked if rule.kind == "claim"] == [
         "more success than the tuned baseline", "sooner than the bonus alone", "few useless calls",
         "a bonus that stays calls on",
     ]  # fmt: skip
     with pytest.raises(BadValue, match="few useless calls"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[5], threshold=9.0)], base)
+        checks.refuse_wrong_checks(LAPTOP, [replace(asked[3], threshold=9.0)], base)
 
 
 def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, TUNED)[2:]:
+    for rule in checks.rules(LAPTOP, TUNED):
         for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
             runs = {
                 arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(LAPTOP.seeds)]
                 for arm, script in cast.items()
             }
             assert checks.check_of(rule, runs, "laptop").state == state, rule.name
-
-
-def test_a_base_that_often_calls_is_outside_of_its_band(base: Run) -> None:
-    rule = checks.rules(LAPTOP, TUNED)[0]
-    often = Run("base", 0, {**base.arrays, checks.TOOL: np.array([0.2, 0.2])})
-    assert rule.passes(float(rule.measure(lambda arm: [base])[0]))
-    assert not rule.passes(float(rule.measure(lambda arm: [often])[0]))
 
 
 def test_arms_differ_in_bonus_schedule_or_replay_alone() -> None:

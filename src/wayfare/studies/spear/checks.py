@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wayfare.errors import BadValue
 from wayfare.studies import stated
 from wayfare.studies.contract import Kind
-from wayfare.studies.language_checks import Look, Rule, band_rule, check_of, ends
+from wayfare.studies.language_checks import Look, Rule, check_of, ends
 from wayfare.studies.language_frontiers import restricted_times
 from wayfare.studies.language_runs import Run, scripted
 from wayfare.studies.spear import Config
@@ -29,10 +29,6 @@ __all__ = ["TOOL", "USELESS", "check_of", "player", "refuse_wrong_checks", "rule
 
 Floats = NDArray[np.float64]
 TOOL, USELESS = "probe/tool", "probe/useless"
-RARE = (0.02, 0.05)
-"""Of the base's conversations, share with a call."""
-GUESSES = (0.04, 0.11)
-"""Its success; the likeliest sum is right in one of ten."""
 FAILS = 0.5
 """Success below which the tool has not been learned."""
 MORE = 0.1
@@ -58,8 +54,6 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
         )  # fmt: skip
 
     return (
-        band_rule("the base hardly calls", "2 to 5 of 100 conversations of the base have a call", TOOL, RARE),
-        band_rule("the base guesses", "4 to 11 of 100 of its answers are right", "pass@1", GUESSES),
         Rule(
             "the baseline does not learn the tool", f"Success of {baseline} ends below {FAILS:g}: a failure to cure",
             "instrument", "below", FAILS, "success", lambda look: ends(look(baseline), "pass@1"),
@@ -93,7 +87,7 @@ def refuse_wrong_checks(config: Config, checked: Sequence[Rule], base: Run) -> N
     def value(rule: Rule, cast: Cast) -> float:
         return float(rule.measure(lambda arm: [player(config, base, cast[arm])]).mean())
 
-    stated.refuse_wrong_checks([rule for rule in checked if rule.best], value)
+    stated.refuse_wrong_checks(checked, value)
 
 
 def player(config: Config, base: Run, script: str) -> Run:

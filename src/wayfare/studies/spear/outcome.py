@@ -18,16 +18,18 @@ from wayfare.studies.stated import half_width
 
 __all__ = ["notes", "tables"]
 
+RARE, GUESSES = (0.02, 0.05), (0.04, 0.11)
+"""Where the base had to lie before any arm was run: conversations with a call, and right answers; the likeliest sum is
+right in one of ten."""
 SHOWN = ("pass@1", "pass@4", "entropy", "malformed", "clipped")
 
 
 def tables(config: Config, runs: Runs, tuning: Runs) -> dict[str, Table]:
     """In reading order."""
-    trained = {arm: each for arm, each in runs.items() if arm != "base"}
     return {
         "arms": arms_table(runs, SHOWN),
-        "tool": _tool(config, trained),
-        "replay": _replay(trained),
+        "tool": _tool(config, runs),
+        "replay": _replay(runs),
         "tuning": arms_table(tuning, SHOWN, "on other seeds and selection questions"),
         "course": course_table(runs, ("pass@1", TOOL, "probe/calls", USELESS, "entropy")),
     }
@@ -42,14 +44,18 @@ def _tool(config: Config, runs: Runs) -> Table:
         for name in names:
             row.append(_mean([run.end(f"probe/{name}") for run in each]))
         row.insert(5, half_width(np.array([run.end(USELESS) for run in each])))
-        when = restricted_times(each, MOST, float(config.token_budget))
-        row += [float(when.mean()), half_width(when), int(sum(when < config.token_budget))]
+        row += _when(config, each) if arm != "base" else [None, None, 0]
         rows.append(tuple(row))
     columns = (
         "arm", "seeds", "with a call", "calls", "useless calls", "useless calls 95 % +-", "looked up both",
         "right of these", "right of the others", f"tokens until {MOST:g}", "tokens 95 % +-", "seeds that got there",
     )  # fmt: skip
     return Table("the tool, at the end", columns, tuple(rows))
+
+
+def _when(config: Config, runs: Sequence[Run]) -> list[object]:
+    when = restricted_times(runs, MOST, float(config.token_budget))
+    return [float(when.mean()), half_width(when), int(sum(when < config.token_budget))]
 
 
 def _replay(runs: Runs) -> Table:
@@ -78,8 +84,12 @@ def _mean(values: Sequence[float]) -> float | None:
 def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
     """What a reader needs in order not to misread the tables."""
     rates = [f"{arm.trainer['learning_rate']:g} for {arm.name}" for arm in (tuned.spear, tuned.fading, tuned.constant)]
+    base = runs["base"][0]
     return [
         *common_notes(runs),
+        f"The base calls in {base.end(TOOL):.1%} of its conversations and is right in {base.end('pass@1'):.1%}; its "
+        f"task was to be set so that it lies between {RARE[0]:.0%} and {RARE[1]:.0%}, and {GUESSES[0]:.0%} and "
+        f"{GUESSES[1]:.0%}, before any arm was run.",
         f"Chosen on {config.tuning_seeds} other seeds by success: {tuned.baseline.name} as the baseline, learning rate "
         f"{', '.join(rates)}.",
         "Success is pass@1. Tokens are those of whole conversations, the tool's and the ends of turns with them: an "
