@@ -17,7 +17,7 @@ from wayfare.studies.memory_r_plus import STUDY, checks, plan
 LAPTOP = STUDY.scales["laptop"]
 TUNED = plan.Tuned(
     Arm("reverse KL 0.1", {**plan.common(LAPTOP), "learning_rate": 1e-3, "beta": 0.1}),
-    plan.memory(LAPTOP).but(plan.MEMORY, learning_rate=3e-4),
+    plan.memory(LAPTOP, order="before").but(plan.MEMORY, learning_rate=3e-4),
     plan.fine_tuning(LAPTOP).but(plan.FINE_TUNING, learning_rate=1e-4),
 )
 
@@ -76,19 +76,20 @@ def test_arms_differ_in_memories_rewards_or_rows_alone() -> None:
     cells = plan.arm_cells_of(LAPTOP, TUNED)
     arms = {cell.kwargs["arm"].name: cell.kwargs["arm"] for cell in cells}
     memories = [arm for arm in arms.values() if "bonus" in arm.parts]
-    assert len(memories) == 7 and all(tuple(arm.parts) == plan.SEAMS for arm in memories)
-    assert [arm.trainer["learning_rate"] for arm in memories] == [1e-3, *[3e-4] * 5, 1e-3]
+    assert len(memories) == 8 and all(tuple(arm.parts) == plan.SEAMS for arm in memories)
+    assert [arm.trainer["learning_rate"] for arm in memories] == [1e-3, 3e-4, 3e-4, 3e-4, 1e-3, 3e-4, 3e-4, 3e-4]
     told = [dict(arm.parts["bonus"][1]) for arm in memories]
     usual = told[0]
     assert [{name: v for name, v in each.items() if usual.get(name) != v} for each in told] == [
-        {}, {}, {"shuffled": True}, {"explore": 0.0}, {"order": "before"}, {"k": LAPTOP.fewer}, {"explore": 0.0}
+        {}, {}, {"shuffled": True}, {"explore": 0.0}, {"explore": 0.0}, {"order": "after"}, {"k": LAPTOP.fewer},
+        {"exploit": 0.1, "explore": 0.1},
     ]  # fmt: skip
     assert arms[plan.R1_FAST].trainer == memories[0].trainer and not arms[plan.R1_FAST].parts
     assert tuple(arms[plan.FINE_TUNING].parts) == ("auxiliary",)
     assert {cell.kwargs["token_budget"] for cell in cells} == {LAPTOP.token_budget}
     assert {cell.kwargs["split"] for cell in cells} == {"test"}
     assert {cell.kwargs["split"] for cell in plan.tuning_cells(LAPTOP)} == {"selection"}
-    assert len({cell.name for cell in cells}) == len(cells) == 6 * LAPTOP.seeds + 7 * LAPTOP.other_seeds
+    assert len({cell.name for cell in cells}) == len(cells) == 6 * LAPTOP.seeds + 8 * LAPTOP.other_seeds
 
 
 def test_a_success_is_a_right_answer_and_not_a_well_formed_one() -> None:
@@ -98,12 +99,17 @@ def test_a_success_is_a_right_answer_and_not_a_well_formed_one() -> None:
 
 
 def test_settings_are_the_best_on_tuning_runs() -> None:
-    best = {"reverse KL 0.1": 0.3, f"{plan.MEMORY} lr 0.0001": 0.25, f"{plan.FINE_TUNING} lr 0.001": 0.4}
-    methods = [f"{name} lr {rate:g}" for name in (plan.MEMORY, plan.FINE_TUNING) for rate in LAPTOP.rates]
+    best = {"reverse KL 0.1": 0.3, f"{plan.MEMORY} as released lr 0.0001": 0.25, f"{plan.FINE_TUNING} lr 0.001": 0.4}
+    methods = [
+        f"{name} lr {rate:g}"
+        for name in (plan.MEMORY, f"{plan.MEMORY} as released", plan.FINE_TUNING)
+        for rate in LAPTOP.rates
+    ]
     found = {
         name: run_of([0.1, best.get(name, 0.2)], [0.9, 0.9], arm=name).arrays
         for name in [*(arm.name for arm in controls(LAPTOP.rates)), *methods]
     }
     tuned = plan.chosen(LAPTOP, found)
     assert (tuned.baseline.name, tuned.method.name, tuned.rate) == ("reverse KL 0.1", plan.MEMORY, 1e-4)
+    assert tuned.method.parts["bonus"][1]["order"] == "before"
     assert tuned.fine_tuning.trainer["learning_rate"] == 1e-3

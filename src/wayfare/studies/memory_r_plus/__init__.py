@@ -16,11 +16,12 @@ solved.
     memory      traces and prompts as hashed character 3-grams; a success is a right answer, not a well-formed one
     step        16 prompts, 256 answers, one update, no divergence
     baseline    the best of R1 over three learning rates, a reverse KL and an entropy bonus, chosen on other seeds;
-                Memory-R+, and fine-tuning on successes beside R1, choose among the same rates on the same seeds
+                Memory-R+, and fine-tuning on successes beside R1, choose among the same rates on the same seeds.
+                Memories are written after they are read, as in the equations, or before, as in the release, where a
+                failure is never new: which, is chosen along with the rate
     collapse    R1 and Memory-R+ both at the highest of the rates, where the baseline, being tuned, is not
-    beside it   Memory-R+ with answers filed under tasks drawn at random; successes alone (Memory-R), memories written
-                before they are read, as in the release, fewer tasks read, other weights and a reward by length, without
-                a verdict
+    beside it   Memory-R+ with answers filed under tasks drawn at random; successes alone (Memory-R), the other order,
+                fewer tasks read, other weights and a reward by length, without a verdict
 
 Simplified: 0.1 M weights and answers of up to 19 tokens in place of 0.5 to 1 B and mathematics; character grams in
 place of a sentence encoder; the end of training in place of the best checkpoint.
@@ -35,14 +36,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     hint_rate: float = 0.1
@@ -122,7 +123,10 @@ SMOKE = replace(
     QUICK, scale="smoke", seeds=1, base_steps=4, answers=4, token_budget=200, evaluate_every=4, eval_prompts=4,
     eval_answers=4, warm_up=1, every=1,
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
+    dataset_part="main", eval_split="test", chat=True, answers_per_question=16, answer_tokens=200,
+)  # fmt: skip
 
 STUDY = Study(
     slug="memory-r-plus",

@@ -31,6 +31,7 @@ __all__ = [
     "fine_tuning",
     "first_cells",
     "how_of",
+    "like",
     "memory",
     "others",
     "r1",
@@ -91,6 +92,17 @@ def memory(config: Config, name: str = MEMORY, **told: Any) -> Arm:
     return Arm(name, common(config), {"bonus": (BONUS, {**usual, **told})})
 
 
+def like(
+    method: Arm, name: str, rate: float | None = None, trainer: Mapping[str, Any] | None = None, **told: Any
+) -> Arm:
+    """The chosen method with other settings of its memories or its trainer, or at another rate."""
+    address, chosen_by = method.parts["bonus"]
+    rate = method.trainer["learning_rate"] if rate is None else rate
+    return Arm(
+        name, {**method.trainer, "learning_rate": rate, **(trainer or {})}, {"bonus": (address, {**chosen_by, **told})}
+    )
+
+
 def fine_tuning(config: Config) -> Arm:
     """R1, and every few steps an update on what was right."""
     told = {"threshold": RIGHT, "every": config.every, "tolerance": config.every}
@@ -102,20 +114,26 @@ def r1(config: Config, rate: float, name: str = "R1", **trainer: Any) -> Arm:
     return Arm(name, {**common(config), "learning_rate": rate, **trainer})
 
 
-def others(config: Config, rate: float) -> tuple[Arm, ...]:
+def others(config: Config, tuned: Tuned) -> tuple[Arm, ...]:
     """Arms that are shown without a verdict: at Memory-R+'s learning rate, and Memory-R at the highest as well."""
-    memories = (
-        memory(config, "Memory-R", explore=0.0),
-        memory(config, "Memory-R+, written before it is read", order="before"),
-        memory(config, f"Memory-R+, {config.fewer} task read", k=config.fewer),
-    )
-    by_length = Arm("reward by length", r1(config, rate).trainer, {"reward_funcs": [(BY_LENGTH, {})]})
+    method, rate, fast = tuned.method, tuned.rate, max(config.rates)
+    _, told = method.parts["bonus"]
+    other = {"after": "before", "before": "after"}[told.get("order", "after")]
     return (
-        *(arm.but(arm.name, learning_rate=rate) for arm in memories),
+        like(method, "Memory-R", explore=0.0),
+        like(method, "Memory-R at the highest rate", fast, explore=0.0),
+        like(method, f"Memory-R+, written {other} it is read", order=other),
+        like(method, f"Memory-R+, {config.fewer} task read", k=config.fewer),
+        like(
+            method,
+            "Memory-R+, a tenth of both weights, scaled by the batch",
+            trainer={"scale_rewards": "batch"},
+            exploit=config.exploit / 10,
+            explore=config.explore / 10,
+        ),
         r1(config, rate, "outcome alone", reward_weights=(2.0, 0.0, 0.0)),
         r1(config, rate, "outcome times 4", reward_weights=(8.0, 0.5, 0.5)),
-        by_length,
-        memory(config, explore=0.0).but("Memory-R at the highest rate", learning_rate=max(config.rates)),
+        Arm("reward by length", r1(config, rate).trainer, {"reward_funcs": [(BY_LENGTH, {})]}),
     )
 
 
@@ -125,14 +143,14 @@ def first_cells(config: Config) -> list[Cell]:
 
 
 def tuning_cells(config: Config) -> list[Cell]:
-    """Controls, Memory-R+ and fine-tuning at each rate, on other seeds and on selection prompts."""
+    """Controls, Memory-R+ in both orders and fine-tuning at each rate, on other seeds and on selection prompts."""
     arms = [*_controls(config).values(), *_methods(config), *grid(fine_tuning(config), config.rates)]
     seeds = TUNING_SEEDS[: config.tuning_seeds]
     return arm_cells(base_of(config), arms, how_of(config).tuning(), seeds, prefix="tuning ")
 
 
 def chosen(config: Config, tuning: Mapping[str, Arrays]) -> Tuned:
-    """The best control, and the best rates of Memory-R+ and of fine-tuning, by pass@1 when the tokens are spent."""
+    """The best control, order and rate of Memory-R+, and rate of fine-tuning, by pass@1 when the tokens are spent."""
     runs = runs_of(tuning)
 
     def best(arms: Mapping[str, Arm]) -> Arm:
@@ -147,20 +165,20 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
     """Arms that checks ask about on all seeds, the others on a few."""
     base, how = base_of(config), how_of(config)
     seeds = [config.seed + each for each in range(config.seeds)]
-    shuffled = memory(config, SHUFFLED, shuffled=True).but(SHUFFLED, learning_rate=tuned.rate)
-    fast = max(config.rates)
+    method, fast = tuned.method, max(config.rates)
     asked = [
-        r1(config, fast, R1_FAST), memory(config).but(MEMORY_FAST, learning_rate=fast),
-        tuned.baseline, tuned.method, shuffled, tuned.fine_tuning,
+        r1(config, fast, R1_FAST), like(method, MEMORY_FAST, fast),
+        tuned.baseline, method, like(method, SHUFFLED, shuffled=True), tuned.fine_tuning,
     ]  # fmt: skip
     return [
         *arm_cells(base, asked, how, seeds),
-        *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
+        *arm_cells(base, others(config, tuned), how, seeds[: config.other_seeds]),
     ]
 
 
 def _methods(config: Config) -> tuple[Arm, ...]:
-    return grid(memory(config), config.rates)
+    released = memory(config, f"{MEMORY} as released", order="before")
+    return *grid(memory(config), config.rates), *grid(released, config.rates)
 
 
 def _controls(config: Config) -> dict[str, Arm]:
