@@ -149,7 +149,7 @@ STUDY = Study(
         "less; as a bonus in GRPO the same novelty keeps pass@64 above the best simple remedy's at equal pass@1."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 400, "laptop": 2700, "full": 400_000},
+    seconds={"smoke": 10, "quick": 170, "laptop": 1500, "full": 400_000},
     run="wayfare.studies.repexp.experiment:run",
     ready="wayfare.studies.repexp.experiment:ready",
 )
