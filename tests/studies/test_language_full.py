@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 TRAINED: dict[str, dict[str, Any]] = {
     "knapsack-rl": {}, "repexp": {}, "ead": {"length": 4.0, "eval_answers": 16}, "rapo": {}, "lp-reg": {},
-    "memory-r-plus": {}, "ntp-precision": {"prior_steps": 1},
+    "memory-r-plus": {}, "ntp-precision": {"prior_steps": 1}, "spear": {},
 }  # fmt: skip
 
 

@@ -36,14 +36,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import RealConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(RealConfig):
     """Knobs of the study."""
 
     tool_rate: float = 0.03
@@ -94,8 +94,8 @@ class Config(BaseConfig):
     """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-1.5B-Instruct"
     """Full scale: folder or name of the model."""
-    dataset: str = "alfworld"
-    """Full scale: the environment."""
+    dataset: str = "openai/gsm8k"
+    """Full scale: folder or name of the questions."""
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
@@ -138,7 +138,14 @@ SMOKE = replace(
     QUICK, scale="smoke", seeds=1, base_steps=4, answers=4, token_budget=400, evaluate_every=4, eval_prompts=4,
     eval_answers=4, fade=2, rise=1, buffer=2, every=1,
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
+CALLS = (
+    "{}\nYou may calculate: write <call>12 * 7</call>, and its result follows. Reason step by step, and put your final "
+    "answer within \\boxed{}."
+)
+FULL = replace(
+    LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25, eval_answers=4,
+    dataset_part="main", eval_split="test", chat=True, instruction=CALLS,
+)  # fmt: skip
 
 STUDY = Study(
     slug="spear",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.language_runs import runs_of
 from wayfare.studies.spear import Config
 from wayfare.studies.spear.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.spear.figures import figures
+from wayfare.studies.spear.full import refuse_full, run_full
 from wayfare.studies.spear.outcome import notes, tables
 from wayfare.studies.spear.plan import (
     Tuned,
@@ -25,9 +25,9 @@ __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale, which is not there yet."""
+    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
     if config.scale == "full":
-        raise BadValue("scale", config.scale, "smoke, quick or laptop: real models are trained with `wayfare train`")
+        refuse_full(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -36,6 +36,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     guess, tuning = guessed(config), tuning_cells(config)
     first = progress.cells(first_cells(config), later=[*tuning, *arm_cells_of(config, guess)])
     base = runs_of(first)["base"]

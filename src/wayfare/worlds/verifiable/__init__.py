@@ -8,6 +8,7 @@ icons             `IconGrounding`: which of six icons is meant, decoys among the
 efficiency        `rank_efficiency`, `aer_score`: pay a list of answers by the rank of its first hit
 strategies        `HiddenStrategy`: one word counts, ten are filler
 numeric           `exact`: is the final answer the right number, on real data
+calculator        `Calculator`: a tool on real data
 lookup            `LookupArithmetic`: a tool tells what the question hides
 addition          `Addition`: with carries; nothing to choose
 modular           `ModularArithmetic`: one word
