@@ -58,8 +58,9 @@ def test_ignorance_counts_the_steps_and_intents_where_the_first_slot_is_seldom_r
 
 
 def test_arms_differ_in_what_is_asked_and_how_it_is_paid_alone() -> None:
-    method, (any_hit, no_gate, single) = TUNED.method, plan.others(LAPTOP, TUNED)
+    method, (any_hit, no_gate, spread, single) = TUNED.method, plan.others(LAPTOP, TUNED)
     assert method.trainer == any_hit.trainer == no_gate.trainer == single.trainer
+    assert spread.parts == method.parts and spread.trainer == {**method.trainer, "entropy_coef": 0.1}
     assert set(single.parts) == set(plan.SEAMS) and set(method.parts) == {"advantage", "reward_funcs"}
     assert {arm.trainer["generation_batch_size"] for arm in plan.one_answer(LAPTOP)} == {256, 768}
     assert all(plan.way_of(arm.name) == "single" and "transform" in arm.parts for arm in plan.one_answer(LAPTOP))

@@ -12,7 +12,7 @@ from wayfare.report.plots import draw
 from wayfare.studies.contract import UNTESTED, config_from_json, config_to_json
 from wayfare.studies.engine import InProcess
 from wayfare.studies.infigui import STUDY, Config
-from wayfare.studies.infigui.experiment import ready, run
+from wayfare.studies.infigui.experiment import run
 
 SMOKE = STUDY.scales["smoke"]
 
@@ -25,16 +25,10 @@ def test_smoke_runs_to_the_end_with_every_check_and_figure_and_claims_nothing() 
     arms = {
         row[0]: dict(zip(findings.tables["arms"].columns, row, strict=True)) for row in findings.tables["arms"].rows
     }
-    assert {"base", "AEPO", "any hit", "no gate", "one answer, AEPO's rate"} < set(arms) and len(arms) == 6
+    assert {"base", "AEPO", "any hit", "no gate", "AEPO, entropy bonus 0.1", "one answer, AEPO's rate"} < set(arms)
     assert arms["AEPO"]["seeds"] == SMOKE.seeds
     assert all(arms[name]["tokens"] >= SMOKE.token_budget for name in arms if name != "base")
     json.dumps(findings.to_json(), allow_nan=False)
-
-
-def test_full_scale_is_refused_before_anything_is_written() -> None:
-    with pytest.raises(BadValue, match="TRL"):
-        STUDY.refuse(STUDY.scales["full"])
-    ready(STUDY.scales["laptop"])
 
 
 def test_a_config_survives_json() -> None:

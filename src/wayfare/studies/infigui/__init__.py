@@ -17,7 +17,8 @@ and a hit in the list more often still.
                 mean over tokens, no divergence: as published
     baseline    one answer, +1 or -1, the best of three learning rates, a reverse KL, two entropy bonuses, three times
                 the answers at each rate, and temperature 1.5, chosen on other seeds; AEPO chooses among the same rates
-    ablations   a list paid 1 for any hit, however long; no gate on slots that are named twice
+    ablations   a list paid 1 for any hit, however long; no gate on slots that are named twice; AEPO with an entropy
+                bonus, which is not published
     measure     likeliest answer to fresh screens: is its first slot right, at equal tokens drawn?
 
 Simplified: a model of 0.1 M weights that points to slots in place of 3B and 7B that name pixels, so that meaning alone
@@ -74,13 +75,21 @@ class Config(BaseConfig):
     other_seeds: int = 2
     """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-VL-3B-Instruct"
-    """Full scale: folder or name of the model."""
+    """Full scale: the server's name of the model."""
     dataset: str = ""
-    """Full scale: folder or name of the screens, with columns `prompt`, `images` and `bbox`."""
+    """Full scale: a file of screens, a JSON object a line with `prompt` and `bbox`, and `hard` where it is."""
+    endpoint: str = ""
+    """Full scale: address of an OpenAI-compatible server, up to /v1."""
+    answer_tokens: int = 512
+    """Full scale: tokens of an answer at most."""
+    most_calls: int = 0
+    """Full scale: calls that may be made; what a run takes is told when this is less."""
+    ledger_folder: str = "."
+    """Full scale: where answers that were paid for are kept."""
 
     AT_LEAST: ClassVar = {
         "hard": 1, "base_steps": 1, "prompts": 1, "answers": 2, "more_answers": 2, "token_budget": 1,
-        "evaluate_every": 1, "screens": 1, "tuning_seeds": 1, "other_seeds": 1,
+        "evaluate_every": 1, "screens": 1, "answer_tokens": 1, "most_calls": 0, "tuning_seeds": 1, "other_seeds": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -110,7 +119,7 @@ SMOKE = replace(
     QUICK, scale="smoke", seeds=1, base_steps=4, prompts=4, answers=4, more_answers=6, token_budget=150,
     evaluate_every=4, screens=24,
 )  # fmt: skip
-FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1, prompts=128)
+FULL = replace(LAPTOP, scale="full", seeds=1, other_seeds=1)
 
 STUDY = Study(
     slug="infigui",
@@ -124,7 +133,7 @@ STUDY = Study(
         "where it was surely wrong, and one answer each at equal tokens stays so; lists are short where it is right."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 300, "laptop": 2700, "full": 400_000},
+    seconds={"smoke": 10, "quick": 170, "laptop": 1300, "full": 400_000},
     run="wayfare.studies.infigui.experiment:run",
     ready="wayfare.studies.infigui.experiment:ready",
 )

@@ -29,7 +29,7 @@ from wayfare.studies.stated import Cast
 __all__ = ["check_of", "player", "proposed_in_ignorance", "refuse_wrong_checks", "rules", "silent"]
 
 Floats = NDArray[np.float64]
-WRONG = 0.25
+WRONG = 0.50
 """First slots right of hard screens that one answer stays below: there is a failure to cure."""
 GAIN = 0.10
 """By how much more of them are to be right."""
@@ -37,6 +37,8 @@ MARGIN = 0.03
 """By how much easy screens may get worse."""
 SHORT, LONG = 1.5, 3.0
 """Slots of a list, on average."""
+SILENT = 0.80
+"""Of groups of hard screens, the share with equal rewards: the trap."""
 INFORMED = 0.5
 """By how much fewer groups of hard screens may have equal rewards."""
 IGNORANT = 0.1
@@ -120,6 +122,12 @@ def rules(config: Config, tuned: Tuned) -> tuple[Rule, ...]:
             f"{LONG:g} slots on average",
             "ours", "above", LONG, "slots", each(METHOD, lambda run: proposed_in_ignorance(config, run)),
             {METHOD: "adapts"}, {METHOD: "trapped"},
+        ),
+        Rule(
+            "one answer teaches nothing there",
+            f"In the first {EARLY} steps the rewards of {SILENT:.0%} or more of the groups of hard screens are all "
+            f"equal with {one}",
+            "instrument", "above", SILENT, "share of groups", each(one, silent), {one: "trapped"}, {one: "adapts"},
         ),
         Rule(
             "failures teach too",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from wayfare.errors import BadValue
 from wayfare.studies.contract import Findings, Progress
 from wayfare.studies.infigui import Config
 from wayfare.studies.infigui.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.infigui.figures import figures
+from wayfare.studies.infigui.full import refuse_full, run_full
 from wayfare.studies.infigui.outcome import notes, tables
 from wayfare.studies.infigui.plan import (
     METHOD,
@@ -24,12 +24,9 @@ __all__ = ["ready", "run"]
 
 
 def ready(config: Config) -> None:
-    """Raises: BadValue at full scale: screens are images, and those are trained elsewhere."""
+    """Raises: BadValue at full scale without screens or a server, or for what `full.refuse_full` says."""
     if config.scale == "full":
-        raise BadValue(
-            "scale", config.scale, "smoke, quick or laptop: screens are images, which TRL trains with "
-            "wayfare.worlds.verifiable.aer_score as its reward; see the study's page",
-        )  # fmt: skip
+        refuse_full(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:
@@ -38,6 +35,8 @@ def run(config: Config, progress: Progress) -> Findings:
     Raises: BadValue when a check could not mean anything (see `refuse_wrong_checks`), and as `ready` does.
     """
     ready(config)
+    if config.scale == "full":
+        return run_full(config, progress)
     guess = Tuned(one_answer(config)[0], aepo(config).but(METHOD, learning_rate=config.rates[-1]))
     tuning = tuning_cells(config)
     base = runs_of(progress.cells(first_cells(config), later=[*tuning, *arm_cells_of(config, guess)]))["base"]

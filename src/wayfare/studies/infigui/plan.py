@@ -90,11 +90,12 @@ def aepo(config: Config) -> Arm:
 
 
 def others(config: Config, tuned: Tuned) -> tuple[Arm, ...]:
-    """Arms at AEPO's learning rate: what its payment, its gate and its clip are good for."""
-    settings = tuned.method.trainer
+    """Arms at AEPO's learning rate: other payments, and AEPO with the entropy bonus that one answer is tried with."""
+    settings, weight = tuned.method.trainer, max(config.entropies)
     return (
         Arm("any hit", settings, _parts(paid="any hit")),
         Arm("no gate", settings, _parts(gate=False)),
+        tuned.method.but(f"{METHOD}, entropy bonus {weight:g}", entropy_coef=weight),
         Arm(f"{ONE}, AEPO's rate", settings, _parts("single", one_slot=True)),
     )
 
@@ -162,6 +163,5 @@ def _parts(mode: str = "list", one_slot: bool = False, **paid: Any) -> dict[str,
 
 
 def _costed(cells: list[Cell]) -> list[Cell]:
-    """Answers are of 2 to 5 tokens here, so that a step of as many answers takes a third as long, and there are more
-    of them."""
-    return [Cell(cell.name, cell.function, cell.kwargs, 1.3 * cell.seconds) for cell in cells]
+    """Answers have 2 to 5 tokens here, so that the same tokens take more steps, and short ones."""
+    return [Cell(cell.name, cell.function, cell.kwargs, 2.8 * cell.seconds) for cell in cells]
