@@ -19,7 +19,7 @@ from wayfare.studies.infigui.experiment import run
 from wayfare.worlds.verifiable.efficiency import aer_reward
 
 FULL: Any = STUDY.scales["full"]
-SCREENS = [
+SCREENS: list[dict[str, Any]] = [
     {"prompt": "Where is save?", "bbox": [0, 0, 10, 10]},
     {"prompt": "Where is print?", "bbox": [90, 0, 99, 9], "hard": True},
 ]

@@ -59,7 +59,7 @@ def read_screens(file: str) -> list[Screen]:
     """Raises: BadValue naming the line that is no screen, or has an image."""
     if not Path(file).is_file():
         raise BadValue("dataset", file, "a file of screens, a JSON object a line with `prompt` and `bbox`")
-    found = []
+    found: list[Screen] = []
     for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
@@ -83,14 +83,15 @@ def refuse_full(config: Config) -> None:
     """Raises: BadValue without screens or a server, or where fewer calls are allowed than a run makes."""
     if not config.dataset:
         raise BadValue(
-            "dataset", "", "a file of screens as text, which a server is asked about: images are trained on in TRL with "
-            "wayfare.worlds.verifiable.efficiency:aer_reward; see wayfare.studies.infigui.full",
+            "dataset", "", "a file of screens as text, which a server is asked about: images are trained on in TRL, "
+            "with wayfare.worlds.verifiable.efficiency:aer_reward; see wayfare.studies.infigui.full",
         )  # fmt: skip
     if not config.endpoint:
         raise BadValue("endpoint", "", "the address of a server at full scale")
     screens = read_screens(config.dataset)
     wanted = len(WAYS) * len(screens)
-    refuse_too_few_calls(config.most_calls, wanted, wanted * (np.mean([len(s["prompt"]) for s in screens]) + 200) / 3.5)
+    letters = len(WAYS) * sum(len(screen["prompt"]) + 200 for screen in screens)
+    refuse_too_few_calls(config.most_calls, wanted, letters / 3.5)
 
 
 def ask(

@@ -8,6 +8,7 @@ answer is paid +1 or -1. Where the first answer is likely, a list of one pays be
 a group of failures still tells short lists from long ones.
 
     aer_score(text, bbox=(x1, y1, x2, y2))     the same for points on a real screen, `[{"point_2d": [x, y]}, ...]`
+    aer_reward                                 that as a reward function of TRL, over a column `bbox`
 
 Source: InfiGUI-G1 (AEPO), arXiv 2508.05731: the adaptive exploration reward and its two gates.
 """
@@ -21,8 +22,9 @@ from itertools import combinations
 from typing import Any, TypedDict
 
 from wayfare.errors import BadValue
+from wayfare.worlds.verifiable.contract import scored
 
-__all__ = ["LONGEST", "MOST_POINTS", "Score", "aer_score", "collinear", "parse_points", "rank_efficiency"]
+__all__ = ["LONGEST", "MOST_POINTS", "Score", "aer_reward", "aer_score", "collinear", "parse_points", "rank_efficiency"]
 
 Point = tuple[float, float]
 LONGEST = 20_000
@@ -137,6 +139,15 @@ def aer_score(text: str, bbox: Sequence[float], *, thinking: bool = True, distin
         return unreadable()
     hits = [bbox[0] <= x <= bbox[2] and bbox[1] <= y <= bbox[3] for x, y in points]
     return list_score(points, hits, gated=collinear(points) or (distinct and len(set(points)) < len(points)))
+
+
+def aer_reward(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:
+    """`aer_score` of each completion, against its row's `bbox`.
+
+    completions: texts, or lists of messages        Raises: BadValue without that column, or for a box that is none.
+    """
+    return scored(lambda text, bbox: aer_score(text, bbox)["score"], completions, columns, ("bbox",),
+                  longest=LONGEST, refused=unreadable()["score"])  # fmt: skip
 
 
 def _number(part: Any) -> bool:
