@@ -140,7 +140,7 @@ STUDY = Study(
         "successes and failures prevents it, and more held-out answers are right in the end."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 300, "laptop": 2400, "full": 400_000},
+    seconds={"smoke": 10, "quick": 300, "laptop": 2000, "full": 400_000},
     run="wayfare.studies.memory_r_plus.experiment:run",
     ready="wayfare.studies.memory_r_plus.experiment:ready",
 )

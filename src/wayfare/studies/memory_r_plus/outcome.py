@@ -58,6 +58,7 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         f"Chosen on {config.tuning_seeds} other seeds by pass@1: {tuned.baseline.name} as the baseline, learning rate "
         f"{tuned.rate:g} for Memory-R+, which the arms without a verdict share, and "
         f"{tuned.fine_tuning.trainer['learning_rate']:g} for fine-tuning on successes.",
+        f"{config.k} tasks are read: with one, very short answers were always new in a pilot, and all became such.",
         "Form is the mean of both rewards for it over the last tenth of the training steps.",
         "Collapsed: form above 0.9 and pass@1 below the base's, or answers shorter than half or longer than one and a "
         "half times the base's.",
