@@ -5,8 +5,8 @@ answers is less than half of the base's or more than one and a half times it. Si
 held-out prompt that are all right or all wrong: they teach nothing without a bonus.
 
 Thresholds were set after a pilot on tuning seeds and selection prompts, and stay. More than half by Clopper-Pearson
-takes all of six seeds; differences are asked to be above 0, as R1 ended at .000 at the rate 1e-3 (two seeds of two) and at
-.080 at 3e-4, from .036; 0.1 of silent groups is the least that would matter.
+takes all of six seeds. Differences are asked to be above 0: R1 ended at .000 at the rate 1e-3 and at .080 at 3e-4, from
+.036. 0.1 of silent groups is the least that would matter.
 
 Scripted, from where the base stands (from one right answer in ten where it has none):
 
