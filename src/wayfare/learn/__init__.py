@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wayfare.learn.policy_gradient import PolicyGradient
     from wayfare.learn.rollouts import RolloutBatch
     from wayfare.learn.sequences import Replay, Sequences
+    from wayfare.learn.shaped_loss import ShapedTokenLoss
     from wayfare.learn.success import SuccessModel
     from wayfare.learn.supervised import Supervised, SupervisedLoss, cross_entropy
     from wayfare.learn.tokens import Tokens
@@ -37,6 +38,7 @@ __all__ = [
     "Replay",
     "RolloutBatch",
     "Sequences",
+    "ShapedTokenLoss",
     "SuccessModel",
     "Supervised",
     "SupervisedLoss",
@@ -61,6 +63,7 @@ _HOMES = {
     "Replay": "sequences",
     "RolloutBatch": "rollouts",
     "Sequences": "sequences",
+    "ShapedTokenLoss": "shaped_loss",
     "SuccessModel": "success",
     "Supervised": "supervised",
     "SupervisedLoss": "supervised",
