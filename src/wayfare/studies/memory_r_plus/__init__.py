@@ -117,11 +117,11 @@ class Config(RealConfig):
 
 LAPTOP = Config(scale="laptop", seeds=6)
 QUICK = replace(
-    LAPTOP, scale="quick", seeds=2, rates=(3e-4,), token_budget=300_000, tuning_seeds=1, other_seeds=1,
+    LAPTOP, scale="quick", seeds=2, rates=(3e-4, 1e-3), token_budget=300_000, tuning_seeds=1, other_seeds=1,
 )  # fmt: skip
 SMOKE = replace(
-    QUICK, scale="smoke", seeds=1, base_steps=4, answers=4, token_budget=200, evaluate_every=4, eval_prompts=4,
-    eval_answers=4, warm_up=1, every=1,
+    QUICK, scale="smoke", seeds=1, rates=(3e-4,), base_steps=4, answers=4, token_budget=200, evaluate_every=4,
+    eval_prompts=4, eval_answers=4, warm_up=1, every=1,
 )  # fmt: skip
 FULL = replace(
     LAPTOP, scale="full", seeds=1, other_seeds=1, token_budget=10_000_000, evaluate_every=25,
