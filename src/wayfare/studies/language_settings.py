@@ -59,6 +59,8 @@ class RealConfig(Config):
     """Full scale: tokens of an answer at most."""
     full_rate: float = 1e-5
     """Full scale: learning rate of all arms; 1e-6 is usual without adapters."""
+    with_controls: bool = True
+    """Full scale: whether a reverse KL and an entropy bonus are trained too; else plain GRPO is the baseline."""
     lora_rank: int = 32
     """Full scale: of adapters; 0: all weights are trained, beside a frozen copy."""
     rows_at_once: int = 64
