@@ -25,7 +25,7 @@ Simplified: a model of 0.1 M weights that points to slots in place of 3B and 7B 
 is learned and not aim; the gate on three points in a line is one on repeated slots; no thinking block.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ place of 8; n_up 64 in place of 128, as a step has 256 answers and not 2048. On 
 small model learned them by heart.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ Simplified: 0.1 M weights and answers of up to 19 tokens in place of 0.5 to 1 B 
 place of a sentence encoder; the end of training in place of the best checkpoint.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ of 15 tokens in place of 1 to 20 B on text; k is 4 of 20 words; no fine-tuning i
 recalled, pinned down by their gradients.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ vocabulary on prefixes that the policy drew, not over sequences of the reference
 weights in place of mathematics.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

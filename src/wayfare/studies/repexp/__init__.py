@@ -26,7 +26,7 @@ With 16 answers, 32 numbers and lambda 0.01 the published bonus nearly is 1 / m:
 Simplified: models of 0.1 M weights; features are not projected at inference, being 64 numbers already.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ with rare successes a buffer never fills; no band on entropy is claimed, since r
 Simplified: 0.1 M weights, one tool and 28 tokens in place of 1.5 to 32 B and ALFWorld, WebShop or a code interpreter.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations
