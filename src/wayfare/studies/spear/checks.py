@@ -5,8 +5,9 @@ Scripted, from where the base stands:
     learns     looks up both keys from half of the tokens on, and is right        late      the same at the very end
     overcalls  looks up all of them from half of the tokens on, and is right      guesses   the base itself
 
-Thresholds are the design's, written down before any arm was run; they were kept after tuning seeds 100 and 101 at
-learning rate 3e-4 (success at the end, useless calls, thousand tokens until 0.8):
+Thresholds are the design's, 0.5 of the first check is ours, and all were written down before any arm's result was
+seen; they were kept after tuning seeds 100 and 101 at learning rate 3e-4, one rate of three (success at the end,
+useless calls, thousand tokens until 0.8):
 
     GRPO, Dr.BoT       .968, 0.0, 329           0.68 after 245, 0.2 useless calls, when this was written
     SPEAR              .956, 1.0, 404           .985, 1.0, 378
