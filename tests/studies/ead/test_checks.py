@@ -18,7 +18,7 @@ from wayfare.studies.language_cells import controls, grid
 from wayfare.studies.language_runs import Run
 
 LAPTOP = STUDY.scales["laptop"]
-PLAIN = controls(LAPTOP.rates)[1]
+PLAIN = controls(LAPTOP.rates, **plan.common())[1]
 TUNED = plan.Tuned(PLAIN, plan.annealed(LAPTOP).but(plan.METHOD, learning_rate=1e-3))
 
 
@@ -74,7 +74,9 @@ def test_a_schedule_is_hot_first_and_passes_one_where_it_says() -> None:
 def test_arms_differ_in_their_sampler_and_weights_alone() -> None:
     method = TUNED.method
     for arm in (method, plan.warm(LAPTOP, 1.2), *plan.others(LAPTOP)):
-        assert set(arm.parts) == set(plan.SEAMS) and set(arm.trainer) <= {"learning_rate", "importance_sampling_cap"}
+        assert set(arm.parts) == set(plan.SEAMS) and {**method.trainer, **arm.trainer} == {
+            **method.trainer, "learning_rate": arm.trainer.get("learning_rate", 1e-3)
+        }  # fmt: skip
         address, given = arm.parts["sampler"]
         assert isinstance(made(address, given, {}), Sampler)
     trained = sampler(**method.parts["sampler"][1])

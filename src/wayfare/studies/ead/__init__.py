@@ -13,8 +13,9 @@ fall of entropy, and better answers at inference alone.
     inference   no training: pass@1 against pass@16 of fixed temperatures, a frontier; (1) of six shapes, and the same
                 six backwards (cool to hot), the best of each chosen on selection problems and checked on others; each
                 seed pre-trains a base of its own
-    training    GRPO, 16 problems with 16 answers, one update; at temperature 1 under the best of three learning rates,
-                a reverse KL and an entropy bonus, chosen on other seeds, and (1) under the best of the same rates
+    training    GRPO, 16 problems with 16 answers, four updates, clip 0.2 / 0.28; at temperature 1 under the best of
+                three learning rates, a reverse KL and an entropy bonus, chosen on other seeds, and (1) under the best
+                of the same rates
     others      fixed temperatures 0.8 and 1.2; (1) without weights; (1) backwards; all at the rate of (1)
 
 Simplified: a model of 0.1 M weights and 15-token answers in place of 1B to 7B and up to 3,000 tokens, so that d is
@@ -22,7 +23,7 @@ fitted to the answers' length (tau passes 1 at a third of it) and does not grow 
 are not left at 1, which here are most of an answer.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ __all__ = [
     "arm_cells_of",
     "base_of",
     "chosen",
+    "common",
     "first_cells",
     "how_of",
     "inference_cells",
@@ -83,6 +84,11 @@ def how_of(config: Config) -> How:
         token_budget=config.token_budget, evaluate_every=config.evaluate_every, eval_prompts=config.eval_prompts,
         eval_answers=config.eval_answers, ks=(1, 4, K),
     )  # fmt: skip
+
+
+def common() -> dict[str, Any]:
+    """Of all arms: four updates a step and the clip of the published script."""
+    return {"mini_batches": 4, "epsilon_high": 0.28}
 
 
 def shapes(config: Config) -> list[Schedule]:
@@ -193,12 +199,12 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
 
 
 def _controls(config: Config) -> tuple[Arm, ...]:
-    return controls(config.rates, beta=config.beta, entropy=config.entropy)
+    return controls(config.rates, beta=config.beta, entropy=config.entropy, **common())
 
 
 def _sampled(config: Config, name: str, schedule: Schedule, cap: bool) -> Arm:
-    trainer: dict[str, Any] = {"importance_sampling_cap": config.cap} if cap else {}
-    return Arm(name, trainer, {"sampler": (ANNEALED, schedule.to_json())})
+    weights = {"importance_sampling_cap": config.cap} if cap else {}
+    return Arm(name, {**common(), **weights}, {"sampler": (ANNEALED, schedule.to_json())})
 
 
 def _seeds(config: Config) -> list[int]:
