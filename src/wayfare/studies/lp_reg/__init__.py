@@ -26,7 +26,7 @@ step in place of 2,048. On policy and with one update the pull of (1) on a token
 sure. The amplified setting is ours and is told apart.
 
 This module knows the question and its knobs; `plan.py` says what is run, `experiment.py` runs it and `outcome.py` reads
-it.
+it. `full.py` is the full scale, with its command.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ STUDY = Study(
         "word likelier than the best tuned baseline does, without keeping noise and without losing accuracy."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 300, "laptop": 2400, "full": 400_000},
+    seconds={"smoke": 15, "quick": 300, "laptop": 2700, "full": 400_000},
     run="wayfare.studies.lp_reg.experiment:run",
     ready="wayfare.studies.lp_reg.experiment:ready",
 )
