@@ -148,7 +148,7 @@ STUDY = Study(
         "training; in training, with truncated weights, also, and more entropy, and no less worst@16."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 10, "quick": 400, "laptop": 2700, "full": 400_000},
+    seconds={"smoke": 10, "quick": 300, "laptop": 1200, "full": 400_000},
     run="wayfare.studies.ead.experiment:run",
     ready="wayfare.studies.ead.experiment:ready",
 )
