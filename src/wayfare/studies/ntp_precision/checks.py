@@ -1,7 +1,10 @@
 """The checks of the study, their thresholds, and the scripted players that prove each check can pass and can fail.
 
-Priors are looked at where learning begins: entropy and loss at the tokens of unseen traces, temperature 1. Scripted,
-from where the base stands:
+Priors are looked at where learning begins: entropy and loss at the tokens of unseen traces, temperature 1. Of tuning
+seed 100 cross-entropy has a loss of .304 nats, an entropy of .312, 17 % malformed answers and pass@1 of .081; beta =
+-0.25 has .307, .272, 10 % and .090.
+
+Scripted, from where the base stands:
 
     sharp      nine tenths of its entropy; every other answer is right in the end
     usual      the base itself, every fifth answer malformed        tidy     the base itself, no answer malformed
