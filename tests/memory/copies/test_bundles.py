@@ -376,7 +376,7 @@ def test_a_row_that_does_not_answer_to_its_checksum_is_not_exported(store: Store
 # Killed
 
 EXPORTING = """
-import sys
+import sys, time
 from wayfare.memory import Memory
 from wayfare.memory.copies import copying, loading
 address, path, what = sys.argv[1:]
@@ -387,8 +387,9 @@ if what == "export":
 else:
     kept = loading.put_back
     def slow(*given):
-        print("ready", flush=True)
         kept(*given)
+        print("ready", flush=True)
+        time.sleep(60)  # it is in the middle when it is killed, however fast the machine is
     loading.put_back = slow
     copying.load_bundle(path, address)
 print("done", flush=True)
