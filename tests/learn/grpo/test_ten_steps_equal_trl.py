@@ -34,9 +34,6 @@ STEPS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"loss_type": "grpo", "num_iterations": 4, "max_grad_norm": 0.1},
     ),
     "a reference": ({"beta": 0.1}, {"beta": 0.1}),
-    "a reference, as it was": (
-        {"beta": 0.1, "use_bias_correction_kl": False}, {"beta": 0.1, "use_bias_correction_kl": False},
-    ),  # fmt: skip
     "micro-batches": (
         {"loss_type": "dr_grpo", "per_device_train_batch_size": 6, "gradient_accumulation_steps": 2,
          "steps_per_generation": 2, "warmup_steps": 3, "lr_scheduler_type": "cosine"},
