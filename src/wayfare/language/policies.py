@@ -91,7 +91,10 @@ def _with_adapters(model: Any, peft_config: Any) -> Any:
         raise MissingExtra("adapters", "lm") from None
     if hasattr(model, "peft_config"):
         raise BadValue("peft_config", type(peft_config).__name__, "none: the model has adapters already")
-    made = get_peft_model(model, peft_config)
+    try:
+        made = get_peft_model(model, peft_config)
+    except ValueError as error:  # of a rank, or of modules that there are not
+        raise BadValue("peft_config", str(error).splitlines()[0][:300], "one that fits the model") from None
     for weights in made.parameters():
         if weights.requires_grad and weights.dtype in (torch.float16, torch.bfloat16):
             weights.data = weights.data.float()

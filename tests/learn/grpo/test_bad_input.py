@@ -104,3 +104,12 @@ def test_a_model_without_anything_to_train_a_metric_that_is_none_and_an_empty_pr
     with pytest.raises(BadValue, match="output_dir must be given"):
         trainer().save()
     assert trainer(model=model()).updater.parameters
+
+
+def test_a_bonus_that_gives_no_numbers_is_named() -> None:
+    class Nothing:
+        def score(self, batch: Any) -> Any:
+            return None
+
+    with pytest.raises(BadValue, match="bonus must be 12 numbers, one a row, got None"):
+        trainer(bonus=Nothing()).train()

@@ -18,6 +18,7 @@ import torch
 from tests.learn.grpo.killed import STEPS, begun, whole_run
 from tests.learn.grpo.small import rows, trainer, weights
 from wayfare.errors import ResumeRefused
+from wayfare.learn.grpo.bonuses import CopyBonus
 from wayfare.learn.grpo.trainer import GRPO, Callback
 
 FILES = ("metrics.jsonl", "completions.jsonl")
@@ -133,9 +134,17 @@ def test_a_run_that_is_done_does_nothing_more_and_a_new_one_forgets_it(tmp_path:
     assert trainer(tmp_path, max_steps=2, learning_rate=0.01).train() == []
 
 
+def odd(completion_ids: list[list[int]], **_: Any) -> list[float]:
+    return [float(len(ids) % 2) for ids in completion_ids]
+
+
 @pytest.mark.parametrize(("other", "said"), [
     ({"learning_rate": 0.5}, r"learning_rate was 0.001 in the run to be resumed, now 0.5"),
-    ({"num_generations": 6}, "num_generations was 4"), ({"train_dataset": rows(19)}, "the data set had 20 rows"),
+    ({"num_generations": 6}, "num_generations was 4"),
+    ({"train_dataset": rows(19)}, "data of the run to be resumed: 20"),
+    ({"train_dataset": [{**row, "more": 1} for row in rows()]}, "data of the run"),
+    ({"reward_funcs": odd}, "reward functions of the run to be resumed: even; now: odd"),
+    ({"bonus": CopyBonus()}, r"parts of the run to be resumed: rollout SingleTurn; now: .*bonus CopyBonus.*--fresh"),
 ])  # fmt: skip
 def test_a_run_of_other_settings_or_data_is_not_gone_on_with(other: dict[str, Any], said: str, tmp_path: Path) -> None:
     trainer(tmp_path, max_steps=1).train()

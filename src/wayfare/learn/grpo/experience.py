@@ -241,7 +241,11 @@ class Experience:
         assert extrinsic is not None
         if self.parts.bonus is None:
             return replace(batch, bonus=torch.zeros_like(extrinsic), reward=extrinsic)
-        bonus = torch.as_tensor(self.parts.bonus.score(batch), dtype=torch.float32).detach().cpu()
+        scored = self.parts.bonus.score(batch)
+        try:
+            bonus = torch.as_tensor(scored, dtype=torch.float32).detach().cpu()
+        except (TypeError, ValueError, RuntimeError):
+            raise BadValue("bonus", scored, f"{len(batch)} numbers, one a row") from None
         if bonus.shape != extrinsic.shape:
             raise BadValue("bonus", list(bonus.shape), f"[{len(batch)}], one a row")
         if not bool(torch.isfinite(bonus).all()):

@@ -38,6 +38,7 @@ from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptSet, check_lengths
 from wayfare.learn.grpo.evaluating import Evaluated, evaluate
 from wayfare.learn.grpo.experience import Experience, Parts
+from wayfare.learn.grpo.identity import identity
 from wayfare.learn.grpo.processes import Alone, Processes, together
 from wayfare.learn.grpo.records import Records, completion_rows
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState
@@ -60,6 +61,7 @@ __all__ = ["GRPO", "Callback"]
 
 FREE = frozenset({"output_dir", "report_to", "save_steps", "save_total_limit"})
 """Settings that may change between a run and its resumption."""
+ANEW = "Begin anew with train(resume=False) or `wayfare train --fresh`, or write elsewhere"
 
 
 class Callback:
@@ -286,7 +288,7 @@ class GRPO:
         """All that `load_state_dict` needs to go on bit for bit; of several processes the first one has it whole."""
         return {
             "config": self.config.to_json(),
-            "rows": len(self.prompts),
+            "experiment": self._experiment(),
             "step": self.step,
             "experience": self.experience.state_dict(),
             "updater": self.updater.state_dict(),
@@ -303,11 +305,13 @@ class GRPO:
         mine = {name: value for name, value in self.config.to_json().items() if name not in FREE}
         for name, value in mine.items():
             if state["config"].get(name) != value:
-                raise ResumeRefused(f"{name} was {state['config'].get(name)!r} in the run to be resumed, now {value!r}")
-        if state["rows"] != len(self.prompts):
-            raise ResumeRefused(
-                f"the data set had {state['rows']} rows in the run to be resumed, now {len(self.prompts)}"
-            )
+                raise ResumeRefused(
+                    f"{name} was {state['config'].get(name)!r} in the run to be resumed, now {value!r}. {ANEW}"
+                )
+        for name, value in self._experiment().items():
+            was = state["experiment"].get(name)
+            if was != value:
+                raise ResumeRefused(f"{name} of the run to be resumed: {was}; now: {value}. {ANEW}")
         self.experience.load_state_dict(state["experience"])
         self.updater.load_state_dict(state["updater"])
         parts: list[Any] = [*self.updater.regularisers, *self.auxiliary]
@@ -319,6 +323,11 @@ class GRPO:
         self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
         self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
         _set_generators(state["generators"][self.processes.rank % len(state["generators"])])
+
+    def _experiment(self) -> dict[str, str]:
+        parts = {name: getattr(self.experience.parts, name) for name in Parts.__dataclass_fields__}
+        more = {"regularisers": self.updater.regularisers, "auxiliary": self.auxiliary}
+        return identity(self.prompts, self.rewards.names, {**parts, **more}, self.model.module)
 
     def _log(self, told: dict[str, float]) -> None:
         self.metrics.append(told)
