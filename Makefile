@@ -44,6 +44,7 @@ bench: $(READY)/bench ## speed beside named peers, each in an environment of its
 	@$(BIN)/python benchmarks/bandits.py
 	@$(BIN)/python benchmarks/training.py
 	@$(BIN)/python benchmarks/memory.py
+	@$(BIN)/python benchmarks/language.py
 
 docs: $(READY)/docs ## the manual, into site/manual/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -86,8 +87,8 @@ $(READY)/browser: $(READY)/pip
 	@touch $@
 
 $(READY)/bench: $(GROUND)
-	@echo "installing wayfare[lab] and what the benchmarks need into $(VENV)"
-	@$(OURS) --editable '.[lab]' --group bench
+	@echo "installing wayfare[lab,lm] and what the benchmarks need into $(VENV)"
+	@$(OURS) --editable '.[lab,lm]' --group bench
 	@touch $@ $(READY)/lab
 
 $(READY)/docs: $(GROUND)

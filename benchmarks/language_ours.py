@@ -1,4 +1,4 @@
-"""Our trainer: FOLDER NEW KIND -> one JSON line. KIND: transformers, nano, or compiled (nano by torch.compile)."""
+"""Our trainer: FOLDER NEW KIND -> one JSON line. KIND: transformers or nano."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> None:
     if kind != "transformers":
         from language_nano import nano
 
-        model = nano(model, compiled=kind == "compiled")
+        model = nano(model)
     config = GRPOConfig(
         generation_batch_size=PROMPTS * SAMPLES, num_generations=SAMPLES, max_completion_length=new, max_steps=10_000,
         learning_rate=1e-6,
