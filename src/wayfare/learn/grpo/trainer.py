@@ -23,6 +23,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +289,7 @@ class GRPO:
         """All that `load_state_dict` needs to go on bit for bit; of several processes the first one has it whole."""
         return {
             "config": self.config.to_json(),
-            "experiment": self._experiment(),
+            "experiment": self._experiment,
             "step": self.step,
             "experience": self.experience.state_dict(),
             "updater": self.updater.state_dict(),
@@ -308,7 +309,7 @@ class GRPO:
                 raise ResumeRefused(
                     f"{name} was {state['config'].get(name)!r} in the run to be resumed, now {value!r}. {ANEW}"
                 )
-        for name, value in self._experiment().items():
+        for name, value in self._experiment.items():
             was = state["experiment"].get(name)
             if was != value:
                 raise ResumeRefused(f"{name} of the run to be resumed: {was}; now: {value}. {ANEW}")
@@ -324,6 +325,7 @@ class GRPO:
         self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
         _set_generators(state["generators"][self.processes.rank % len(state["generators"])])
 
+    @cached_property
     def _experiment(self) -> dict[str, str]:
         parts = {name: getattr(self.experience.parts, name) for name in Parts.__dataclass_fields__}
         more = {"regularisers": self.updater.regularisers, "auxiliary": self.auxiliary}
