@@ -1,4 +1,7 @@
-"""Knobs of language-RL studies at full scale: which model, which data set, how arms are trained on them.
+"""Knobs that language-RL studies share: how arms are tuned, and at full scale which model and data set they train on.
+
+    TunedConfig    learning rates and seeds that settings are chosen on
+    RealConfig     besides, what full scale is told
 
 A study's `Config` inherits these. The four that are told without 'Full scale' count at every scale; what belongs to a
 study's small task and base counts at the others alone.
@@ -8,15 +11,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wayfare.errors import BadValue
 from wayfare.studies.contract import Config
 
-__all__ = ["BOXED", "RealConfig"]
+__all__ = ["BOXED", "RealConfig", "TunedConfig"]
 
 BOXED = "{}\nPlease reason step by step, and put your final answer within \\boxed{}."
 
 
 @dataclass(frozen=True)
-class RealConfig(Config):
+class TunedConfig(Config):
+    """How baseline and method are tuned, the same in all of them."""
+
+    base_rate: float = 3e-3
+    """Highest learning rate of the base's pre-training."""
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    """Learning rates that baseline and method are tried at."""
+    tuning_seeds: int = 2
+    """Seeds that settings are chosen on: 100 and up."""
+    other_seeds: int = 2
+    """Seeds of arms that no check asks about."""
+
+    def __post_init__(self) -> None:
+        """Raises: BadValue for the first impossible field."""
+        super().__post_init__()
+        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
+            raise BadValue("rates", self.rates, "one at least, each above 0")
+        if not 0 < self.base_rate < float("inf"):
+            raise BadValue("base_rate", self.base_rate, "finite and above 0")
+        if not 1 <= self.tuning_seeds <= 2:
+            raise BadValue("tuning_seeds", self.tuning_seeds, "1 or 2, those that studies of language RL share")
+        if not 1 <= self.other_seeds <= self.seeds:
+            raise BadValue("other_seeds", self.other_seeds, f"between 1 and seeds = {self.seeds}")
+
+
+@dataclass(frozen=True)
+class RealConfig(TunedConfig):
     """What full scale is told, the same in all of them."""
 
     token_budget: int = 10_000_000

@@ -14,8 +14,9 @@ pass of the trainer, behaviour_logps the server's, and the truncated weight betw
 
 Not tested with vLLM: with a local server that answers the same three endpoints over a tiny model.
 
-Source: endpoints and fields are those that vLLM documents (`/v1/completions` with `return_token_ids`,
-`/v1/load_lora_adapter`, `/v1/unload_lora_adapter`); the weight: see `wayfare.learn.policy_gradient`, (5).
+Source: the endpoints `/v1/completions`, `/v1/load_lora_adapter` and `/v1/unload_lora_adapter` of vLLM; names of fields
+and flags are recalled, and were not checked against a running server; the weight: see `wayfare.learn.policy_gradient`,
+(5).
 """
 
 from __future__ import annotations

@@ -46,8 +46,6 @@ class Config(RealConfig):
     """Share of right traces in the base's corpus."""
     base_steps: int = 1500
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     length: float = 14.0
     """Tokens of an answer on average, which schedules are fitted to."""
     fixed: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.2, 1.5)
@@ -84,10 +82,6 @@ class Config(RealConfig):
     """Weight of the entropy bonus."""
     warm: tuple[float, ...] = (0.8, 1.2)
     """Fixed temperatures in training."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-Math-1.5B"
     """Full scale: folder or name of the model."""
     dataset: str = "AI-MO/NuminaMath-CoT"
@@ -95,7 +89,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "draw_prompts": 2, "draw_answers": 16, "token_budget": 1, "evaluate_every": 1,
-        "eval_prompts": 1, "eval_answers": 16, "tuning_seeds": 1, "other_seeds": 1,
+        "eval_prompts": 1, "eval_answers": 16,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -103,23 +97,19 @@ class Config(RealConfig):
         super().__post_init__()
         if not 0 <= self.hint_rate <= 1:
             raise BadValue("hint_rate", self.hint_rate, "between 0 and 1")
-        for name in ("fixed", "tau_max", "crossings", "rates", "warm"):
+        for name in ("fixed", "tau_max", "crossings", "warm"):
             given = getattr(self, name)
             if not given or not all(0 < each < float("inf") for each in given):
                 raise BadValue(name, given, "one at least, each above 0")
         if list(self.fixed) != sorted(set(self.fixed)) or 1.0 not in self.fixed:
             raise BadValue("fixed", self.fixed, "ascending, with 1 among them")
-        for name in ("base_rate", "length", "tau_min", "train_tau_min", "cap", "beta", "entropy"):
+        for name in ("length", "tau_min", "train_tau_min", "cap", "beta", "entropy"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
         if not min(*self.tau_max, self.train_tau_max) > 1 > max(self.tau_min, self.train_tau_min):
             raise BadValue("tau_max", self.tau_max, "above 1 each, and tau_min below")
         if 1.2 not in self.warm:
             raise BadValue("warm", self.warm, "with 1.2 among them, which a check asks about")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
 
 LAPTOP = Config(scale="laptop", seeds=6)

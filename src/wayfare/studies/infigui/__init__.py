@@ -34,22 +34,20 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from wayfare.errors import BadValue
-from wayfare.studies.contract import Config as BaseConfig
 from wayfare.studies.contract import Study
+from wayfare.studies.language_settings import TunedConfig
 
 __all__ = ["STUDY", "Config"]
 
 
 @dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(TunedConfig):
     """Knobs of the study."""
 
     hard: int = 5
     """Intents with a decoy, of 16."""
     base_steps: int = 1200
     """Of pre-training, of 192 answers each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     prompts: int = 32
     """Screens of a step."""
     answers: int = 8
@@ -70,10 +68,6 @@ class Config(BaseConfig):
     """Weights of the entropy bonus."""
     hot: float = 1.5
     """Temperature of the arm that samples hotter."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-VL-3B-Instruct"
     """Full scale: the server's name of the model."""
     dataset: str = ""
@@ -89,7 +83,7 @@ class Config(BaseConfig):
 
     AT_LEAST: ClassVar = {
         "hard": 1, "base_steps": 1, "prompts": 1, "answers": 2, "more_answers": 2, "token_budget": 1,
-        "evaluate_every": 1, "screens": 1, "answer_tokens": 1, "most_calls": 0, "tuning_seeds": 1, "other_seeds": 1,
+        "evaluate_every": 1, "screens": 1, "answer_tokens": 1, "most_calls": 0,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -97,17 +91,11 @@ class Config(BaseConfig):
         super().__post_init__()
         if self.hard > 15:
             raise BadValue("hard", self.hard, "at most 15: one intent is easy at least")
-        for name in ("rates", "entropies"):
-            given = getattr(self, name)
-            if not given or not all(0 < each < float("inf") for each in given):
-                raise BadValue(name, given, "one at least, each above 0")
-        for name in ("base_rate", "beta", "hot"):
+        if not self.entropies or not all(0 < each < float("inf") for each in self.entropies):
+            raise BadValue("entropies", self.entropies, "one at least, each above 0")
+        for name in ("beta", "hot"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
 
 LAPTOP = Config(scale="laptop", seeds=8)

@@ -49,8 +49,6 @@ class Config(RealConfig):
     """Share of right traces in the base's corpus."""
     base_steps: int = 1500
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     train_prompts: int = 1302
     """Prompts that are trained on, again and again; there are no more."""
     prompts: int = 32
@@ -75,10 +73,6 @@ class Config(RealConfig):
     """Weight of the reverse KL."""
     entropy: float = 0.01
     """Weight of the entropy bonus."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     repeats: int = 50
     """Draws of 256 chances in the allocation without a model."""
     model: str = "Qwen/Qwen2.5-1.5B"
@@ -88,7 +82,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "train_prompts": 1, "prompts": 1, "answers": 2, "n_low": 2, "token_budget": 1,
-        "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2, "tuning_seeds": 1, "other_seeds": 1, "repeats": 2,
+        "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2, "repeats": 2,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -100,15 +94,9 @@ class Config(RealConfig):
             raise BadValue("answers", self.answers, f"between n_low = {self.n_low} and n_up = {self.n_up}")
         if self.train_prompts < self.prompts:
             raise BadValue("train_prompts", self.train_prompts, f"at least prompts = {self.prompts}")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
-        for name in ("base_rate", "beta", "entropy"):
+        for name in ("beta", "entropy"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
 
 LAPTOP = Config(scale="laptop", seeds=16)

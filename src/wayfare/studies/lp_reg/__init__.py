@@ -55,8 +55,6 @@ class Config(RealConfig):
     """Share of right attempts in the corpus."""
     base_steps: int = 1500
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     prompts: int = 16
     """Prompts of a step."""
     answers: int = 16
@@ -85,10 +83,6 @@ class Config(RealConfig):
     """Lp-Reg: weight of the divergence."""
     amplified: float = 0.1
     """Share of the amplified setting."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-Math-1.5B"
     """Full scale: folder or name of the model."""
     dataset: str = "BytedTsinghua-SIA/DAPO-Math-17k"
@@ -96,7 +90,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "prompts": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1,
-        "eval_answers": 2, "tuning_seeds": 1, "other_seeds": 1, "beta": 0,
+        "eval_answers": 2, "beta": 0,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -105,15 +99,9 @@ class Config(RealConfig):
         for name in ("hint_rate", "share", "kappa", "amplified", "wait_rate", "low_wait_rate", "junk_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
-        for name in ("base_rate", "reverse", "entropy", "lifting"):
+        for name in ("reverse", "entropy", "lifting"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -50,8 +50,6 @@ class Config(RealConfig):
     """Share of right traces in the base's corpus."""
     base_steps: int = 1000
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     answers: int = 16
     """Answers to each prompt."""
     token_budget: int = 800_000
@@ -80,10 +78,6 @@ class Config(RealConfig):
     """Steps before failures are read."""
     every: int = 10
     """Steps between two bursts of fine-tuning on successes."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-0.5B-Instruct"
     """Full scale: folder or name of the model."""
     dataset: str = "openai/gsm8k"
@@ -91,7 +85,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "exploit": 0, "explore": 0, "k": 1, "fewer": 1, "warm_up": 0, "every": 1, "tuning_seeds": 1, "other_seeds": 1,
+        "exploit": 0, "explore": 0, "k": 1, "fewer": 1, "warm_up": 0, "every": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -99,15 +93,9 @@ class Config(RealConfig):
         super().__post_init__()
         if not 0 <= self.hint_rate <= 1:
             raise BadValue("hint_rate", self.hint_rate, "between 0 and 1")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
-        for name in ("base_rate", "beta", "entropy"):
+        for name in ("beta", "entropy"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
     @property
     def ks(self) -> tuple[int, ...]:

@@ -49,8 +49,6 @@ class Config(RealConfig):
     """Of pre-training."""
     base_rows: int = 192
     """Traces of each of them."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     precise: float = -0.25
     """beta of the sharper prior."""
     broad: float = 0.5
@@ -79,10 +77,6 @@ class Config(RealConfig):
     """Weight of the reverse KL."""
     entropy: float = 0.01
     """Weight of the entropy bonus."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     prior_steps: int = 500
     """Full scale: updates of 8 worked answers each, by which priors are made."""
     prior_rate: float = 1e-5
@@ -94,7 +88,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "base_rows": 1, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "k": 1, "prior_steps": 0, "tuning_seeds": 1, "other_seeds": 1,
+        "k": 1, "prior_steps": 0,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -113,15 +107,9 @@ class Config(RealConfig):
             raise BadValue("betas", self.betas, "each finite and above -1")
         if len({*self.betas, self.precise, self.broad, 0.0}) < len(self.betas) + 3:
             raise BadValue("betas", self.betas, "different ones, other than 0, precise and broad")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
-        for name in ("base_rate", "reverse", "entropy"):
+        for name in ("reverse", "entropy"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
     @property
     def ks(self) -> tuple[int, ...]:

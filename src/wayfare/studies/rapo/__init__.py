@@ -51,8 +51,6 @@ class Config(RealConfig):
     """Share of right traces in the base's corpus."""
     base_steps: int = 1500
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     prompts: int = 16
     """Prompts of a step."""
     answers: int = 16
@@ -79,10 +77,6 @@ class Config(RealConfig):
     """RAPO: weight of the entropy."""
     alphas: tuple[float, ...] = (0.03, 0.3)
     """Other weights of the forward KL, shown without a verdict."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     climbs: int = 3000
     """Steps of each exact climb."""
     depths: tuple[float, ...] = (0.2, 0.1, 0.07, 0.05, 0.03, 0.01)
@@ -94,7 +88,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "prompts": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 2,
-        "eval_answers": 2, "tuning_seeds": 1, "other_seeds": 1, "climbs": 1, "alpha": 0, "beta": 0,
+        "eval_answers": 2, "climbs": 1, "alpha": 0, "beta": 0,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -103,16 +97,11 @@ class Config(RealConfig):
         for name in ("hint_rate", "hole", "shallow", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
-        for name in ("rates", "entropies", "depths"):
+        for name in ("entropies", "depths"):
             if not getattr(self, name) or not all(0 < each < float("inf") for each in getattr(self, name)):
                 raise BadValue(name, getattr(self, name), "one at least, each above 0")
-        for name in ("base_rate", "reverse"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise BadValue(name, getattr(self, name), "finite and above 0")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
+        if not 0 < self.reverse < float("inf"):
+            raise BadValue("reverse", self.reverse, "finite and above 0")
 
     @property
     def many(self) -> int:

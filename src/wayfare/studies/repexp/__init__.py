@@ -61,8 +61,6 @@ class Config(RealConfig):
     """Share of right traces in the corpus of Countdown's base."""
     base_steps: int = 1500
     """Of its pre-training."""
-    base_rate: float = 3e-3
-    """Highest learning rate of it."""
     train_prompts: int = 512
     """Prompts that are trained on, again and again."""
     answers: int = 16
@@ -89,10 +87,6 @@ class Config(RealConfig):
     """Weight of the reverse KL."""
     entropy: float = 0.01
     """Weight of the entropy bonus."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-7B-Instruct"
     """Full scale: folder or name of the model."""
     dataset: str = "BytedTsinghua-SIA/DAPO-Math-17k"
@@ -101,7 +95,7 @@ class Config(RealConfig):
     AT_LEAST: ClassVar = {
         "strategy_steps": 1, "strategy_prompts": 1, "pool": 2, "repeats": 1, "weak_prompts": 1, "base_steps": 1,
         "train_prompts": 1, "answers": 2, "batch": 2, "width": 1, "token_budget": 1, "evaluate_every": 1,
-        "eval_prompts": 1, "eval_answers": 2, "tuning_seeds": 1, "other_seeds": 1,
+        "eval_prompts": 1, "eval_answers": 2,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -110,17 +104,11 @@ class Config(RealConfig):
         for name in ("right_rate", "hint_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
-        for name in ("base_rate", "bonus", "ridge", "beta", "entropy"):
+        for name in ("bonus", "ridge", "beta", "entropy"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
         if self.batch % self.answers:
             raise BadValue("batch", self.batch, f"a multiple of answers = {self.answers}")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
 
 LAPTOP = Config(scale="laptop", seeds=5)

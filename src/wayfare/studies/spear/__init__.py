@@ -52,8 +52,6 @@ class Config(RealConfig):
     """Of those, share whose keys come from anywhere."""
     base_steps: int = 1000
     """Of pre-training, of 192 traces each."""
-    base_rate: float = 3e-3
-    """Highest learning rate of pre-training."""
     answers: int = 16
     """Conversations about each question."""
     token_budget: int = 1_000_000
@@ -88,10 +86,6 @@ class Config(RealConfig):
     """Clipped tokens: least and greatest covariance, share of all."""
     widest: float = 0.75
     """Share of the groups that are learned from, those whose rewards spread most."""
-    tuning_seeds: int = 2
-    """Seeds that settings are chosen on: 100 and up."""
-    other_seeds: int = 2
-    """Seeds of arms that no check asks about."""
     model: str = "Qwen/Qwen2.5-1.5B-Instruct"
     """Full scale: folder or name of the model."""
     dataset: str = "openai/gsm8k"
@@ -99,8 +93,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "fade": 1, "rise": 1, "buffer": 1, "medians": 1, "tolerance": 1, "every": 1, "tuning_seeds": 1,
-        "other_seeds": 1,
+        "fade": 1, "rise": 1, "buffer": 1, "medians": 1, "tolerance": 1, "every": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -111,18 +104,12 @@ class Config(RealConfig):
                 raise BadValue(name, getattr(self, name), "between 0 and 1")
         if not 0 < self.widest <= 1:
             raise BadValue("widest", self.widest, "above 0 and at most 1")
-        if not self.rates or not all(0 < rate < float("inf") for rate in self.rates):
-            raise BadValue("rates", self.rates, "one at least, each above 0")
-        for name in ("base_rate", "beta", "entropy", "bonus"):
+        for name in ("beta", "entropy", "bonus"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadValue(name, getattr(self, name), "finite and above 0")
         low, high, share = self.covariance
         if not (low < high and 0 <= share <= 1):
             raise BadValue("covariance", self.covariance, "two bounds in rising order and a share")
-        if self.tuning_seeds > 2:
-            raise BadValue("tuning_seeds", self.tuning_seeds, "at most 2, those that studies of language RL share")
-        if self.other_seeds > self.seeds:
-            raise BadValue("other_seeds", self.other_seeds, f"at most seeds = {self.seeds}")
 
     @property
     def ks(self) -> tuple[int, ...]:
