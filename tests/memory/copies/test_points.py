@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,11 +197,15 @@ GOING_BACK = """
 import sys
 from wayfare.memory import Memory
 from wayfare.memory.copies import rolling
-kept = rolling._restore
-def slow(*given):
-    print("ready", flush=True)
+kept, calls = rolling._restore, 0
+def halts(*given):
+    global calls
+    calls += 1
+    if calls == 3:
+        print("half way", flush=True)
+        sys.stdin.read()
     kept(*given)
-rolling._restore = slow
+rolling._restore = halts
 with Memory(sys.argv[1]) as memory:
     memory.rollback(to=int(sys.argv[2]))
 print("done", flush=True)
@@ -214,13 +217,11 @@ def test_killed_on_its_way_back_a_memory_stands_as_it_stood(store: Store, addres
         memory.apply([Add(f"memory {i}", id=f"m{i}") for i in range(60)])
         memory.apply([Update(f"m{i}", {"content": f"otherwise {i}"}) for i in range(60)])
         before = told(memory)
-    child = subprocess.Popen([sys.executable, "-c", GOING_BACK, address, "60"], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None and child.stdout.readline() == "ready\n"
-    time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    assert "done" not in child.stdout.read()
-    child.wait()
-    child.stdout.close()
+    command = [sys.executable, "-c", GOING_BACK, address, "60"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline() == "half way\n"
+        child.send_signal(signal.SIGKILL)
+        assert child.stdout.read() == ""
     with Memory(address, synchronous="NORMAL") as memory:
         assert told(memory) == before
         assert len(memory.rollback(to=60).restored) == 60
