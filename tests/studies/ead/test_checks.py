@@ -27,7 +27,7 @@ def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_play
     checks.refuse_wrong_checks(asked)
     assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
         "above the frontier, untrained", "more breadth at equal pass@1, trained", "entropy falls less",
-        "no worse at the worst",
+        "better at the worst",
     ]  # fmt: skip
     with pytest.raises(BadValue, match="above the frontier"):
         checks.refuse_wrong_checks([replace(asked[1], threshold=0.9)])

@@ -135,7 +135,7 @@ STUDY = Study(
     ),
     claim=(
         "Annealed within an answer, the temperature gives more pass@16 at equal pass@1 than any that is fixed, without "
-        "training; in training, with truncated weights, also, and more entropy, and no less worst@16."
+        "training; in training, with truncated weights, also, and more entropy and worst@16."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
     seconds={"smoke": 10, "quick": 300, "laptop": 1200, "full": 400_000},
