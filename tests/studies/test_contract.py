@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -175,6 +175,27 @@ def test_a_config_comes_back_from_json() -> None:
 def test_an_impossible_config_names_the_field(field: str, value: Any) -> None:
     with pytest.raises(BadValue, match=f"^{field} must be"):
         Config(**{field: value})
+
+
+@dataclass(frozen=True)
+class Bounded(Knobs):
+    AT_LEAST: ClassVar = {"steps": 1, "rows": 1}
+    steps: int = 1
+    rows: int = 2
+
+
+@dataclass(frozen=True)
+class Stricter(Bounded):
+    AT_LEAST: ClassVar = {"rows": 2, "answers": 2}
+    answers: int = 2
+
+
+def test_least_values_hold_in_every_subclass_which_may_say_others_of_the_same_fields() -> None:
+    Stricter()
+    for field in ("steps", "rows", "answers"):
+        with pytest.raises(BadValue, match=f"^{field} must be at least {Stricter.AT_LEAST.get(field, 1)}, got"):
+            Stricter(**{field: 1 if field != "steps" else 0})
+    Bounded(rows=1)
 
 
 def test_a_study_or_cell_that_cannot_run_is_refused() -> None:

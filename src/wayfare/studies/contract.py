@@ -60,7 +60,7 @@ class Config:
     """
 
     AT_LEAST: ClassVar[Mapping[str, float]] = {}
-    """The smallest value of each field that has one, beside those of this class."""
+    """The smallest value of each field that has one; a subclass adds its own to those of its bases."""
 
     scale: Scale = "quick"
     """How much is tested: smoke (seconds), quick (minutes), laptop (what is recorded), full (real models)."""
@@ -81,7 +81,10 @@ class Config:
             raise BadValue("seed", self.seed, "between 0 and 2147483647")
         if self.device not in get_args(Device):
             raise BadValue("device", self.device, f"one of {', '.join(get_args(Device))}")
-        for name, least in self.AT_LEAST.items():
+        merged: dict[str, float] = {}
+        for kind in reversed(type(self).__mro__):
+            merged |= vars(kind).get("AT_LEAST", {})
+        for name, least in merged.items():
             if getattr(self, name) < least:
                 raise BadValue(name, getattr(self, name), f"at least {least}")
 

@@ -10,6 +10,7 @@ study's small task and base counts at the others alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wayfare.errors import BadValue
 from wayfare.studies.contract import Config
@@ -103,3 +104,5 @@ class RealConfig(TunedConfig):
     """Full scale: address up to /v1 of a server that draws answers and loads adapters; empty: this process draws."""
     server_folder: str = "adapters"
     """Full scale: where adapters are put for it."""
+
+    AT_LEAST: ClassVar = {"token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2}

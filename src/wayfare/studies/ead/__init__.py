@@ -87,10 +87,7 @@ class Config(RealConfig):
     dataset: str = "AI-MO/NuminaMath-CoT"
     """Full scale: folder or name of the questions."""
 
-    AT_LEAST: ClassVar = {
-        "base_steps": 1, "draw_prompts": 2, "draw_answers": 16, "token_budget": 1, "evaluate_every": 1,
-        "eval_prompts": 1, "eval_answers": 16,
-    }  # fmt: skip
+    AT_LEAST: ClassVar = {"base_steps": 1, "draw_prompts": 2, "draw_answers": 16, "eval_answers": 16}
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""

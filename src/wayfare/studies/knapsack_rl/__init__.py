@@ -80,10 +80,7 @@ class Config(RealConfig):
     dataset: str = "BytedTsinghua-SIA/DAPO-Math-17k"
     """Full scale: folder or name of the questions."""
 
-    AT_LEAST: ClassVar = {
-        "base_steps": 1, "train_prompts": 1, "prompts": 1, "answers": 2, "n_low": 2, "token_budget": 1,
-        "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2, "repeats": 2,
-    }  # fmt: skip
+    AT_LEAST: ClassVar = {"base_steps": 1, "train_prompts": 1, "prompts": 1, "answers": 2, "n_low": 2, "repeats": 2}
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""

@@ -88,10 +88,7 @@ class Config(RealConfig):
     dataset: str = "BytedTsinghua-SIA/DAPO-Math-17k"
     """Full scale: folder or name of the questions."""
 
-    AT_LEAST: ClassVar = {
-        "base_steps": 1, "prompts": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1,
-        "eval_answers": 2, "beta": 0,
-    }  # fmt: skip
+    AT_LEAST: ClassVar = {"base_steps": 1, "prompts": 1, "answers": 2, "beta": 0}
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""

@@ -84,8 +84,7 @@ class Config(RealConfig):
     """Full scale: folder or name of the questions."""
 
     AT_LEAST: ClassVar = {
-        "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "exploit": 0, "explore": 0, "k": 1, "fewer": 1, "warm_up": 0, "every": 1,
+        "base_steps": 1, "answers": 2, "exploit": 0, "explore": 0, "k": 1, "fewer": 1, "warm_up": 0, "every": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -86,10 +86,7 @@ class Config(RealConfig):
     dataset: str = "openai/gsm8k"
     """Full scale: folder or name of the questions."""
 
-    AT_LEAST: ClassVar = {
-        "base_steps": 1, "base_rows": 1, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "k": 1, "prior_steps": 0,
-    }  # fmt: skip
+    AT_LEAST: ClassVar = {"base_steps": 1, "base_rows": 1, "k": 1, "prior_steps": 0}
 
     def __post_init__(self) -> None:
         """Raises: BadValue for the first impossible field."""

@@ -87,8 +87,7 @@ class Config(RealConfig):
     """Full scale: folder or name of the questions."""
 
     AT_LEAST: ClassVar = {
-        "base_steps": 1, "prompts": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 2,
-        "eval_answers": 2, "climbs": 1, "alpha": 0, "beta": 0,
+        "base_steps": 1, "prompts": 1, "answers": 2, "eval_prompts": 2, "climbs": 1, "alpha": 0, "beta": 0
     }  # fmt: skip
 
     def __post_init__(self) -> None:

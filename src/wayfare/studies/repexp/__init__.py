@@ -94,8 +94,7 @@ class Config(RealConfig):
 
     AT_LEAST: ClassVar = {
         "strategy_steps": 1, "strategy_prompts": 1, "pool": 2, "repeats": 1, "weak_prompts": 1, "base_steps": 1,
-        "train_prompts": 1, "answers": 2, "batch": 2, "width": 1, "token_budget": 1, "evaluate_every": 1,
-        "eval_prompts": 1, "eval_answers": 2,
+        "train_prompts": 1, "answers": 2, "batch": 2, "width": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -92,8 +92,7 @@ class Config(RealConfig):
     """Full scale: folder or name of the questions."""
 
     AT_LEAST: ClassVar = {
-        "base_steps": 1, "answers": 2, "token_budget": 1, "evaluate_every": 1, "eval_prompts": 1, "eval_answers": 2,
-        "fade": 1, "rise": 1, "buffer": 1, "medians": 1, "tolerance": 1, "every": 1,
+        "base_steps": 1, "answers": 2, "fade": 1, "rise": 1, "buffer": 1, "medians": 1, "tolerance": 1, "every": 1,
     }  # fmt: skip
 
     def __post_init__(self) -> None:
