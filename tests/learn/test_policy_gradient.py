@@ -73,6 +73,14 @@ def test_micro_batches_that_take_their_rows_of_the_weights_add_up_to_the_whole(h
         torch.testing.assert_close(found[0][1][name] + found[1][1][name], value)
 
 
+def test_dapo_alone_divides_by_the_tokens_that_it_is_told() -> None:
+    mask = batch()[2]
+    assert torch.equal(token_weights(mask, "dapo", tokens=8.0), mask / 8.0)
+    assert torch.equal(token_weights(mask, "dapo", tokens=0.0), mask.float()), "no token counts as one"
+    for how in get_args(Aggregation):
+        assert torch.equal(token_weights(mask, how, tokens=8.0), token_weights(mask, how)) == (how != "dapo")
+
+
 def test_bnpo_is_the_mean_of_its_micro_batches_means() -> None:
     loss, _, mask = batch()
     wanted = (loss[0, :3].mean() + loss[1, 0]) / 3  # the third row is empty: a mean of 0
@@ -219,5 +227,7 @@ def test_wrong_arguments_are_refused_by_name() -> None:
         PolicyGradient().loss(logp, advantage, mask, weights=torch.ones(3, 1))
     with pytest.raises(BadValue, match="rows"):
         token_weights(mask, "bnpo", rows=0)
+    with pytest.raises(BadValue, match="tokens"):
+        token_weights(mask, "dapo", tokens=-1.0)
     with pytest.raises(BadValue, match="ref_logp"):
         PolicyGradient(kl_weight=0.1).loss(logp, advantage, mask)

@@ -16,8 +16,9 @@ KL is estimated by `wayfare.explore.divergences.estimate`, and with `use_bias_co
 gradient of k3 is then that of the divergence, whoever drew (7), which is the default of `trl`. The weights come of a
 mask w [B, T] and are one of
 
-    token-mean, dapo            w / sum w, over all that is given
-    bnpo                        the same over each micro-batch, and their mean: it depends on how many rows go at once
+    token-mean                  w / sum w, over all that is given
+    dapo                        w / tokens of all the step's answers over its optimiser steps, where that is told
+    bnpo                        token-mean over each micro-batch, and their mean: it depends on how many rows go at once
     seq-mean-token-mean, grpo   w / (rows, tokens of the row): long rows count no more than short ones
     seq-mean-token-sum          w / rows
     seq-mean-token-sum-norm     w / length
@@ -26,7 +27,7 @@ mask w [B, T] and are one of
 `rows` counts those whose mask is not empty; `length` is T where it is not given. Weights add up, means do not: weights
 are made once and micro-batches take their rows of them, so that the gradient does not depend on the micro-batches. A
 trainer that takes K optimiser steps over one rollout either makes them for each step's rows (`verl`), or once for the
-whole rollout and multiplies by K (`trl`).
+whole rollout and multiplies by K (`trl`), which for dapo is what `tokens` does.
 
 On the first update after a rollout give no old_logp: it is then logp itself, detached, so that rho is exactly 1.
 
@@ -58,22 +59,27 @@ Level = Literal["token", "sequence"]
 Surrogate = Literal["clip", "cispo"]
 
 
-def token_weights(mask: Tensor, how: Aggregation, length: int | None = None, *, rows: int | None = None) -> Tensor:
+def token_weights(
+    mask: Tensor, how: Aggregation, length: int | None = None, *, rows: int | None = None, tokens: float | None = None
+) -> Tensor:
     """What each token counts: loss = (l * weights).sum(). The weights of some rows are those rows of the weights.
 
     mask: [B, T] bool, or float, at least 0 -> [B, T] of its dtype, float32 for bool; 0 where the mask is empty
     length: the constant of dr_grpo and seq-mean-token-sum-norm; T where None
     rows: of a micro-batch, which bnpo alone looks at; None: all
+    tokens: what dapo alone divides by, counted as 1 at least; None: those of the mask
 
-    Raises: BadValue for another name, or a length or a number of rows below 1.
+    Raises: BadValue for another name, a length or a number of rows below 1, or a number of tokens below 0.
     """
     if rows is not None and rows < 1:
         raise BadValue("rows", rows, "at least 1, or None")
+    if tokens is not None and not 0 <= tokens < float("inf"):
+        raise BadValue("tokens", tokens, "finite and at least 0, or None")
     if how == "bnpo" and rows is not None and rows < len(mask):
         parts = mask.split(rows)
         return torch.cat([token_weights(part, how, length) for part in parts]) / len(parts)
     share, total = _shares(mask if mask.is_floating_point() else mask.float(), how, length)
-    return share / total
+    return share / (max(tokens, 1.0) if how == "dapo" and tokens is not None else total)
 
 
 def aggregate(loss: Tensor, mask: Tensor, how: Aggregation, length: int | None = None) -> Tensor:

@@ -106,13 +106,10 @@ class Updater:
                     break
                 fresh = turn == 0 and number == 0 and not stale
                 some = batch.rows(part)
-                if self.objective.aggregation in ("dapo", "token-mean"):
-                    weights = some.loss_mask / max(everything, 1.0)
-                else:
-                    weights = token_weights(
-                        some.loss_mask, self.objective.aggregation, self.config.max_completion_length,
-                        rows=self._at_once(some),
-                    )  # fmt: skip
+                weights = token_weights(
+                    some.loss_mask, self.objective.aggregation, self.config.max_completion_length,
+                    rows=self._at_once(some), tokens=everything,
+                )  # fmt: skip
                 loss, metrics = self._gradient(some, weights, step, fresh)
                 norm = self._step(loss)
                 taken += 1
