@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 from wayfare.errors import BadValue
+from wayfare.locks import lock
 
 __all__ = ["Ledger", "key_of"]
 
@@ -62,14 +63,8 @@ class Ledger:
         self._file.close()
 
     def _hold(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows has no such lock; there it is the user's to keep
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BadValue("ledger", str(self.path), "a file that no other model is writing") from None
+        if not lock(self._file):
+            raise BadValue("ledger", str(self.path), "a file that no other model is writing")
 
     def _read(self) -> dict[str, Mapping[str, Any]]:
         self._file.seek(0)

@@ -28,12 +28,8 @@ from urllib.parse import quote
 import numpy as np
 
 from wayfare.errors import BadValue, ResumeRefused
+from wayfare.locks import lock
 from wayfare.studies.contract import Arrays, Config, config_to_json
-
-try:
-    import fcntl
-except ImportError:  # no advisory locks there: two processes are trusted not to resume one run at once
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["RunDirectory", "json_text", "write_aside"]
 
@@ -126,14 +122,12 @@ class RunDirectory:
 
         Raises: ResumeRefused while another process holds the run.
         """
-        if fcntl is None or self._lock is not None:
+        if self._lock is not None:
             return
         file = (self.path / "lock").open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not lock(file):
             file.close()
-            raise ResumeRefused(f"run {self.path} is being carried out by another process") from error
+            raise ResumeRefused(f"run {self.path} is being carried out by another process")
         self._lock = file
 
     def release(self) -> None:

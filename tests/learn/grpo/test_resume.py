@@ -89,24 +89,63 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, uninterr
     same(tmp_path, run, uninterrupted, f"killed when there were {lines} lines")
 
 
-@pytest.mark.parametrize(("harm", "steps"), (("torn", STEPS - 7), ("one bit", STEPS - 7), ("both", STEPS)))
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_or_for_a_new_beginning(
-    harm: str, steps: int, stopped: Path, tmp_path: Path, uninterrupted: GRPO
+@pytest.mark.parametrize("harm", ("torn", "one bit"))
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_named(
+    harm: str, stopped: Path, tmp_path: Path, uninterrupted: GRPO
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped, folder)
-    older, newest = sorted((folder / "checkpoints").iterdir())
+    _, newest = sorted((folder / "checkpoints").iterdir())
     content = bytearray(newest.read_bytes())
     if harm == "torn":
         del content[len(content) // 2 :]
     else:
         content[len(content) // 3] ^= 1
     newest.write_bytes(content)
-    if harm == "both":
-        older.write_bytes(b"")
     run = whole_run(folder)
-    assert len(begun(run).train()) == steps
+    with pytest.warns(UserWarning, match=r"damaged in .*checkpoints: the checkpoints of steps 9; .* from step 7"):
+        assert len(begun(run).train()) == STEPS - 7
     same(folder, run, uninterrupted)
+
+
+def test_where_every_checkpoint_is_damaged_nothing_is_overwritten_unasked(
+    stopped: Path, tmp_path: Path, uninterrupted: GRPO
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    for each in (folder / "checkpoints").iterdir():
+        each.write_bytes(b"")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ResumeRefused, match=r"the checkpoints of steps 7, 9, and there is no other .*--fresh"):
+        begun(whole_run(folder)).train()
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    run = whole_run(folder)
+    assert len(begun(run).train(resume=False)) == STEPS
+    same(folder, run, uninterrupted)
+
+
+class Begins(Callback):
+    """In the middle of a run another is begun in its folder."""
+
+    def __init__(self, other: GRPO) -> None:
+        self.other = other
+
+    def on_step_end(self, trainer: GRPO, step: int, metrics: Mapping[str, float]) -> None:
+        for begin in (self.other.train, lambda: self.other.train(resume=False), self.other.restore, self.other.save):
+            with pytest.raises(ResumeRefused, match="another run is writing into"):
+                begin()
+
+
+def test_one_folder_is_one_runs_until_it_ends(tmp_path: Path) -> None:
+    alone, folder = trainer(tmp_path / "alone", save_steps=1), tmp_path / "run"
+    alone.train()
+    run = trainer(folder, save_steps=1, callbacks=[Begins(trainer(folder))])
+    run.train()
+    assert (folder / "metrics.jsonl").read_bytes() == (tmp_path / "alone" / "metrics.jsonl").read_bytes()
+    assert torch.equal(weights(run.model), weights(alone.model))
+    with pytest.raises(Stopped):
+        trainer(folder, callbacks=[StopsAt(1)]).train(resume=False)
+    assert len(trainer(folder).train()) == 3, "a run that raised has let go of its folder"
 
 
 def test_the_state_of_every_part_comes_back(stopped: Path, tmp_path: Path) -> None:

@@ -28,11 +28,7 @@ from numpy.typing import NDArray
 
 import wayfare
 from wayfare.errors import BadValue
-
-try:
-    import fcntl
-except ImportError:  # no advisory locks there: the same may be computed twice at one time
-    fcntl = None  # type: ignore[assignment]
+from wayfare.locks import lock
 
 __all__ = ["VERSION", "folder", "kept", "key_of", "read_arrays", "write_arrays"]
 
@@ -114,8 +110,7 @@ def _text(settings: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time; the lock goes with its holder, however that ends."""
+    """One process at a time; without locks the same may be computed twice."""
     with path.open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file, wait=True)
         yield

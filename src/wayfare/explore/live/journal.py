@@ -19,11 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wayfare.errors import BadValue
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
+from wayfare.locks import lock
 
 __all__ = ["Journal"]
 
@@ -92,12 +88,8 @@ class Journal:
             raise
 
     def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadValue("path", str(self.path), "a journal that no other process has open") from error
+        if not lock(self._file):
+            raise BadValue("path", str(self.path), "a journal that no other process has open")
 
     def _mend(self) -> None:
         size = self._file.seek(0, os.SEEK_END)

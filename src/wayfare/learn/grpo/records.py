@@ -4,6 +4,7 @@
     completions.jsonl   one line an answer, where asked for; also those whose reward function raised
     seconds.jsonl       how long steps took: not in metrics.jsonl, which is the same in every run of one seed
     tensorboard/        the same metrics, where asked for
+    lock                held by the run that writes here
 
 A checkpoint notes how long the files are, and a resumed run cuts them there: their content is that of a run which was
 never stopped.
@@ -14,12 +15,14 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
-from wayfare.errors import MissingExtra
+from wayfare.errors import BadValue, MissingExtra, ResumeRefused
 from wayfare.learn.rollouts import RolloutBatch
+from wayfare.locks import lock
 
 __all__ = ["Records", "completion_rows"]
 
@@ -36,6 +39,7 @@ class Records:
         self.folder = folder if main else None
         self._open: dict[str, TextIO] = {}
         self._board: Any = None
+        self._held: IO[bytes] | None = None
         if self.folder is None:
             return
         if tensorboard:
@@ -44,6 +48,31 @@ class Records:
             except ImportError:
                 raise MissingExtra("report_to tensorboard", "tensorboard") from None
             self._board = SummaryWriter(str(self.folder / "tensorboard"))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other run writes into the folder meanwhile; within itself it changes nothing.
+
+        Raises: ResumeRefused while another run does; BadValue for a folder that cannot be made.
+        """
+        if self.folder is None or self._held is not None:
+            yield
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("ab")
+        except OSError as error:
+            raise BadValue("output_dir", str(self.folder), f"a folder to write in ({error.strerror})") from error
+        with file:
+            if not lock(file):
+                raise ResumeRefused(
+                    f"another run is writing into {self.folder}: wait until it has ended, or write into another folder"
+                )
+            self._held = file
+            try:
+                yield
+            finally:
+                self._held = None
 
     def metrics(self, step: int, told: Mapping[str, float]) -> None:
         """One line; what is not finite becomes null."""

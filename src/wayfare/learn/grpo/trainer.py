@@ -19,16 +19,14 @@ implemented. Names of settings, rewards' calling convention and metrics are TRL'
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from wayfare.errors import BadValue, ResumeRefused
 from wayfare.language.causal import CausalModel
@@ -39,6 +37,7 @@ from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptSet, check_lengths
 from wayfare.learn.grpo.evaluating import Evaluated, evaluate
 from wayfare.learn.grpo.experience import Experience, Parts
+from wayfare.learn.grpo.generators import generators, set_generators
 from wayfare.learn.grpo.identity import identity
 from wayfare.learn.grpo.processes import Alone, Processes, together
 from wayfare.learn.grpo.records import Records, completion_rows
@@ -147,8 +146,9 @@ class GRPO:
         self.experience = Experience(self.model, self.prompts, self.rewards, self.config, parts, self.processes)
         self.total = self.config.updates(len(self.prompts))
         self.updater = Updater(
-            self.model, self.config, self.processes, total=self.total, reference=reference, regularisers=regularisers
-        )
+            self.model, self.config, self.processes, total=self.total, reference=reference, regularisers=regularisers,
+            elsewhere=getattr(rollout, "elsewhere", False),
+        )  # fmt: skip
         self.auxiliary, self.callbacks = list(auxiliary), list(callbacks)
         folder = self.config.folder
         self.records = Records(
@@ -164,9 +164,14 @@ class GRPO:
 
         resume: whether to go on from the folder's newest whole checkpoint, where there is one
 
-        Raises: ResumeRefused where that belongs to other settings; RewardFailed and BadValue as the parts do: what
-        was drawn then is in completions.jsonl, and no weight has moved since the last step.
+        Raises: ResumeRefused where that belongs to other settings, no checkpoint of the folder is whole, or another
+        run is writing there; RewardFailed and BadValue as the parts do: what was drawn then is in completions.jsonl,
+        and no weight has moved since the last step.
         """
+        with self._alone():
+            return self._trained(resume)
+
+    def _trained(self, resume: bool) -> list[dict[str, float]]:
         if resume:
             self.restore()
         elif self.step == 0:
@@ -265,18 +270,23 @@ class GRPO:
         if self.checkpoints is None:
             raise BadValue("output_dir", None, "given, for checkpoints")
         state = self.state_dict()
-        with together(self.processes):  # nobody looks for the file before it is there
+        with self._alone(), together(self.processes):  # nobody looks for the file before it is there
             if self.processes.rank == 0:
                 path = self.checkpoints.write(self.step, state, protect=self.best[1] if self.best else None)
                 for each in self.callbacks:
                     each.on_save(self, self.step, path)
 
     def restore(self) -> bool:
-        """Go to the newest whole checkpoint of the folder; whether there was one. Raises: ResumeRefused."""
+        """Go to the newest whole checkpoint of the folder; whether there was one. Raises: ResumeRefused as `train`."""
+        with self._alone():
+            return self._restored()
+
+    def _restored(self) -> bool:
         found = None if self.checkpoints is None else self.checkpoints.newest()
         numbers = self.processes.gathered(None if found is None else found[0])
         if len(set(numbers)) > 1:
             raise ResumeRefused(f"output_dir is another folder in some processes: its checkpoints are {numbers}")
+        self._say_damaged(None if found is None else found[0])
         if found is None:
             if self.step == 0:
                 self.records.cut({})
@@ -298,7 +308,7 @@ class GRPO:
             "best": list(self.best) if self.best else [],
             "pending": self._pending,
             "lengths": self.records.lengths(),
-            "generators": self.processes.gathered(_generators()),
+            "generators": self.processes.gathered(generators()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -323,7 +333,7 @@ class GRPO:
             self.metrics = []
         self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
         self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
-        _set_generators(state["generators"][self.processes.rank % len(state["generators"])])
+        set_generators(state["generators"][self.processes.rank % len(state["generators"])])
 
     @cached_property
     def _experiment(self) -> dict[str, str]:
@@ -371,6 +381,25 @@ class GRPO:
         if state is not None and self.best[1] != self.step:
             self.processes.put(self.model.module, state["updater"]["weights"])
 
+    def _say_damaged(self, whole: int | None) -> None:
+        """Of checkpoints after the one that is whole. To begin anew overwrites what was found: its owner says so."""
+        numbers = [] if self.checkpoints is None else self.checkpoints.numbers()
+        damaged = ", ".join(str(each) for each in numbers if whole is None or each > whole)
+        if damaged and self.checkpoints is not None:
+            which = f"torn or damaged in {self.checkpoints.folder}: the checkpoints of steps {damaged}"
+            if whole is None:
+                raise ResumeRefused(f"{which}, and there is no other to go on from. {ANEW}")
+            if self.processes.rank == 0:
+                warnings.warn(f"{which}; the run goes on from step {whole}", stacklevel=6)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """With the folder held; refused in one process, refused in all."""
+        with ExitStack() as held:
+            with together(self.processes):
+                held.enter_context(self.records.held())
+            yield
+
     def _call(self, name: str) -> None:
         for each in self.callbacks:
             getattr(each, name)(self)
@@ -388,27 +417,3 @@ def _reference(given: Any, model: CausalModel) -> CausalModel:
 
 def _states(parts: Sequence[Any]) -> list[dict[str, Any]]:
     return [each.state_dict() if hasattr(each, "state_dict") else {} for each in parts]
-
-
-def _generators() -> dict[str, Any]:
-    """Of the libraries whose global state reward functions may draw from."""
-    kind, words, at, has, cached = np.random.get_state()
-    version, state, gauss = random.getstate()
-    told = {
-        "torch": torch.get_rng_state(),
-        "numpy": [str(kind), torch.tensor(np.asarray(words, np.int64)), int(at), int(has), float(cached)],
-        "python": [version, list(state), gauss],
-    }
-    if torch.cuda.is_available():
-        told["cuda"] = torch.cuda.get_rng_state_all()
-    return told
-
-
-def _set_generators(told: Mapping[str, Any]) -> None:
-    torch.set_rng_state(told["torch"])
-    kind, words, at, has, cached = told["numpy"]
-    np.random.set_state((kind, words.numpy().astype(np.uint32), at, has, cached))
-    version, state, gauss = told["python"]
-    random.setstate((version, tuple(state), gauss))
-    if "cuda" in told and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(told["cuda"])
