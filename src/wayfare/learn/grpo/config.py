@@ -99,7 +99,8 @@ class GRPOConfig:
     importance_sampling_cap: float | None = None
     """C of the truncated weight min(pi_old / mu, C) between sampler and trainer; None: no weight."""
     recompute_old_logps: bool = False
-    """Whether old log-probabilities are of a pass of the trainer before the first update, not the sampler's."""
+    """Whether old log-probabilities are of a pass of the trainer before the first update, not the sampler's; those of
+    answers that a server draws always are."""
     max_staleness: int = 0
     """Steps that a row may be older than the one that learns from it, for rollouts drawn elsewhere."""
 

@@ -110,7 +110,11 @@ class Asked:
 
 
 class Rollout(Protocol):
-    """How answers come about."""
+    """How answers come about.
+
+    One with a true attribute `elsewhere` has them drawn by another arithmetic than the trainer's: `old_logps` are then
+    the sampler's until the trainer has made a pass of its own, before anything is learned.
+    """
 
     def collect(self, model: CausalModel, asked: Asked) -> RolloutBatch:
         """Batch with all fields that are not optional, `texts`, `prompts` and `prompt_key`; a row may be one turn."""

@@ -6,11 +6,11 @@
     rollout = ServerRollout("http://localhost:8000/v1", folder="adapters")
     GRPO(base, rewards, rows, GRPOConfig(importance_sampling_cap=2.0), peft_config=lora, rollout=rollout)
 
-Before a step draws, the adapter is saved and loaded by the server under a name of its own; what is asked for then is
-answered by that name alone, and the one before is unloaded. Token ids and log-probabilities are asked for and required:
-a text that is tokenised again is not what was drawn. The server's arithmetic is not the trainer's: old_logps are of a
-pass of the trainer, behaviour_logps the server's, and the truncated weight between them
-(`GRPOConfig.importance_sampling_cap`) corrects the loss.
+Where weights have moved since the server drew last, the adapter is saved and loaded by the server under a name of its
+own; what is asked for then is answered by that name alone, and the one before is unloaded. Token ids and
+log-probabilities are asked for and required: a text that is tokenised again is not what was drawn. The server's
+arithmetic is not the trainer's: behaviour_logps are the server's, old_logps by the time they are learned from those of
+a pass of the trainer, and the truncated weight between them (`GRPOConfig.importance_sampling_cap`) corrects the loss.
 
 Not tested with vLLM: with a local server that answers the same three endpoints over a tiny model.
 
@@ -25,7 +25,6 @@ import math
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ from torch import Tensor
 from wayfare.draws import Stream
 from wayfare.errors import BadValue, MissingExtra, ServerFailed
 from wayfare.language.causal import CausalModel
-from wayfare.language.scoring import score
 from wayfare.learn.grpo.rollout import ATTEMPTS, left_padded
 from wayfare.learn.grpo.seams import Asked
 from wayfare.learn.rollouts import RolloutBatch
@@ -43,7 +41,6 @@ from wayfare.learn.rollouts import RolloutBatch
 __all__ = ["ServerRollout"]
 
 SEEDS = 2**31 - 1
-READ_AT_ONCE = 64
 
 
 class ServerRollout:
@@ -55,6 +52,9 @@ class ServerRollout:
 
     Raises: BadValue for a number out of range, or a temperature without `processed`; MissingExtra without httpx.
     """
+
+    elsewhere = True
+    """See `wayfare.learn.grpo.seams.Rollout`."""
 
     def __init__(
         self, address: str, folder: str | Path, *, seen_as: str | None = None, name: str = "wayfare",
@@ -77,9 +77,9 @@ class ServerRollout:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(timeout=timeout, headers=headers)
         self._errors: type[Exception] = httpx.HTTPError
-        self.loaded: tuple[str, int] | None = None
-        """Name of the adapter that answers, and the step that it is of."""
-        self._updates = 0
+        self.loaded: str | None = None
+        """Name of the adapter that answers."""
+        self._weights, self._updates = list[Tensor](), 0
 
     def collect(self, model: CausalModel, asked: Asked) -> RolloutBatch:
         """See `wayfare.learn.grpo.seams.Rollout`.
@@ -87,7 +87,7 @@ class ServerRollout:
         Raises: ServerFailed where the server does not answer; BadValue where it answers without tokens or their
         log-probabilities, or the model has no adapter.
         """
-        name, born = self._current(model, asked)
+        name = self._current(model, asked.step)
         known = {key: model.encode(prompt) for key, prompt in zip(asked.keys.tolist(), asked.prompts, strict=True)}
         prompts = [known[key] for key in asked.keys.tolist()]
         stream = Stream(asked.seed, "answers of a server" if asked.train else "answers of a server in evaluation")
@@ -96,32 +96,33 @@ class ServerRollout:
         with ThreadPoolExecutor(self.at_once) as pool:
             each = zip(prompts, seeds, strict=True)
             told = list(pool.map(lambda row: self._answer(name, row[0], row[1], asked.new), each))
-        return self._batch(model, asked, prompts, told, born)
+        return self._batch(model, asked, prompts, told)
 
     def close(self) -> None:
         """Unload what was loaded, and close the connection."""
         if self.loaded is not None:
-            self._post("unload_lora_adapter", {"lora_name": self.loaded[0]}, anything=True)
+            self._post("unload_lora_adapter", {"lora_name": self.loaded}, anything=True)
             self.loaded = None
         self._client.close()
 
-    def _current(self, model: CausalModel, asked: Asked) -> tuple[str, int]:
-        """The adapter of the weights of now, loaded. In evaluation weights may have moved since the step drew."""
-        if self.loaded is not None and asked.train and self.loaded[1] == asked.step and asked.attempt > 0:
+    def _current(self, model: CausalModel, step: int) -> str:
+        """The adapter of the weights of now, loaded where it is not already."""
+        own = [each.detach() for each in model.module.parameters() if each.requires_grad]
+        if self.loaded is not None and len(own) == len(self._weights) and all(map(torch.equal, own, self._weights)):
             return self.loaded
         self._updates += 1
-        name = f"{self.name}-{asked.step}-{self._updates}"
+        name = f"{self.name}-{step}-{self._updates}"
         place = self.folder / name
         model.save_pretrained(place)
         if not (place / "adapter_config.json").exists():
             raise BadValue("model", type(model).__name__, "one with LoRA adapters, which a server can load")
         seen = place.resolve() if self.seen_as is None else Path(self.seen_as) / name
         self._post("load_lora_adapter", {"lora_name": name, "lora_path": str(seen)})
-        before, self.loaded = self.loaded, (name, asked.step)
+        before, self.loaded, self._weights = self.loaded, name, [each.clone() for each in own]
         if before is not None:
-            self._post("unload_lora_adapter", {"lora_name": before[0]}, anything=True)
-            shutil.rmtree(self.folder / before[0], ignore_errors=True)
-        return self.loaded
+            self._post("unload_lora_adapter", {"lora_name": before}, anything=True)
+            shutil.rmtree(self.folder / before, ignore_errors=True)
+        return name
 
     def _answer(self, name: str, prompt: list[int], seed: int, new: int) -> tuple[list[int], list[float], str]:
         asked = {
@@ -159,7 +160,7 @@ class ServerRollout:
 
     def _batch(
         self, model: CausalModel, asked: Asked, prompts: list[list[int]],
-        told: list[tuple[list[int], list[float], str]], born: int,
+        told: list[tuple[list[int], list[float], str]],
     ) -> RolloutBatch:  # fmt: skip
         ids, valid = left_padded(prompts, model.pad)
         length = max(len(tokens) for tokens, _, _ in told)
@@ -170,24 +171,10 @@ class ServerRollout:
             behaviour[row, : len(tokens)] = torch.tensor(logps)
             mask[row, : len(tokens)] = True
         rows = torch.arange(len(told))
-        batch = RolloutBatch(
+        return RolloutBatch(
             prompt_ids=ids, prompt_mask=valid, completion_ids=drawn, completion_mask=mask, loss_mask=mask.float(),
             group_id=asked.group_id, trajectory=asked.numbers, turn=torch.zeros_like(rows), behaviour_logps=behaviour,
             old_logps=behaviour, truncated=torch.tensor([finish == "length" for _, _, finish in told]),
-            prompt_key=asked.keys, born_step=torch.full_like(rows, born), prompts=tuple(asked.prompts),
+            prompt_key=asked.keys, born_step=torch.full_like(rows, asked.step), prompts=tuple(asked.prompts),
             texts=tuple(model.decode(tokens) for tokens, _, _ in told),
         )  # fmt: skip
-        return batch if not asked.train else _with_own_logps(model, batch)
-
-
-@torch.no_grad()
-def _with_own_logps(model: CausalModel, batch: RolloutBatch) -> RolloutBatch:
-    """old_logps by the trainer's own pass."""
-    device = next(iter(model.module.parameters())).device
-    found: list[Tensor] = []
-    for rows in torch.arange(len(batch)).split(READ_AT_ONCE):
-        some = batch.rows(rows).to(device)
-        ids, valid = some.sequences()
-        logps = score(model, ids, valid, some.completion_ids.shape[1]).logps
-        found.append(torch.where(some.completion_mask, logps, 0.0).cpu())
-    return replace(batch, old_logps=torch.cat(found))

@@ -43,6 +43,7 @@ READ_AT_ONCE = 64
 class Updater:
     """model: with something that requires gradients        reference: frozen; None: the model's own start, or nothing
     total: optimiser steps of the whole run, for the learning rate
+    elsewhere: whether answers are drawn by another arithmetic, so that old_logps have to be of a pass here
 
     Raises: BadValue for a model without anything to train, or a divergence without a reference.
     """
@@ -56,9 +57,11 @@ class Updater:
         total: int,
         reference: CausalModel | None = None,
         regularisers: Sequence[Regulariser] = (),
+        elsewhere: bool = False,
     ) -> None:
         self.model, self.config, self.processes, self.total = model, config, processes, total
         self.reference, self.regularisers, self.objective = reference, list(regularisers), config.objective
+        self.recomputes = config.recompute_old_logps or elsewhere
         self.needs = frozenset().union(*(each.requires for each in self.regularisers))
         self.refers = config.beta > 0 or bool(self.needs & {"reference", "reference logprobs"})
         if self.refers and reference is None:
@@ -78,7 +81,7 @@ class Updater:
 
     def prepared(self, batch: RolloutBatch) -> RolloutBatch:
         """The step's whole batch, advantages known, with what losses and regularisers read of it."""
-        if self.config.recompute_old_logps:
+        if self.recomputes:
             batch = replace(batch, old_logps=self._read_together(batch, False))
         return self._compared(batch)
 
@@ -223,13 +226,7 @@ class Updater:
         assert some.advantages is not None
         logp, entropy, full = self._scored(some, entropy_weight > 0 or "entropy" in self.needs)
         sampling = self.config.loss_temperature == "sampling"
-        old = (
-            None
-            if fresh
-            else some.behaviour_logps
-            if sampling and not self.config.recompute_old_logps
-            else some.old_logps
-        )
+        old = None if fresh else some.behaviour_logps if sampling and not self.recomputes else some.old_logps
         counted = some.loss_mask > 0
         gain = some.advantages if some.advantages.ndim == 2 else some.advantages.unsqueeze(1).expand_as(logp)
         if plain:
