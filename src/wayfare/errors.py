@@ -10,7 +10,7 @@
     ├── RewardFailed     a reward function raised, or gave what is no reward; the message names it and the row
     ├── ServerFailed     an inference server that draws for a training run did not answer as it must
     ├── ProcessFailed    another process of the same training run raised, so that this one cannot go on
-    ├── Diverged         a learner's values left the range that its rewards allow
+    ├── Diverged         a learner's values left the range that its rewards allow, or are no numbers any more
     └── StoreError       a memory's store
         ├── NoSuchRecord     no memory of that namespace has the id (also a KeyError)
         │   └── NoSuchReceipt    no recall of it has
@@ -90,7 +90,7 @@ class RecordRefused(WayfareError):
 
 
 class Diverged(WayfareError):
-    """|Q| passed r_max / (1 - discount), which no return can reach."""
+    """|Q| passed r_max / (1 - discount), which no return can reach; or losses, or chances, are no numbers any more."""
 
 
 class CellFailed(WayfareError):

@@ -14,10 +14,14 @@ from wayfare.errors import BadValue, RewardFailed
 from wayfare.language.nano import Nano, WordReader
 from wayfare.language.nano_model import NanoModel
 from wayfare.language.sampler import Sampler
+from wayfare.learn.grpo.bonuses import CopyBonus
 from wayfare.learn.grpo.config import GRPOConfig
+from wayfare.learn.grpo.needs import NEEDS
 from wayfare.learn.grpo.rollout import SingleTurn, left_padded
+from wayfare.learn.grpo.trainer import Callback
 
 OTHER = WordReader([str(digit) for digit in range(9)])
+SEVERAL = ("regularisers", "auxiliary", "callbacks")
 
 
 @pytest.mark.parametrize(("told", "said"), [
@@ -104,6 +108,49 @@ def test_a_model_without_anything_to_train_a_metric_that_is_none_and_an_empty_pr
     with pytest.raises(BadValue, match="output_dir must be given"):
         trainer().save()
     assert trainer(model=model()).updater.parameters
+
+
+class Part:
+    """Has the methods that it is told, each of them told what it says."""
+
+    def __init__(self, **methods: Any) -> None:
+        self.__dict__.update(methods)
+
+
+def regulariser(**other: Any) -> Part:
+    told = {"requires": frozenset(), "prepare": lambda batch, forward: {}, "apply": lambda loss, context: loss}
+    return Part(**{**told, **other})
+
+
+@pytest.mark.parametrize(("told", "said"), [
+    *(({seam: Part()}, rf"^{seam} must be an object with {'.*'.join(needs)}.*, got 'Part without {next(iter(needs))}'$")
+      for seam, needs in NEEDS.items() if seam not in SEVERAL),
+    *(({seam: [Part()]}, rf"^{seam}\[0\] must be an object with .*got 'Part without {next(iter(NEEDS[seam]))}'$")
+      for seam in SEVERAL if seam != "callbacks"),
+    ({"bonus": Part(score=3)}, "got 'Part without score'"),
+    ({"bonus": CopyBonus}, "bonus must be .*: one that is made already, got 'the class CopyBonus'"),
+    ({"bonus": Part(score=lambda: [])}, r"bonus must be one with score\(batch\) .*, got 'Part.score\(\)'"),
+    ({"bonus": Part(score=len, update=lambda batch, step: None)}, r"one with update\(batch\) \(missing.*'step'"),
+    ({"bonus": Part(score=len, state_dict=dict)}, "bonus must be one with both state_dict and load_state_dict"),
+    ({"regularisers": regulariser()}, "regularisers must be a list of parts, got 'Part'"),
+    ({"regularisers": [regulariser(), regulariser(requires="entropy")]}, r"regularisers\[1\].requires must be"),
+    ({"regularisers": [regulariser(requires={"entropies"})]}, r"some of entropy, logprobs.* got {'entropies'}"),
+    ({"callbacks": [Callback(), Part()]}, r"callbacks\[1\] must be .*on_step_end\(trainer, step, metrics\)"),
+    ({"reward_funcs": 3}, "functions"),
+    ({"reward_funcs": Part}, r"functions\[0\] must be .*got 'the class Part'"),
+    ({"reward_funcs": [even, lambda completions: []]}, r"'<lambda>' must be called by keywords with target, prompts.*"),
+    ({"reward_funcs": lambda solution, **_: []}, r"missing .*argument: 'solution'\), got '\(solution, \*\*_\)'"),
+])  # fmt: skip
+def test_a_part_that_could_not_be_called_is_refused_before_a_model_is_loaded(told: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadValue, match=said):
+        trainer(**{"model": "no/model/there", **told})
+
+
+def test_a_callback_needs_what_its_run_calls() -> None:
+    told = {name: lambda *_: None for name in NEEDS["callbacks"]}
+    trainer(callbacks=[Part(**told)], max_steps=1).train()
+    with pytest.raises(BadValue, match="on_evaluate"):
+        trainer(callbacks=[Part(**told)], eval_dataset=rows(2))
 
 
 def test_a_bonus_that_gives_no_numbers_is_named() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.learn.grpo.small import even, model, right, rows, trainer, weights
-from wayfare.errors import RewardFailed
+from wayfare.errors import Diverged, RewardFailed
 from wayfare.learn.grpo.evaluating import Evaluated
 from wayfare.learn.grpo.trainer import GRPO, Callback
 
@@ -150,6 +150,30 @@ def test_a_reward_that_raises_leaves_the_answers_and_the_weights(where: str, tmp
     whole = trainer(reward_funcs=even, learning_rate=0.01)
     whole.train()
     assert run.step == 3 and torch.equal(weights(run.model), weights(whole.model)), "the step is taken again"
+
+
+class Spoils(Callback):
+    """At the end of the second step the model is one that gives no numbers."""
+
+    def on_step_end(self, trainer: GRPO, step: int, metrics: Mapping[str, float]) -> None:
+        if step == 2:
+            trainer.updater.parameters[0].data.fill_(float("inf"))
+
+
+@pytest.mark.parametrize(("told", "said", "left"), [
+    ({"learning_rate": 1e30}, r"after step 1, at learning_rate 1e\+30: gradient must be finite, got nan", 1),
+    ({"callbacks": [Spoils()]}, "after step 2, .*: the model's answers have no chances that are numbers", 1),
+    ({"callbacks": [Spoils()], "save_steps": 9}, "after step 2, .*are numbers", None),
+    ({"callbacks": [Spoils()], "eval_dataset": rows(2), "max_steps": 2}, "after step 2, .*are numbers", 1),
+])  # fmt: skip
+def test_training_that_diverged_is_stopped_with_its_step_and_what_is_left_is_whole(
+    told: dict[str, Any], said: str, left: int | None, tmp_path: Path
+) -> None:
+    last = "no checkpoint was written" if left is None else f"the last checkpoint is that of step {left}, in {tmp_path}"
+    with pytest.raises(Diverged, match=f"{said}; {last}"):
+        trainer(tmp_path, **{"max_steps": 4, "save_steps": 1, **told}).train()
+    sound = trainer(tmp_path, **{"max_steps": 4, "save_steps": 1, **told})
+    assert sound.restore() == (left is not None) and bool(torch.isfinite(weights(sound.model)).all())
 
 
 def test_the_best_checkpoint_is_kept_and_loaded(tmp_path: Path) -> None:

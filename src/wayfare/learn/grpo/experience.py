@@ -28,6 +28,7 @@ from wayfare.learn.grpo.dataset import PromptOrder, PromptSet
 from wayfare.learn.grpo.processes import Processes, together
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState, reward_columns
 from wayfare.learn.grpo.seams import Advantage, Asked, Bonus, Budget, Features, Rollout, RowFilter, Shaper, Transform
+from wayfare.learn.grpo.unchanged import unchanged
 from wayfare.learn.rollouts import RolloutBatch, joined
 
 __all__ = ["Experience", "Made", "Parts"]
@@ -116,15 +117,16 @@ class Experience:
         return Made(learned, replace(everything, advantages=gains), told, logged)
 
     def remember(self, made: Made) -> None:
-        """Memories are written: after the weights have moved, once."""
-        for part, batch in (
-            (self.parts.budget, made.drawn),
-            (self.parts.bonus, made.drawn),
-            (self.parts.shaper, made.drawn),
-        ):
+        """Memories are written: after the weights have moved, each once."""
+        told = list[Any]()
+        for name in Parts.__dataclass_fields__:
+            part = getattr(self.parts, name)
             update = getattr(part, "update", None)
-            if update is not None:
-                update(batch)
+            if update is None or any(part is each for each in told):
+                continue
+            with unchanged(name, part, made.drawn):
+                update(made.drawn)
+            told.append(part)
 
     def score(
         self, batch: RolloutBatch, asked: Asked, state: TrainerState
@@ -208,7 +210,8 @@ class Experience:
         if self.parts.budget is None:
             counts = torch.full((prompts,), self.config.num_generations)
         else:
-            counts = torch.as_tensor(self.parts.budget.allocate(keys, total))
+            with unchanged("budget", self.parts.budget, keys, "keys"):
+                counts = torch.as_tensor(self.parts.budget.allocate(keys, total))
             if counts.shape != keys.shape or int(counts.sum()) != total or int(counts.min()) < 0:
                 raise BadValue("budget's rows", counts.tolist(), f"{prompts} numbers of at least 0 that sum to {total}")
         return self.asked(keys, counts.to(torch.int64), step, attempt=attempt)
@@ -219,7 +222,7 @@ class Experience:
             self.unscored = own
             rewards, metrics, extras = self.score(own, asked, state)
             if self.parts.features is not None:
-                with self.processes.reading(self.model.module):
+                with self.processes.reading(self.model.module), unchanged("features", self.parts.features, own):
                     own = replace(own, features=self.parts.features.features(self.model, own).cpu())
         batch = self.processes.whole(replace(own, rewards_per_func=rewards))
         self.unscored = None
@@ -241,7 +244,8 @@ class Experience:
         assert extrinsic is not None
         if self.parts.bonus is None:
             return replace(batch, bonus=torch.zeros_like(extrinsic), reward=extrinsic)
-        scored = self.parts.bonus.score(batch)
+        with unchanged("bonus", self.parts.bonus, batch):
+            scored = self.parts.bonus.score(batch)
         try:
             bonus = torch.as_tensor(scored, dtype=torch.float32).detach().cpu()
         except (TypeError, ValueError, RuntimeError):
@@ -254,7 +258,9 @@ class Experience:
         if self.parts.shaper is None:
             reward = extrinsic + bonus
         else:
-            reward = self.parts.shaper.combine(extrinsic, bonus, batch.group_id, step)
+            batch = replace(batch, bonus=bonus)
+            with unchanged("shaper", self.parts.shaper, batch):
+                reward = self.parts.shaper.combine(extrinsic, bonus, batch.group_id, step)
         return replace(batch, bonus=bonus, reward=reward)
 
     def _masked(self, batch: RolloutBatch) -> RolloutBatch:
@@ -262,7 +268,8 @@ class Experience:
         if self.config.mask_truncated_completions:
             mask = mask * (~batch.truncated).unsqueeze(1)
         if self.parts.row_filter is not None:
-            keep = self.parts.row_filter.keep(batch)
+            with unchanged("row_filter", self.parts.row_filter, batch):
+                keep = self.parts.row_filter.keep(batch)
             if keep.shape != batch.group_id.shape or keep.dtype != torch.bool:
                 raise BadValue("row filter's rows", f"{keep.dtype} {list(keep.shape)}", f"torch.bool [{len(batch)}]")
             mask = mask * keep.unsqueeze(1)

@@ -38,11 +38,14 @@ from torch import Tensor, nn
 from wayfare.errors import BadValue, RewardFailed
 from wayfare.language.interface import Prompt
 from wayfare.learn.grpo.dataset import OWN
+from wayfare.learn.grpo.needs import takes
 
 __all__ = ["RewardFunction", "RewardFunctions", "TrainerState", "as_messages", "callable_name", "reward_columns"]
 
 RewardFunction = Callable[..., Any]
 """See the module: B rewards, or an awaitable of them."""
+TOLD = ("prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric")
+"""What a function is told beside the columns."""
 ROWS = 16
 """Answers that a reward model reads at once."""
 
@@ -100,6 +103,15 @@ class RewardFunctions:
 
     def __len__(self) -> int:
         return len(self.functions)
+
+    def check(self, columns: Iterable[str]) -> None:
+        """columns: of a data set. Raises: BadValue for the first function that could not be called with them."""
+        names = dict.fromkeys((*columns, *TOLD))
+        for name, function in zip(self.names, self.functions, strict=True):
+            wrong = None if isinstance(function, _Model) else takes(function, **names)
+            if wrong is not None:
+                allowed = f"called by keywords with {', '.join(names)}, or **_ for what it does not read ({wrong})"
+                raise BadValue(f"reward function {name!r}", str(inspect.signature(function)), allowed)
 
     def score(
         self,
@@ -235,6 +247,8 @@ def _checked(number: int, given: Any) -> RewardFunction | _Model:
         if given[1].pad_token_id is None and getattr(given[1], "eos_token", None) is None:
             raise BadValue(field, "a tokenizer without one", "with a token of padding, or an end token to stand for it")
         return _Model(*given)
+    if isinstance(given, type):
+        raise BadValue(field, f"the class {given.__name__}", "a function, or an object of that class, made already")
     if not callable(given):
         raise BadValue(field, given, "a function, an object that is called, or a pair (module, tokenizer)")
     return given  # type: ignore[no-any-return]

@@ -22,23 +22,25 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wayfare.errors import BadValue, ResumeRefused
+from wayfare.errors import BadValue, Diverged, ResumeRefused
 from wayfare.language.causal import CausalModel
 from wayfare.language.policies import load_policy
 from wayfare.language.sampler import Sampler
 from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptSet, check_lengths
+from wayfare.learn.grpo.diverging import gives_numbers, stopped
 from wayfare.learn.grpo.evaluating import Evaluated, evaluate
 from wayfare.learn.grpo.experience import Experience, Parts
 from wayfare.learn.grpo.generators import generators, set_generators
 from wayfare.learn.grpo.identity import identity
+from wayfare.learn.grpo.needs import check_parts
 from wayfare.learn.grpo.processes import Alone, Processes, together
 from wayfare.learn.grpo.records import Records, completion_rows
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState
@@ -55,6 +57,7 @@ from wayfare.learn.grpo.seams import (
     Shaper,
     Transform,
 )
+from wayfare.learn.grpo.unchanged import unchanged
 from wayfare.learn.grpo.update import Updater
 
 __all__ = ["GRPO", "Callback"]
@@ -124,9 +127,19 @@ class GRPO:
     ) -> None:
         self.config = GRPOConfig() if args is None else args
         self.processes: Processes = Alone() if processes is None else processes
+        single: dict[str, Any] = {
+            "rollout": rollout, "budget": budget, "transform": transform, "features": features, "bonus": bonus,
+            "shaper": shaper, "row_filter": row_filter, "advantage": advantage,
+        }  # fmt: skip
+        several = {"regularisers": regularisers, "auxiliary": auxiliary, "callbacks": callbacks}
+        here = {"on_evaluate": eval_dataset, "on_save": self.config.output_dir}
+        check_parts({"sampler": sampler, **single, **several}, [name for name in here if here[name] is not None])
         self.rewards = RewardFunctions(reward_funcs, self.config.reward_weights)
         self.prompts = PromptSet(train_dataset, transform=transform)
         self.eval_prompts = None if eval_dataset is None else PromptSet(eval_dataset, transform=transform)
+        for prompts in (self.prompts, self.eval_prompts):
+            if prompts is not None:
+                self.rewards.check(prompts.columns)
         self.model: CausalModel = load_policy(model, tokenizer, peft_config)
         for prompts in (self.prompts, self.eval_prompts):
             if prompts is not None:
@@ -142,7 +155,7 @@ class GRPO:
             sampler = Sampler(self.config.temperature, self.config.top_p, self.config.min_p)
         if rollout is None:
             rollout = SingleTurn(sampler, evaluation=Sampler(self.config.eval_temperature))
-        parts = Parts(rollout, budget, transform, features, bonus, shaper, row_filter, advantage)
+        parts = Parts(**{**single, "rollout": rollout})
         self.experience = Experience(self.model, self.prompts, self.rewards, self.config, parts, self.processes)
         self.total = self.config.updates(len(self.prompts))
         self.updater = Updater(
@@ -165,8 +178,8 @@ class GRPO:
         resume: whether to go on from the folder's newest whole checkpoint, where there is one
 
         Raises: ResumeRefused where that belongs to other settings, no checkpoint of the folder is whole, or another
-        run is writing there; RewardFailed and BadValue as the parts do: what was drawn then is in completions.jsonl,
-        and no weight has moved since the last step.
+        run is writing there; Diverged where losses or answers are no numbers any more; RewardFailed and BadValue as
+        the parts do: what was drawn then is in completions.jsonl, and no weight has moved since the last step.
         """
         with self._alone():
             return self._trained(resume)
@@ -212,6 +225,10 @@ class GRPO:
 
     def advance(self) -> dict[str, float]:
         """One step. Returns: its metrics. Raises: as `train`."""
+        with self._in_numbers():
+            return self._advanced()
+
+    def _advanced(self) -> dict[str, float]:
         began = time.perf_counter()
         before = self.experience.position, self.experience.tokens
         try:
@@ -233,10 +250,13 @@ class GRPO:
                 more = self.updater.auxiliary(found[0], found[1], self.step, how)
                 told.update({f"auxiliary/{name}": value for name, value in more.items()})
         self.experience.remember(made)
-        for part in (*self.auxiliary, *self.updater.regularisers):
-            update = getattr(part, "update", None)
-            if update is not None:
-                update(replace(batch, extras={}))
+        shown = replace(batch, extras={})
+        for seam, parts in (("auxiliary", self.auxiliary), ("regularisers", self.updater.regularisers)):
+            for part in parts:
+                update = getattr(part, "update", None)
+                if update is not None:
+                    with unchanged(seam, part, shown):
+                        update(shown)
         if self.config.log_completions:
             self.records.completions(completion_rows(made.drawn, self.step, self.rewards.names, made.logged))
         self.step += 1
@@ -254,10 +274,11 @@ class GRPO:
             raise BadValue("dataset", None, "given, as no eval_dataset was")
         if prompts is not self.eval_prompts:
             check_lengths(self.model, prompts, self.config.max_completion_length)
-        return evaluate(
-            self.experience, self.updater, prompts, self.state, answers=self.config.num_generations_eval,
-            ks=self.config.eval_ks, threshold=self.config.pass_threshold,
-        )  # fmt: skip
+        with self._in_numbers():
+            return evaluate(
+                self.experience, self.updater, prompts, self.state, answers=self.config.num_generations_eval,
+                ks=self.config.eval_ks, threshold=self.config.pass_threshold,
+            )  # fmt: skip
 
     def save_pretrained(self, folder: str | Path, merged: bool = False) -> None:
         """What `from_pretrained` reads: the model, or its adapter alone; merged puts the adapter into the model."""
@@ -266,9 +287,11 @@ class GRPO:
                 self.model.save_pretrained(Path(folder), merged=merged)
 
     def save(self) -> None:
-        """A checkpoint of everything. Raises: BadValue where the run has no folder."""
+        """A checkpoint of everything. Raises: BadValue where the run has no folder; Diverged as `train`."""
         if self.checkpoints is None:
             raise BadValue("output_dir", None, "given, for checkpoints")
+        if not gives_numbers(self.model, self.prompts.prompt(0)):  # it would take a good one's place
+            raise self._stopped(None)
         state = self.state_dict()
         with self._alone(), together(self.processes):  # nobody looks for the file before it is there
             if self.processes.rank == 0:
@@ -391,6 +414,24 @@ class GRPO:
                 raise ResumeRefused(f"{which}, and there is no other to go on from. {ANEW}")
             if self.processes.rank == 0:
                 warnings.warn(f"{which}; the run goes on from step {whole}", stacklevel=6)
+
+    @contextmanager
+    def _in_numbers(self) -> Iterator[None]:
+        """What a model without numbers lets fail, wherever that is, is said to be its doing."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, BadValue) and error.field in ("loss", "gradient"):
+                raise self._stopped(error) from error
+            sound = True
+            with suppress(Exception):  # what is told is the first error
+                sound = gives_numbers(self.model, self.prompts.prompt(0))
+            if not sound:
+                raise self._stopped(None) from error
+            raise
+
+    def _stopped(self, why: BadValue | None) -> Diverged:
+        return stopped(self.step, self.config.learning_rate, why, self.checkpoints)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
