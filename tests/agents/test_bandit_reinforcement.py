@@ -10,14 +10,12 @@ import torch
 
 from wayfare.agents.bandit_lessons import study
 from wayfare.agents.bandit_player import Telling
-from wayfare.agents.bandit_reinforcement import Trials, credited, gradient_variance, reinforce, rollout
+from wayfare.agents.bandit_reinforcement import Trials, credited, gradient_variance, reinforce, rollout, settings
 from wayfare.errors import BadValue
 from wayfare.explore.rules import UCB1
 from wayfare.language.adapters import add_adapters
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.language_policy import LanguagePolicy
-from wayfare.learn.policy_gradient import PolicyGradient
 from wayfare.worlds.bandit_text import Scenario
 from wayfare.worlds.replicas import BanditReplicas
 
@@ -25,28 +23,28 @@ TRIALS = Trials(instances=2, replicas=3, turns=3, arms=2)
 SAYS = Sampling(max_tokens=2)
 LETTERS = Scenario("letters", "Choose {names}. {close}", "", ("x", "y"), "points", "?")
 TELLING = Telling(LETTERS, "SH", aloud=True)
+LEARNING = settings(TRIALS, SAYS, 2e-2, beta=1e-3)
 
 
-def learner(**options: Any) -> LanguagePolicy:
-    model = add_adapters(TransformersModel("tiny-random"), rank=4)
-    return LanguagePolicy(model, **{"learning_rate": 2e-2, "loss": PolicyGradient(kl_weight=1e-3), **options})
+def adapted() -> TransformersModel:
+    return add_adapters(TransformersModel("tiny-random"), rank=4)
 
 
 def test_a_rollout_has_a_row_a_turn_and_replicas_share_arms_noise_and_names() -> None:
-    played, history, batch = rollout(learner().model, TELLING, SAYS, TRIALS, seed=1, number=0)
+    played, history, batch = rollout(adapted(), TELLING, SAYS, TRIALS, seed=1, number=0)
     assert len(batch) == 18 and batch.turn.tolist() == [0] * 6 + [1] * 6 + [2] * 6
     assert batch.trajectory.tolist() == [0, 1, 2, 3, 4, 5] * 3
     assert batch.group_id.tolist() == [0, 0, 0, 1, 1, 1] * 3
     assert played.names[0] == played.names[2] and history.means.shape == (6, 2)
     assert torch.equal(history.means[0], history.means[2])
-    again = rollout(learner().model, TELLING, SAYS, TRIALS, seed=1, number=0)
+    again = rollout(adapted(), TELLING, SAYS, TRIALS, seed=1, number=0)
     assert np.array_equal(played.actions, again[0].actions)
-    other = rollout(learner().model, TELLING, SAYS, TRIALS, seed=1, number=1)
+    other = rollout(adapted(), TELLING, SAYS, TRIALS, seed=1, number=1)
     assert not torch.equal(other[1].means, history.means)
 
 
 def test_credit_of_a_turn_is_that_of_all_its_tokens() -> None:
-    _, history, batch = rollout(learner().model, TELLING, SAYS, TRIALS, seed=1, number=0)
+    _, history, batch = rollout(adapted(), TELLING, SAYS, TRIALS, seed=1, number=0)
     group = TRIALS.world(1, 0).group_id
     paid = credited(batch, history, group, "strategic", 1.0, UCB1())
     assert paid.advantages is not None and paid.reward is not None
@@ -79,22 +77,29 @@ def test_it_learns_to_name_the_arm_that_pays_from_what_it_was_paid() -> None:
     model.causal.requires_grad_(True)
     asked = telling.prompt(("x", "y"), 1, telling.history(("x", "y"), [], []))
     study(model, [(asked, "x"), (asked, "y")], 20, learning_rate=1e-2)  # a model that names arms, either one
-    taught = LanguagePolicy(model, 3e-3)
     trials, once = FirstPays(4, 8, 1, 2), Sampling(max_tokens=1)
 
     def share() -> float:
         return float((rollout(model, telling, once, trials, 4, 0)[0].actions == 0).mean())
 
     before = share()
-    told = reinforce(taught, telling, once, "strategic", 1.0, trials, 10, UCB1(), seed=3)
-    assert len(told) == 10 and np.isfinite([each["gradient"] for each in told]).all()
+    told = reinforce(model, settings(trials, once, 3e-3), telling, once, "strategic", 1.0, trials, 10, UCB1(), seed=3)
+    assert len(told) == 10 and np.isfinite([each["grad_norm"] for each in told]).all()
     assert np.mean([each["unmatched"] for each in told]) < 0.3
     assert 0.3 < before < 0.7 and share() > 0.9
 
 
 def test_the_variance_of_gradients_is_taken_on_the_same_rollouts() -> None:
     twice = gradient_variance(
-        learner(), TELLING, SAYS, [("original", 1.0), ("original", 1.0), ("strategic", 1.0)], TRIALS, UCB1(), 5, 3
+        adapted(),
+        LEARNING,
+        TELLING,
+        SAYS,
+        [("original", 1.0), ("original", 1.0), ("strategic", 1.0)],
+        TRIALS,
+        UCB1(),
+        5,
+        3,
     )
     assert twice[0] == twice[1] > 0 and twice[2] > 0
 
@@ -103,6 +108,10 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(BadValue, match="replicas"):
         Trials(replicas=1)
     with pytest.raises(BadValue, match="sampling"):
-        rollout(learner().model, TELLING, Sampling(temperature=0.5), TRIALS, 1, 0)
+        rollout(adapted(), TELLING, Sampling(temperature=0.5), TRIALS, 1, 0)
     with pytest.raises(BadValue, match="reward"):
-        reinforce(learner(), TELLING, SAYS, "luck", 1.0, TRIALS, 1, UCB1(), 1)  # type: ignore[arg-type]
+        reinforce(adapted(), LEARNING, TELLING, SAYS, "luck", 1.0, TRIALS, 1, UCB1(), 1)  # type: ignore[arg-type]
+    with pytest.raises(BadValue, match="generation_batch_size must be 18"):
+        reinforce(
+            adapted(), settings(Trials(2, 3, 4, 2), SAYS, 1e-2), TELLING, SAYS, "original", 1.0, TRIALS, 1, UCB1(), 1
+        )

@@ -11,14 +11,14 @@ import torch
 
 from wayfare.agents.bandit_lessons import study
 from wayfare.agents.bandit_player import Telling
-from wayfare.agents.bandit_reinforcement import Trials, reinforce
+from wayfare.agents.bandit_reinforcement import Trials, reinforce, settings
 from wayfare.errors import BadValue
 from wayfare.explore.rules import UCB1
 from wayfare.language.adapters import add_adapters
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.learn.checkpoint import Checkpoint, Checkpoints
-from wayfare.learn.language_policy import LanguagePolicy
+from wayfare.learn.supervised import Supervised
 
 SAYS = Sampling(max_tokens=2)
 
@@ -57,9 +57,10 @@ def test_lessons_go_on_after_a_stop(tmp_path: Path) -> None:
 
 def test_reinforcement_goes_on_after_a_stop(tmp_path: Path) -> None:
     def run(model: TransformersModel, **options: object) -> int:
-        learner = LanguagePolicy(model, 1e-2, mini_batches=2)
-        arguments = (Telling("ads"), SAYS, "original", 1.0, Trials(1, 2, 2, 2), 4, UCB1(), 1)
-        return len(reinforce(learner, *arguments, **options))  # type: ignore[arg-type]
+        trials = Trials(1, 2, 2, 2)
+        learning = settings(trials, SAYS, 1e-2, mini_batches=2, beta=1e-3)
+        arguments = (Telling("ads"), SAYS, "original", 1.0, trials, 4, UCB1(), 1)
+        return len(reinforce(model, learning, *arguments, **options))  # type: ignore[arg-type]
 
     whole, resumed = adapted(), adapted()
     run(whole)
@@ -72,12 +73,13 @@ def test_reinforcement_goes_on_after_a_stop(tmp_path: Path) -> None:
 
 def test_a_torn_file_is_none(tmp_path: Path) -> None:
     file = Checkpoint(tmp_path / "torn", every=1)
-    learner = LanguagePolicy(adapted(), 1e-2)
+    model = adapted()
+    learner = Supervised(model.causal, 1e-2)
     file.passed(learner)
     file.path.write_bytes(file.path.read_bytes()[:100])
-    before = weights(learner.model)
+    before = weights(model)
     file.restore(learner)
-    assert learner.done == 0 and torch.equal(before, weights(learner.model))
+    assert learner.done == 0 and torch.equal(before, weights(model))
     assert [each.name for each in tmp_path.iterdir()] == ["torn"]
 
 

@@ -3,7 +3,7 @@
     trial   M bandits x G replicas play T pulls side by side; replicas of a bandit share arms, noise and names
     reward  original, strategic or algorithmic, as in `wayfare.agents.meta_bandit`
     credit  returns to go within the trajectory, against the group's mean at the same turn            (1)
-    step    clipped policy gradient over the tokens of every answer, near the model it started from   (2)
+    step    clipped policy gradient over the tokens of every answer, by the trainer's own updater      (2)
 
 A turn's advantage is that of all tokens of its answer, thought and name alike; what the world says stands in prompts
 and is never learned. An answer that names no arm is a random pull and is paid as such. Each turn is asked anew with
@@ -11,13 +11,14 @@ the history that the telling shows: what the model thought at earlier turns is n
 one long conversation.
 
 Sources: Chen et al. 2025 (arXiv 2509.24923) for setting and rewards; (1) see `wayfare.learn.credit`; (2) see
-`wayfare.learn.policy_gradient`, with a weight of 0.001 on the divergence, the usual one for pretrained models.
+`wayfare.learn.grpo.update`; a weight of 0.001 on the divergence from the start is usual for pretrained models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,11 +34,13 @@ from wayfare.language.interface import Prompt, Samples, Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.learn.checkpoint import Checkpoint
 from wayfare.learn.credit import returns_to_go, turn_advantages
-from wayfare.learn.language_policy import LanguagePolicy
+from wayfare.learn.grpo.config import GRPOConfig
+from wayfare.learn.grpo.processes import Alone
+from wayfare.learn.grpo.update import Updater
 from wayfare.learn.rollouts import RolloutBatch, joined, rollout_of
 from wayfare.worlds.replicas import BanditReplicas
 
-__all__ = ["Trials", "gradient_variance", "play_replicas", "reinforce", "rollout"]
+__all__ = ["Trials", "gradient_variance", "play_replicas", "reinforce", "rollout", "settings"]
 
 SEEDS = 2**31 - 1
 
@@ -59,9 +62,29 @@ class Trials:
             if getattr(self, name) < least:
                 raise BadValue(name, getattr(self, name), f"at least {least}")
 
+    @property
+    def rows(self) -> int:
+        """Answers of a rollout."""
+        return self.instances * self.replicas * self.turns
+
     def world(self, seed: int, number: int) -> BanditReplicas:
         """The bandits of rollout `number`."""
         return BanditReplicas(self.instances, self.replicas, self.arms, seed=seed, first=number * self.instances)
+
+
+def settings(trials: Trials, sampling: Sampling, learning_rate: float, **others: Any) -> GRPOConfig:
+    """How it is learned from such rollouts: at a constant rate, each token of an update counting the same.
+
+    others: fields of `GRPOConfig`, say `mini_batches`, or `per_device_train_batch_size`, rows passed at once
+
+    Raises: BadValue for a field out of range.
+    """
+    own: dict[str, Any] = {
+        "learning_rate": learning_rate, "lr_scheduler_type": "constant", "loss_type": "token-mean",
+        "use_bias_correction_kl": False, "num_generations": trials.replicas, "generation_batch_size": trials.rows,
+        "max_completion_length": sampling.max_tokens,
+    }  # fmt: skip
+    return GRPOConfig(**{**own, **others})
 
 
 def play_replicas(player: BanditPlayer, world: BanditReplicas, turns: int, seed: int) -> tuple[Played, History]:
@@ -106,25 +129,26 @@ def credited(
 
 
 def reinforce(
-    learner: LanguagePolicy, telling: Telling, sampling: Sampling, reward: Reward, gamma: float, trials: Trials,
-    updates: int, teacher: ActionRule, seed: int, report: Callable[[int, int, dict[str, float]], None] | None = None,
-    checkpoint: Checkpoint | None = None,
+    model: TransformersModel, config: GRPOConfig, telling: Telling, sampling: Sampling, reward: Reward, gamma: float,
+    trials: Trials, updates: int, teacher: ActionRule, seed: int,
+    report: Callable[[int, int, dict[str, float]], None] | None = None, checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, float]]:  # fmt: skip
-    """Learn from own histories, fresh bandits in every update, until the learner has done `updates` in all.
+    """Learn from own histories, fresh bandits in every update, until `updates` are done in all.
 
-    learner: holds the model that is trained        gamma: of the turns' rewards, 0 to 1
+    config: as `settings` gives        gamma: of the turns' rewards, 0 to 1
     teacher: whose choices the algorithmic reward pays        seed: of bandits, names and answers
     checkpoint: from which it goes on, and into which it writes
     Returns: of each update done here, means of reward and of pulls that no answer named, and what the update tells.
-    Raises: BadValue as `rollout` and `LanguagePolicy.update` do.
+    Raises: BadValue as `rollout` and `Updater` do, or for a config of other trials.
     """
+    learner = _learner(model, config, trials, updates)
     if checkpoint is not None:
         checkpoint.restore(learner)
     found = []
-    for update in range(learner.done, updates):
-        played, history, batch = rollout(learner.model, telling, sampling, trials, seed, update)
+    for update in range(learner.done // config.updates_per_step, updates):
+        played, history, batch = rollout(model, telling, sampling, trials, seed, update)
         batch = credited(batch, history, trials.world(seed, update).group_id, reward, gamma, teacher)
-        told = learner.update(learner.with_reference(batch))
+        told = learner.update(learner.prepared(batch), update)
         found.append({"reward": float(history.rewards.mean()), "unmatched": played.unmatched, **told})
         if checkpoint is not None:
             checkpoint.passed(learner)
@@ -134,15 +158,27 @@ def reinforce(
 
 
 def gradient_variance(
-    learner: LanguagePolicy, telling: Telling, sampling: Sampling, rewards: Sequence[tuple[Reward, float]],
-    trials: Trials, teacher: ActionRule, seed: int, batches: int = 32,
+    model: TransformersModel, config: GRPOConfig, telling: Telling, sampling: Sampling,
+    rewards: Sequence[tuple[Reward, float]], trials: Trials, teacher: ActionRule, seed: int, batches: int = 32,
 ) -> list[float]:  # fmt: skip
-    """Trace of the covariance of the gradient over rollouts of one policy: of each (reward, gamma) on the same ones."""
+    """Trace of the covariance of the gradient over rollouts of one policy: of each (reward, gamma) on the same ones.
+
+    config: as `settings` gives
+
+    Raises: BadValue as `reinforce`.
+    """
+    learner = _learner(model, config, trials, 1)
     rows: list[list[Tensor]] = [[] for _ in rewards]
     for number in range(batches):
-        _, history, batch = rollout(learner.model, telling, sampling, trials, seed, number)
+        _, history, batch = rollout(model, telling, sampling, trials, seed, number)
         groups = trials.world(seed, number).group_id
         for kept, (reward, gamma) in zip(rows, rewards, strict=True):
-            paid = learner.with_reference(credited(batch, history, groups, reward, gamma, teacher))
-            kept.append(learner.gradient(paid)[0].cpu())
+            paid = learner.prepared(credited(batch, history, groups, reward, gamma, teacher))
+            kept.append(learner.gradient(paid).cpu())
     return [float(torch.stack(kept).var(dim=0).sum()) for kept in rows]
+
+
+def _learner(model: TransformersModel, config: GRPOConfig, trials: Trials, updates: int) -> Updater:
+    if config.generation_batch_size != trials.rows:  # updates are counted by their optimiser steps
+        raise BadValue("generation_batch_size", config.generation_batch_size, f"{trials.rows}, the rows of a rollout")
+    return Updater(model, config, Alone(), total=updates * config.updates_per_step)

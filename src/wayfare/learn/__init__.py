@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wayfare.learn.collect import Collector
     from wayfare.learn.discounts import DiscountTable
     from wayfare.learn.episodic_control import EpisodicControl
-    from wayfare.learn.language_policy import LanguagePolicy
     from wayfare.learn.policy_gradient import PolicyGradient
     from wayfare.learn.rollouts import RolloutBatch
     from wayfare.learn.sequences import Replay, Sequences
@@ -33,7 +32,6 @@ __all__ = [
     "DiscountTable",
     "EpisodicControl",
     "FeatureEncoder",
-    "LanguagePolicy",
     "PolicyGradient",
     "Replay",
     "RolloutBatch",
@@ -58,7 +56,6 @@ _HOMES = {
     "DiscountTable": "discounts",
     "EpisodicControl": "episodic_control",
     "FeatureEncoder": "case_values",
-    "LanguagePolicy": "language_policy",
     "PolicyGradient": "policy_gradient",
     "Replay": "sequences",
     "RolloutBatch": "rollouts",

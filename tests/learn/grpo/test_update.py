@@ -23,6 +23,7 @@ from tests.learn.grpo.small import (
     weights,
 )
 from wayfare.errors import BadValue
+from wayfare.language.adapters import add_adapters
 from wayfare.language.local import TransformersModel
 from wayfare.language.policies import copy_frozen, load_policy
 from wayfare.learn.grpo.config import GRPOConfig
@@ -32,7 +33,7 @@ from wayfare.learn.grpo.update import Updater
 from wayfare.learn.policy_gradient import token_weights
 from wayfare.learn.rollouts import RolloutBatch
 
-LOSSES = ("grpo", "dapo", "dr_grpo", "cispo", "seq-mean-token-sum", "seq-mean-token-sum-norm", "bnpo")
+LOSSES = ("grpo", "dapo", "dr_grpo", "cispo", "token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm", "bnpo")
 
 
 def close(one: Tensor, two: Tensor, rtol: float = 1e-5) -> None:
@@ -81,6 +82,15 @@ def test_neither_the_order_of_rows_nor_how_many_go_at_once_changes_the_gradient(
         else:
             close(some, whole)
     close(gradient(batch.rows(torch.tensor([4, 2, 5, 0, 1, 3])), **told), whole)
+
+
+def test_a_gradient_that_is_only_looked_at_is_that_of_the_step_and_takes_none() -> None:
+    policy = model()
+    batch, before = drawn_rows(policy), weights(policy)
+    taken = updater(policy, Gradients(), per_device_train_batch_size=2)
+    close(taken.gradient(batch), gradient(batch))
+    assert torch.equal(weights(policy), before) and taken.done == 0
+    assert all(each.grad is None for each in policy.net.parameters())
 
 
 def test_a_token_that_is_masked_has_no_gradient() -> None:
@@ -265,6 +275,23 @@ def tiny_llama(**told: Any) -> TransformersModel:
     )  # fmt: skip
     made: Any = load_policy(LlamaForCausalLM(config), READER.to_transformers())
     return made  # type: ignore[no-any-return]
+
+
+def test_adapters_alone_learn_and_their_reference_is_the_model_without_them() -> None:
+    policy = add_adapters(tiny_llama(), rank=2)
+    batch, state = drawn_rows(policy), policy.causal.state_dict()
+    below = {name: each.clone() for name, each in state.items() if "lora" not in name}
+    taken = updater(policy, Gradients(), beta=0.1, learning_rate=0.01)
+    start = taken.prepared(batch)
+    torch.testing.assert_close(start.ref_logps, batch.old_logps, rtol=0, atol=1e-5)
+    assert abs(taken.update(start, 0)["kl"]) < 1e-9
+    again = taken.prepared(start)
+    torch.testing.assert_close(again.ref_logps, start.ref_logps, rtol=0, atol=1e-5)
+    assert taken.update(again, 1)["kl"] > 1e-6
+    assert below and all(torch.equal(policy.causal.state_dict()[name], each) for name, each in below.items())
+    policy.causal.requires_grad_(False)
+    with pytest.raises(BadValue, match="requires gradients"):
+        updater(policy, Gradients())
 
 
 def test_recomputed_activations_give_the_same_gradient() -> None:

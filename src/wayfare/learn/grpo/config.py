@@ -20,7 +20,9 @@ from wayfare.learn.policy_gradient import PolicyGradient
 
 __all__ = ["GRPOConfig"]
 
-LossType = Literal["grpo", "dapo", "bnpo", "dr_grpo", "cispo", "seq-mean-token-sum", "seq-mean-token-sum-norm"]
+LossType = Literal[
+    "grpo", "dapo", "bnpo", "dr_grpo", "cispo", "token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"
+]  # fmt: skip
 Scaling = Literal["group", "batch", "none"]
 Schedule = Literal["linear", "cosine", "constant"]
 

@@ -109,11 +109,7 @@ class Updater:
                     break
                 fresh = turn == 0 and number == 0 and not stale
                 some = batch.rows(part)
-                weights = token_weights(
-                    some.loss_mask, self.objective.aggregation, self.config.max_completion_length,
-                    rows=self._at_once(some), tokens=everything,
-                )  # fmt: skip
-                loss, metrics = self._gradient(some, weights, step, fresh)
+                loss, metrics = self._gradient(some, self._weights(some, everything), step, fresh)
                 norm = self._step(loss)
                 taken += 1
                 for name, value in metrics.items():
@@ -123,6 +119,14 @@ class Updater:
         self._settled()
         summed = {name: self.processes.summed(value) for name, value in told.items()}
         return {**{name: value / max(taken, 1) for name, value in numbers.items()}, **means(summed)}
+
+    def gradient(self, batch: RolloutBatch) -> Tensor:
+        """[P] float32: what (1) would descend over all rows at once, on policy; no step is taken. Of one process."""
+        self._gradient(batch, self._weights(batch, float(batch.loss_mask.sum())), 0, True)
+        each = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        found = torch.cat([one.flatten().float() for one in each])
+        self._settled()
+        return found
 
     def auxiliary(
         self, batch: RolloutBatch, weight: float, step: int, loss: Literal["policy", "nll"] = "policy"
@@ -218,6 +222,12 @@ class Updater:
             for name, value in metrics.items():
                 told[name] = told[name] + value if name in told else value
         return float(self.processes.summed(total)), told
+
+    def _weights(self, some: RolloutBatch, tokens: float) -> Tensor:
+        return token_weights(
+            some.loss_mask, self.objective.aggregation, self.config.max_completion_length, rows=self._at_once(some),
+            tokens=tokens,
+        )  # fmt: skip
 
     def _loss(
         self, some: RolloutBatch, weights: Tensor, step: int, fresh: bool, entropy_weight: float, plain: bool = False

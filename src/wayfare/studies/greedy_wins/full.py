@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wayfare.agents.bandit_lessons import fine_tuning, study, teach
 from wayfare.agents.bandit_player import BanditPlayer, Telling
-from wayfare.agents.bandit_reinforcement import Trials, gradient_variance, play_replicas, reinforce
+from wayfare.agents.bandit_reinforcement import Trials, gradient_variance, play_replicas, reinforce, settings
 from wayfare.agents.meta_bandit import Reward
 from wayfare.errors import BadValue
 from wayfare.explore.rules import UCB1
@@ -28,8 +28,6 @@ from wayfare.language.endpoint import EndpointModel
 from wayfare.language.interface import LanguageModel, Sampling
 from wayfare.language.local import TransformersModel
 from wayfare.learn.checkpoint import Checkpoint
-from wayfare.learn.language_policy import LanguagePolicy
-from wayfare.learn.policy_gradient import PolicyGradient
 from wayfare.studies.collected import collect
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Progress, Report, Table
 from wayfare.studies.greedy_wins import Config
@@ -126,21 +124,22 @@ def play_agent(
             report=lambda done, told: report(done, 2 * imitation[0], loss=told["loss"]),
         )  # fmt: skip
     elif agent in REINFORCED or batches:
-        learner = LanguagePolicy(
-            add_adapters(_here(speaker), rank, 2 * rank, seed), reinforcement[1],
-            loss=PolicyGradient(kl_weight=START_WEIGHT), mini_batches=2, rows=2, seed=seed,
+        learner = add_adapters(_here(speaker), rank, 2 * rank, seed)
+        learning = settings(
+            trials, sampling, reinforcement[1], beta=START_WEIGHT, mini_batches=2, per_device_train_batch_size=2,
+            seed=seed,
         )  # fmt: skip
         if agent in REINFORCED:
             reward, gamma = REINFORCED[agent]
             reinforce(
-                learner, telling, sampling, reward, gamma, trials, reinforcement[0], teacher, seed + LESSONS,
+                learner, learning, telling, sampling, reward, gamma, trials, reinforcement[0], teacher, seed + LESSONS,
                 lambda done, total, told: report(done, 2 * total, reward=told["reward"], unmatched=told["unmatched"]),
                 keep,
             )  # fmt: skip
         else:
             both: tuple[tuple[Reward, float], ...] = (("original", 1.0), ("strategic", 1.0))
             spread = gradient_variance(
-                learner, telling, sampling, both, trials, teacher, seed + 2 * LESSONS, max(batches, 2)
+                learner, learning, telling, sampling, both, trials, teacher, seed + 2 * LESSONS, max(batches, 2)
             )
             for (name, _), value in zip(both, spread, strict=True):
                 found[f"RL-{name}|gaussian|variance"] = np.array([value])
