@@ -106,7 +106,7 @@ class Config(RealConfig):
         return (*(k for k in (1, 4) if k < self.eval_answers), self.eval_answers)
 
 
-LAPTOP = Config(scale="laptop", seeds=8)
+LAPTOP = Config(scale="laptop", seeds=5)
 QUICK = replace(
     LAPTOP, scale="quick", seeds=2, rates=(3e-4,), token_budget=300_000, tuning_seeds=1, other_seeds=1, eval_prompts=64
 )
@@ -138,7 +138,7 @@ STUDY = Study(
         "word likelier than the best tuned baseline does, without keeping noise and without losing accuracy."
     ),
     scales={"smoke": SMOKE, "quick": QUICK, "laptop": LAPTOP, "full": FULL},
-    seconds={"smoke": 15, "quick": 300, "laptop": 2700, "full": 400_000},
+    seconds={"smoke": 15, "quick": 300, "laptop": 1900, "full": 400_000},
     run="wayfare.studies.lp_reg.experiment:run",
     ready="wayfare.studies.lp_reg.experiment:ready",
 )
