@@ -5,6 +5,9 @@
     update        what that does to the weights                        evaluating   pass@k on held-out prompts
     dataset       rows with a prompt, and their order                  rewards      reward functions as TRL calls them
     records       metrics, completions, TensorBoard                    from_file    a run as a file
+    resuming      a run's whole state, `generators` among it           identity     what a run is of; `user_code`
+    needs         what a seam asks of its part                         unchanged    what a part is shown stays as it was
+    diverging     where there are no numbers any more
     processes     one process; `accelerated` for several               adapters     rewards and rows of TRL and verl
     trl_trainer   our parts in TRL's own trainer; `trl_bonus` as a reward of it
 

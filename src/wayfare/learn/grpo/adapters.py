@@ -28,6 +28,7 @@ from wayfare.errors import BadValue, RewardFailed
 from wayfare.learn.grpo.dataset import PromptSet, read_rows
 from wayfare.learn.grpo.rewards import RewardFunction, RewardFunctions, callable_name
 from wayfare.learn.grpo.trl_bonus import BonusReward, answer_text, bonus_reward
+from wayfare.learn.grpo.user_code import line_of
 
 __all__ = ["BonusReward", "as_trl", "bonus_reward", "from_verl", "from_verl_row", "verl_dataset"]
 
@@ -124,17 +125,20 @@ class _Renamed:
     def __call__(self, **told: Any) -> Any:
         return self.function(**told)
 
+    def _failed(self, row: int, error: Exception) -> RewardFailed:
+        return RewardFailed(self.__name__, f"raised {type(error).__name__} at row {row}: {error}{line_of(error)}")
+
     def _told(self, row: int, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except Exception as error:
-            raise RewardFailed(self.__name__, f"raised {type(error).__name__} at row {row}: {error}") from error
+            raise self._failed(row, error) from error
 
     async def _later(self, row: int, call: Callable[[], Any]) -> Any:
         try:
             return await call()
         except Exception as error:
-            raise RewardFailed(self.__name__, f"raised {type(error).__name__} at row {row}: {error}") from error
+            raise self._failed(row, error) from error
 
 
 class _RenamedLater(_Renamed):

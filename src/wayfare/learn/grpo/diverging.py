@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
 import torch
 
 from wayfare.errors import BadValue, Diverged
 from wayfare.language.causal import CausalModel, still
 from wayfare.language.interface import Prompt
-from wayfare.learn.checkpoint import Checkpoints
 
-__all__ = ["gives_numbers", "stopped"]
+if TYPE_CHECKING:
+    from wayfare.learn.grpo.trainer import GRPO
+
+__all__ = ["check_numbers", "gives_numbers", "in_numbers"]
 
 
 @torch.no_grad()
@@ -21,11 +27,35 @@ def gives_numbers(model: CausalModel, prompt: Prompt) -> bool:
     return not bool(logits.float().log_softmax(dim=-1).isnan().any())
 
 
-def stopped(step: int, rate: float, why: BadValue | None, checkpoints: Checkpoints | None) -> Diverged:
-    """step: done before        why: a loss or a gradient; None: the model itself gives no numbers"""
-    what = "the model's answers have no chances that are numbers" if why is None else str(why)
-    numbers = [] if checkpoints is None else checkpoints.numbers()
+def check_numbers(run: GRPO) -> None:
+    """Raises: Diverged for a model that gives none."""
+    if not gives_numbers(run.model, run.prompts.prompt(0)):
+        raise _stopped(run, "the model's answers have no chances that are numbers")
+
+
+@contextmanager
+def in_numbers(run: GRPO) -> Iterator[None]:
+    """What a model without numbers lets fail, wherever that is, is said to be its doing. Raises: Diverged."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, BadValue) and error.field in ("loss", "gradient"):
+            raise _stopped(run, str(error)) from error
+        diverged: Diverged | None = None
+        with suppress(Exception):  # what is told then is the first error
+            try:
+                check_numbers(run)
+            except Diverged as found:
+                diverged = found
+        if diverged is not None:
+            raise diverged from error
+        raise
+
+
+def _stopped(run: GRPO, why: str) -> Diverged:
+    numbers = [] if run.checkpoints is None else run.checkpoints.numbers()
     left = "no checkpoint was written"
-    if checkpoints is not None and numbers:
-        left = f"the last checkpoint is that of step {numbers[-1]}, in {checkpoints.folder}"
-    return Diverged(f"training stopped after step {step}, at learning_rate {rate:g}: {what}; {left}")
+    if run.checkpoints is not None and numbers:
+        left = f"the last checkpoint is that of step {numbers[-1]}, in {run.checkpoints.folder}"
+    rate = f"learning_rate {run.config.learning_rate:g}"
+    return Diverged(f"training stopped after step {run.step}, at {rate}: {why}; {left}")

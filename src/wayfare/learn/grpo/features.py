@@ -43,6 +43,9 @@ class MeanStates:
     An empty answer is its prompt's last state.
     """
 
+    free = ("at_once",)
+    """See `wayfare.learn.grpo.identity`."""
+
     def __init__(self, reference: CausalModel | None = None, at_once: int = 256) -> None:
         if at_once < 1:
             raise BadValue("at_once", at_once, "at least 1")

@@ -16,7 +16,7 @@ answer is the list of its one message, else a text. None says that a function ha
 A function may be `async` (all of these are awaited at once, on one event loop that lives as long as this process, so
 that a client made in the first call serves in the next), an object that is called, or a reward model with its tokenizer
 (as a pair), whose first logit of prompt and answer is the reward. What is no reward, an exception among them, is an
-error that names function and row before any weight has changed.
+error that names function and row, or the line that raised, before any weight has changed.
 
 Sources: calling convention, names and (1) are those of TRL 1.16 (`GRPOTrainer`).
 """
@@ -39,6 +39,7 @@ from wayfare.errors import BadValue, RewardFailed
 from wayfare.language.interface import Prompt
 from wayfare.learn.grpo.dataset import OWN
 from wayfare.learn.grpo.needs import takes
+from wayfare.learn.grpo.user_code import line_of
 
 __all__ = ["RewardFunction", "RewardFunctions", "TrainerState", "as_messages", "callable_name", "reward_columns"]
 
@@ -167,7 +168,7 @@ class RewardFunctions:
             if isinstance(made, RewardFailed):
                 raise made
             if isinstance(made, BaseException):
-                raise RewardFailed(self.names[number], f"raised {type(made).__name__}: {made}") from made
+                raise RewardFailed(self.names[number], _raised(made)) from made
             found[:, number] = self._rewards(number, made, count)
         return found
 
@@ -192,7 +193,7 @@ class RewardFunctions:
         except RewardFailed:
             raise
         except Exception as error:
-            raise RewardFailed(self.names[number], f"raised {type(error).__name__}: {error}") from error
+            raise RewardFailed(self.names[number], _raised(error)) from error
 
     def _rewards(self, number: int, made: Any, count: int) -> Tensor:
         """What a function gave as [B] float32, NaN for None."""
@@ -263,6 +264,10 @@ def _name(function: RewardFunction | _Model) -> str:
         return callable_name(function)
     given = str(getattr(getattr(function.module, "config", None), "_name_or_path", ""))
     return given.rstrip("/").split("/")[-1] or type(function.module).__name__
+
+
+def _raised(error: BaseException) -> str:
+    return f"raised {type(error).__name__}: {error}{line_of(error)}"
 
 
 def _number(value: Any) -> float | None:

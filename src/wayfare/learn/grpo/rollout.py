@@ -29,6 +29,9 @@ class SingleTurn:
     rows: drawn side by side; None: all        evaluation: the sampler in evaluation; None: at temperature 1
     """
 
+    free = ("rows",)
+    """See `wayfare.learn.grpo.identity`."""
+
     def __init__(
         self,
         sampler: Sampler | None = None,

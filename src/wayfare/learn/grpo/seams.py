@@ -17,7 +17,8 @@ A part may have `update(batch)`, called once at the end of each training step wi
 never in evaluation: memories are written after they were read. A part with a state has `state_dict` and
 `load_state_dict`, of tensors, numbers, texts and lists and dicts of them; it is then part of every checkpoint.
 
-Any object with these methods will do; nothing is registered and nothing inherited.
+Any object with these methods will do; nothing is registered and nothing inherited. A part may name in an attribute
+`free` those of its arguments that may change between a run and its resumption, see `wayfare.learn.grpo.identity`.
 """
 
 from __future__ import annotations

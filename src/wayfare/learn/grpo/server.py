@@ -55,6 +55,8 @@ class ServerRollout:
 
     elsewhere = True
     """See `wayfare.learn.grpo.seams.Rollout`."""
+    free = ("at_once", "name", "retries", "seen_as")
+    """See `wayfare.learn.grpo.identity`."""
 
     def __init__(
         self, address: str, folder: str | Path, *, seen_as: str | None = None, name: str = "wayfare",

@@ -20,29 +20,28 @@ implemented. Names of settings, rewards' calling convention and metrics are TRL'
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wayfare.errors import BadValue, Diverged, ResumeRefused
+from wayfare.errors import BadValue
 from wayfare.language.causal import CausalModel
 from wayfare.language.policies import load_policy
 from wayfare.language.sampler import Sampler
 from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.dataset import PromptSet, check_lengths
-from wayfare.learn.grpo.diverging import gives_numbers, stopped
+from wayfare.learn.grpo.diverging import check_numbers, in_numbers
 from wayfare.learn.grpo.evaluating import Evaluated, evaluate
 from wayfare.learn.grpo.experience import Experience, Parts
-from wayfare.learn.grpo.generators import generators, set_generators
-from wayfare.learn.grpo.identity import identity
+from wayfare.learn.grpo.identity import identity, made_of
 from wayfare.learn.grpo.needs import check_parts
 from wayfare.learn.grpo.processes import Alone, Processes, together
 from wayfare.learn.grpo.records import Records, completion_rows
+from wayfare.learn.grpo.resuming import newest, put_state, state_of
 from wayfare.learn.grpo.rewards import RewardFunctions, TrainerState
 from wayfare.learn.grpo.rollout import SingleTurn
 from wayfare.learn.grpo.seams import (
@@ -61,10 +60,6 @@ from wayfare.learn.grpo.unchanged import unchanged
 from wayfare.learn.grpo.update import Updater
 
 __all__ = ["GRPO", "Callback"]
-
-FREE = frozenset({"output_dir", "report_to", "save_steps", "save_total_limit"})
-"""Settings that may change between a run and its resumption."""
-ANEW = "Begin anew with train(resume=False) or `wayfare train --fresh`, or write elsewhere"
 
 
 class Callback:
@@ -170,7 +165,8 @@ class GRPO:
         self.checkpoints = None if folder is None else Checkpoints(folder / "checkpoints", self.config.save_total_limit)
         self.step, self.metrics = 0, list[dict[str, float]]()
         self.best: tuple[float, int] | None = None
-        self._pending: dict[str, list[float]] = {}
+        self.pending: dict[str, list[float]] = {}
+        self._made = made_of(dict(zip(self.rewards.names, self.rewards.functions, strict=True)), self._parts)
 
     def train(self, resume: bool = True) -> list[dict[str, float]]:
         """Until all optimiser steps are done or the token budget is spent. Returns: the metrics of these steps.
@@ -225,7 +221,7 @@ class GRPO:
 
     def advance(self) -> dict[str, float]:
         """One step. Returns: its metrics. Raises: as `train`."""
-        with self._in_numbers():
+        with in_numbers(self):
             return self._advanced()
 
     def _advanced(self) -> dict[str, float]:
@@ -274,7 +270,7 @@ class GRPO:
             raise BadValue("dataset", None, "given, as no eval_dataset was")
         if prompts is not self.eval_prompts:
             check_lengths(self.model, prompts, self.config.max_completion_length)
-        with self._in_numbers():
+        with in_numbers(self):
             return evaluate(
                 self.experience, self.updater, prompts, self.state, answers=self.config.num_generations_eval,
                 ks=self.config.eval_ks, threshold=self.config.pass_threshold,
@@ -290,8 +286,7 @@ class GRPO:
         """A checkpoint of everything. Raises: BadValue where the run has no folder; Diverged as `train`."""
         if self.checkpoints is None:
             raise BadValue("output_dir", None, "given, for checkpoints")
-        if not gives_numbers(self.model, self.prompts.prompt(0)):  # it would take a good one's place
-            raise self._stopped(None)
+        check_numbers(self)  # it would take a good one's place
         state = self.state_dict()
         with self._alone(), together(self.processes):  # nobody looks for the file before it is there
             if self.processes.rank == 0:
@@ -305,82 +300,48 @@ class GRPO:
             return self._restored()
 
     def _restored(self) -> bool:
-        found = None if self.checkpoints is None else self.checkpoints.newest()
-        numbers = self.processes.gathered(None if found is None else found[0])
-        if len(set(numbers)) > 1:
-            raise ResumeRefused(f"output_dir is another folder in some processes: its checkpoints are {numbers}")
-        self._say_damaged(None if found is None else found[0])
-        if found is None:
-            if self.step == 0:
-                self.records.cut({})
-            return False
-        self.load_state_dict(found[1])
-        self.records.cut(found[1]["lengths"])
-        return True
+        found = newest(self)
+        if found is not None:
+            self.load_state_dict(found)
+        if found is not None or self.step == 0:
+            self.records.cut({} if found is None else found["lengths"])
+        return found is not None
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on bit for bit; of several processes the first one has it whole."""
-        return {
-            "config": self.config.to_json(),
-            "experiment": self._experiment,
-            "step": self.step,
-            "experience": self.experience.state_dict(),
-            "updater": self.updater.state_dict(),
-            "regularisers": _states(self.updater.regularisers),
-            "auxiliary": _states(self.auxiliary),
-            "best": list(self.best) if self.best else [],
-            "pending": self._pending,
-            "lengths": self.records.lengths(),
-            "generators": self.processes.gathered(generators()),
-        }
+        return state_of(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up where `state_dict` was taken. Raises: ResumeRefused for the state of other settings or data."""
-        mine = {name: value for name, value in self.config.to_json().items() if name not in FREE}
-        for name, value in mine.items():
-            if state["config"].get(name) != value:
-                raise ResumeRefused(
-                    f"{name} was {state['config'].get(name)!r} in the run to be resumed, now {value!r}. {ANEW}"
-                )
-        for name, value in self._experiment.items():
-            was = state["experiment"].get(name)
-            if was != value:
-                raise ResumeRefused(f"{name} of the run to be resumed: {was}; now: {value}. {ANEW}")
-        self.experience.load_state_dict(state["experience"])
-        self.updater.load_state_dict(state["updater"])
-        parts: list[Any] = [*self.updater.regularisers, *self.auxiliary]
-        for part, told in zip(parts, [*state["regularisers"], *state["auxiliary"]], strict=True):
-            if told:
-                part.load_state_dict(told)
-        if int(state["step"]) != self.step:
-            self.metrics = []
-        self.step, self._pending = int(state["step"]), {name: list(each) for name, each in state["pending"].items()}
-        self.best = (float(state["best"][0]), int(state["best"][1])) if state["best"] else None
-        set_generators(state["generators"][self.processes.rank % len(state["generators"])])
+        """Take up where `state_dict` was taken. Raises: ResumeRefused for another run's, see `resuming`."""
+        put_state(self, state)
 
     @cached_property
-    def _experiment(self) -> dict[str, str]:
+    def experiment(self) -> dict[str, Any]:
+        """What the run is of, beside its settings; see `wayfare.learn.grpo.identity`."""
+        return {**identity(self.prompts, self.rewards.names, self._parts, self.model.module), **self._made}
+
+    @property
+    def _parts(self) -> dict[str, Any]:
         parts = {name: getattr(self.experience.parts, name) for name in Parts.__dataclass_fields__}
-        more = {"regularisers": self.updater.regularisers, "auxiliary": self.auxiliary}
-        return identity(self.prompts, self.rewards.names, {**parts, **more}, self.model.module)
+        return {**parts, "regularisers": self.updater.regularisers, "auxiliary": self.auxiliary}
 
     def _log(self, told: dict[str, float]) -> None:
         self.metrics.append(told)
         for name, value in told.items():
-            self._pending.setdefault(name, []).append(value)
+            self.pending.setdefault(name, []).append(value)
         if self.step % self.config.logging_steps == 0 or self.done:
             self._write_metrics()
 
     def _write_metrics(self) -> None:
         """Means over the steps since the last line; of what only grows, the last."""
-        if not self._pending:
+        if not self.pending:
             return
-        means = {name: sum(values) / len(values) for name, values in self._pending.items()}
+        means = {name: sum(values) / len(values) for name, values in self.pending.items()}
         for name in ("epoch", "num_tokens"):
-            means[name] = self._pending[name][-1]
+            means[name] = self.pending[name][-1]
         if "jsonl" in self.config.report_to or "tensorboard" in self.config.report_to:
             self.records.metrics(self.updater.done, means)
-        self._pending = {}
+        self.pending = {}
 
     def _evaluated(self) -> None:
         found = self.evaluate()
@@ -404,35 +365,6 @@ class GRPO:
         if state is not None and self.best[1] != self.step:
             self.processes.put(self.model.module, state["updater"]["weights"])
 
-    def _say_damaged(self, whole: int | None) -> None:
-        """Of checkpoints after the one that is whole. To begin anew overwrites what was found: its owner says so."""
-        numbers = [] if self.checkpoints is None else self.checkpoints.numbers()
-        damaged = ", ".join(str(each) for each in numbers if whole is None or each > whole)
-        if damaged and self.checkpoints is not None:
-            which = f"torn or damaged in {self.checkpoints.folder}: the checkpoints of steps {damaged}"
-            if whole is None:
-                raise ResumeRefused(f"{which}, and there is no other to go on from. {ANEW}")
-            if self.processes.rank == 0:
-                warnings.warn(f"{which}; the run goes on from step {whole}", stacklevel=6)
-
-    @contextmanager
-    def _in_numbers(self) -> Iterator[None]:
-        """What a model without numbers lets fail, wherever that is, is said to be its doing."""
-        try:
-            yield
-        except Exception as error:
-            if isinstance(error, BadValue) and error.field in ("loss", "gradient"):
-                raise self._stopped(error) from error
-            sound = True
-            with suppress(Exception):  # what is told is the first error
-                sound = gives_numbers(self.model, self.prompts.prompt(0))
-            if not sound:
-                raise self._stopped(None) from error
-            raise
-
-    def _stopped(self, why: BadValue | None) -> Diverged:
-        return stopped(self.step, self.config.learning_rate, why, self.checkpoints)
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """With the folder held; refused in one process, refused in all."""
@@ -454,7 +386,3 @@ def _reference(given: Any, model: CausalModel) -> CausalModel:
         )
     reference.module.requires_grad_(False).eval()
     return reference
-
-
-def _states(parts: Sequence[Any]) -> list[dict[str, Any]]:
-    return [each.state_dict() if hasattr(each, "state_dict") else {} for each in parts]
