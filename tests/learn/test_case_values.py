@@ -15,7 +15,7 @@ from wayfare.learn.case_learner import Ahead, CaseBatch, CaseLearner, fit
 from wayfare.learn.case_rows import CaseRows, area_under_curve, case_text
 from wayfare.learn.case_scorer import CaseScorer
 from wayfare.learn.case_values import CaseValueNet, FeatureEncoder, TextEncoder
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.episodic_control import EpisodicControl
 from wayfare.learn.soft_values import soft_value_iteration
 from wayfare.memory import Memory
@@ -119,11 +119,11 @@ def test_the_encoder_learns_too_and_a_stopped_fit_goes_on_bit_for_bit(tmp_path) 
         if epoch == 1:
             raise Stopped
 
-    file = Checkpoint(tmp_path / "fit.pt", every=1)
+    file = Checkpoints(tmp_path / "fit", every=1)
     with pytest.raises(Stopped):
-        fit(stopped, train, held, epochs=2, learning_rate=1e-3, batch=16, checkpoint=file, report=stop)
+        fit(stopped, train, held, epochs=2, learning_rate=1e-3, batch=16, checkpoints=file, report=stop)
     again = CaseValueNet(tiny(5), hidden=8)
-    fit(again, train, held, epochs=2, learning_rate=1e-3, batch=16, checkpoint=file)
+    fit(again, train, held, epochs=2, learning_rate=1e-3, batch=16, checkpoints=file)
     for name, each in whole.state_dict().items():
         assert torch.equal(each, again.state_dict()[name]), name
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +19,7 @@ from wayfare.explore.rules import UCB1
 from wayfare.language.adapters import add_adapters
 from wayfare.language.interface import Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.checkpoint import Checkpoint, Checkpoints
-from wayfare.learn.supervised import Supervised
+from wayfare.learn.checkpoint import Checkpoints
 
 SAYS = Sampling(max_tokens=2)
 
@@ -47,11 +48,11 @@ def test_lessons_go_on_after_a_stop(tmp_path: Path) -> None:
     pairs = [("begin", " 1"), ("begin 0", " 2"), ("act", " 3")]
     whole = adapted()
     study(whole, pairs, 6, batch=2)
-    file = Checkpoint(tmp_path / "lessons", every=2)
+    file = Checkpoints(tmp_path / "lessons", every=2)
     with pytest.raises(Stopped):
-        study(adapted(), pairs, 6, batch=2, report=stop_at(3), checkpoint=file)
+        study(adapted(), pairs, 6, batch=2, report=stop_at(3), checkpoints=file)
     resumed = adapted()
-    assert len(study(resumed, pairs, 6, batch=2, checkpoint=file)) == 4
+    assert len(study(resumed, pairs, 6, batch=2, checkpoints=file)) == 4
     assert torch.equal(weights(whole), weights(resumed))
 
 
@@ -64,26 +65,54 @@ def test_reinforcement_goes_on_after_a_stop(tmp_path: Path) -> None:
 
     whole, resumed = adapted(), adapted()
     run(whole)
-    file = Checkpoint(tmp_path / "tries", every=1)
+    file = Checkpoints(tmp_path / "tries", every=1)
     with pytest.raises(Stopped):
-        run(adapted(), report=stop_at(3), checkpoint=file)
-    assert run(resumed, checkpoint=file) == 1
+        run(adapted(), report=stop_at(3), checkpoints=file)
+    assert run(resumed, checkpoints=file) == 1
     assert torch.equal(weights(whole), weights(resumed))
 
 
-def test_a_torn_file_is_none(tmp_path: Path) -> None:
-    file = Checkpoint(tmp_path / "torn", every=1)
-    model = adapted()
-    learner = Supervised(model.causal, 1e-2)
-    file.passed(learner)
-    file.path.write_bytes(file.path.read_bytes()[:100])
-    before = weights(model)
-    file.restore(learner)
-    assert learner.done == 0 and torch.equal(before, weights(model))
-    assert [each.name for each in tmp_path.iterdir()] == ["torn"]
+class Counting:
+    """A learner whose weights are the number of its updates."""
+
+    def __init__(self, done: int = 0) -> None:
+        self.done = done
+
+    def state_dict(self) -> dict[str, Any]:
+        return content(self.done)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.done = state["number"]
 
 
-def content(number: int) -> dict[str, object]:
+def test_a_learner_is_written_every_so_many_updates_however_many_it_does_at_once(tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path, keep=9, every=5)
+    learner = Counting()
+    for done in (1, 4, 6, 9, 10, 11, 12, 18):
+        learner.done = done
+        files.passed(learner)
+    assert files.numbers() == [6, 11, 18]
+    again = Counting()
+    files = Checkpoints(tmp_path, keep=9, every=5)
+    files.restore(again)
+    assert again.done == 18
+    for done in (22, 23):
+        again.done = done
+        files.passed(again)
+    assert files.numbers() == [6, 11, 18, 23]
+
+
+def test_a_learner_whose_files_are_all_torn_stays_as_it_is(tmp_path: Path) -> None:
+    files = Checkpoints(tmp_path, every=1)
+    files.passed(Counting(7))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    learner = Counting(2)
+    files.restore(learner)
+    assert learner.done == 2
+
+
+def content(number: int) -> dict[str, Any]:
     return {"number": number, "weights": torch.full((3,), float(number)), "names": ["a", "b"]}
 
 
@@ -99,8 +128,9 @@ def test_the_newest_files_are_kept_and_the_one_that_is_protected(tmp_path: Path)
     assert (files.read(3) or {})["number"] == 3 and files.read(5) is None
     files.clear()
     assert list((tmp_path / "made").iterdir()) == []
-    with pytest.raises(BadValue, match="keep must be at least 1"):
-        Checkpoints(tmp_path, keep=0)
+    for name in ("keep", "every"):
+        with pytest.raises(BadValue, match=f"{name} must be at least 1"):
+            Checkpoints(tmp_path, **{name: 0})
 
 
 @pytest.mark.parametrize("harm", ("cut", "one bit", "empty", "only a digest"))

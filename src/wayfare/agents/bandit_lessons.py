@@ -27,7 +27,7 @@ from wayfare.explore.rules.evidence import ActionRule, ArmTable
 from wayfare.explore.rules.play import play
 from wayfare.language.interface import Prompt
 from wayfare.language.local import TransformersModel, encode
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.supervised import Supervised
 from wayfare.worlds.bandit_worked import worked
 
@@ -106,12 +106,12 @@ def labelled(tokenizer: Any, pairs: Sequence[tuple[Prompt, str]], end: int | Non
 def study(
     model: TransformersModel, pairs: Sequence[tuple[Prompt, str]], updates: int, *, seed: int = 0,
     learning_rate: float = 2e-4, batch: int = 8, rows: int | None = None,
-    report: Callable[[int, dict[str, float]], None] | None = None, checkpoint: Checkpoint | None = None,
+    report: Callable[[int, dict[str, float]], None] | None = None, checkpoints: Checkpoints | None = None,
 ) -> list[float]:  # fmt: skip
     """Train what requires gradients, such as adapters, on answers drawn evenly with replacement; -> the losses here.
 
     seed: of the draws        batch: answers an update        rows: of them at once; None: all
-    checkpoint: from which it goes on, and into which it writes
+    checkpoints: from which it goes on, and which it writes
 
     Raises: BadValue as `labelled` and `Supervised` do.
     """
@@ -124,13 +124,13 @@ def study(
         return ids.to(device), mask.to(device)
 
     def passed(done: int, found: dict[str, float]) -> None:
-        if checkpoint is not None:
-            checkpoint.passed(trainer)
+        if checkpoints is not None:
+            checkpoints.passed(trainer)
         if report is not None:
             report(done, found)
 
-    if checkpoint is not None:
-        checkpoint.restore(trainer)
+    if checkpoints is not None:
+        checkpoints.restore(trainer)
     return trainer.fit(lessons, updates, passed, rows=rows)
 
 

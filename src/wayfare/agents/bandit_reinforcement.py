@@ -32,7 +32,7 @@ from wayfare.errors import BadValue
 from wayfare.explore.rules.evidence import ActionRule
 from wayfare.language.interface import Prompt, Samples, Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.credit import returns_to_go, turn_advantages
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.processes import Alone
@@ -131,27 +131,27 @@ def credited(
 def reinforce(
     model: TransformersModel, config: GRPOConfig, telling: Telling, sampling: Sampling, reward: Reward, gamma: float,
     trials: Trials, updates: int, teacher: ActionRule, seed: int,
-    report: Callable[[int, int, dict[str, float]], None] | None = None, checkpoint: Checkpoint | None = None,
+    report: Callable[[int, int, dict[str, float]], None] | None = None, checkpoints: Checkpoints | None = None,
 ) -> list[dict[str, float]]:  # fmt: skip
     """Learn from own histories, fresh bandits in every update, until `updates` are done in all.
 
     config: as `settings` gives        gamma: of the turns' rewards, 0 to 1
     teacher: whose choices the algorithmic reward pays        seed: of bandits, names and answers
-    checkpoint: from which it goes on, and into which it writes
+    checkpoints: from which it goes on, and which it writes
     Returns: of each update done here, means of reward and of pulls that no answer named, and what the update tells.
     Raises: BadValue as `rollout` and `Updater` do, or for a config of other trials.
     """
     learner = _learner(model, config, trials, updates)
-    if checkpoint is not None:
-        checkpoint.restore(learner)
+    if checkpoints is not None:
+        checkpoints.restore(learner)
     found = []
     for update in range(learner.done // config.updates_per_step, updates):
         played, history, batch = rollout(model, telling, sampling, trials, seed, update)
         batch = credited(batch, history, trials.world(seed, update).group_id, reward, gamma, teacher)
         told = learner.update(learner.prepared(batch), update)
         found.append({"reward": float(history.rewards.mean()), "unmatched": played.unmatched, **told})
-        if checkpoint is not None:
-            checkpoint.passed(learner)
+        if checkpoints is not None:
+            checkpoints.passed(learner)
         if report is not None:
             report(update + 1, updates, found[-1])
     return found

@@ -34,7 +34,7 @@ from wayfare.draws import Stream
 from wayfare.errors import BadValue, Diverged
 from wayfare.learn.case_rows import CaseRows, area_under_curve, inverse_propensity
 from wayfare.learn.case_values import CaseValueNet
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.soft_values import soft_backup
 
 __all__ = ["Ahead", "CaseBatch", "CaseLearner", "Fitted", "fit"]
@@ -288,14 +288,14 @@ def fit(
     weight_decay: float = 0.01,
     propensity_clip: float | None = None,
     seed: int = 0,
-    checkpoint: Checkpoint | None = None,
+    checkpoints: Checkpoints | None = None,
     report: Callable[[int, int, float], Any] | None = None,
 ) -> Fitted:
     """Fit a net to a log by (1), the released way; the net ends with the weights of its best epoch.
 
     train, held_out: as `guarded` and `split_by_question` leave them        seed: of the order of the rows
     propensity_clip: rows weigh the inverse of their chance of being shown, at most this; None: all the same
-    checkpoint: where a stopped fit is taken up        report: (epoch, of how many, area under the curve)
+    checkpoints: where a stopped fit is taken up        report: (epoch, of how many, area under the curve)
 
     Raises: BadValue for rows without a reward, or of one class alone, on either side; Diverged.
     """
@@ -314,8 +314,8 @@ def fit(
     assert train.propensities is not None
     trust = np.ones(len(train)) if propensity_clip is None else inverse_propensity(train.propensities, propensity_clip)
     fitting = _Fitting(learner)
-    if checkpoint is not None:
-        checkpoint.restore(fitting)
+    if checkpoints is not None:
+        checkpoints.restore(fitting)
     while learner.done < epochs * each:
         epoch, first = divmod(learner.done, each)
         order = np.argsort(Stream(seed, "order of the rows").uniform(epoch, np.arange(len(train))), kind="stable")
@@ -336,8 +336,8 @@ def fit(
                 fitting.best = copy.deepcopy(net.state_dict())
             if report is not None:
                 report(epoch + 1, epochs, area)
-        if checkpoint is not None:
-            checkpoint.passed(fitting)
+        if checkpoints is not None:
+            checkpoints.passed(fitting)
     net.load_state_dict(fitting.best)
     net.eval()
     return Fitted(tuple(fitting.areas), tuple(fitting.losses), _best(fitting) + 1, len(train), weight)

@@ -1,11 +1,11 @@
 """A learner's state on disk, so that training that was stopped goes on where it was written last.
 
-    Checkpoint      one file, written every so many updates
-    Checkpoints     a folder of them by number: the newest that is whole is taken, older ones go
+    Checkpoints     a folder of states by number: the newest that is whole is taken, older ones go
+    Resumable       a learner, whose number is how many updates it has done
 
-What a file holds is either all of a state or none: it is written aside, brought to the disk, and then put in place. A
-file of `Checkpoints` ends with the SHA-256 of what stands before: one that was torn or damaged is passed over for the
-one before. A file that cannot be read is treated as none: nothing was promised by it.
+What a file holds is either all of a state or none: it is written aside, brought to the disk, and then put in place. It
+ends with the SHA-256 of what stands before: one that was torn or damaged is passed over for the one before, and where
+there is none, nothing was promised.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 
 from wayfare.errors import BadValue
 
-__all__ = ["Checkpoint", "Checkpoints", "Resumable"]
+__all__ = ["Checkpoints", "Resumable"]
 
 DIGEST = 32
 
@@ -42,39 +41,32 @@ class Resumable(Protocol):
         ...
 
 
-class Checkpoint:
-    """path: of the file        every: how many updates lie between two writings"""
-
-    def __init__(self, path: Path, every: int = 10) -> None:
-        self.path, self.every = path, every
-
-    def restore(self, learner: Resumable) -> None:
-        """Put the learner where the file says; without a file that can be read it stays as it is."""
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-            return
-        learner.load_state_dict(state)
-
-    def passed(self, learner: Resumable) -> None:
-        """Call after each update: every so often the state is written."""
-        if learner.done % self.every:
-            return
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        torch.save(learner.state_dict(), aside)
-        aside.replace(self.path)
-
-
 class Checkpoints:
     """folder: made when the first is written        keep: how many, at least 1 (2 outlive a damaged one)
+    every: updates of a learner from one writing to the next, at least 1
 
     Raises: BadValue for a number below 1.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
-        if keep < 1:
-            raise BadValue("keep", keep, "at least 1")
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: int = 2, *, every: int = 10) -> None:
+        for name, value in (("keep", keep), ("every", every)):
+            if value < 1:
+                raise BadValue(name, value, "at least 1")
+        self.folder, self.keep, self.every = folder, keep, every
+        self._done = 0
+
+    def restore(self, learner: Resumable) -> None:
+        """Put the learner where the newest whole file says; where there is none it stays as it is."""
+        found = self.newest()
+        if found is not None:
+            learner.load_state_dict(found[1])
+            self._done = learner.done
+
+    def passed(self, learner: Resumable) -> None:
+        """Call after updates: every so often the learner's state is written. Raises: as `write`."""
+        if learner.done - self._done >= self.every:
+            self.write(learner.done, learner.state_dict())
+            self._done = learner.done
 
     def write(self, number: int, state: Mapping[str, Any], *, protect: int | None = None) -> Path:
         """Store a state under a number. protect: another number whose file stays, however old.

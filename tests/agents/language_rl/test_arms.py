@@ -127,7 +127,7 @@ def test_a_base_learns_its_corpus_labels_completion_and_end_and_stands_in_the_ca
 
 def test_a_stopped_base_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYFARE_CACHE", "")
-    monkeypatch.setattr(bases, "Checkpoint", lambda path, every: _Every(path, 4))
+    monkeypatch.setattr(bases, "Checkpoints", lambda folder, every: _Every(folder, every=4))
     with pytest.raises(KeyboardInterrupt):
         base_model(BASE, Scratch(tmp_path, stop=7))
     report = Scratch(tmp_path)
@@ -136,7 +136,7 @@ def test_a_stopped_base_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch:
     assert all(torch.equal(a, b) for a, b in zip(stopped.net.parameters(), whole.net.parameters(), strict=True))
 
 
-_Every = bases.Checkpoint
+_Every = bases.Checkpoints
 
 
 def test_an_arm_is_measured_from_its_base_on_and_told_as_arrays(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from wayfare.agents.language_rl.cache import kept
 from wayfare.errors import BadValue
 from wayfare.language.nano import SIZES, Nano, WordReader
 from wayfare.language.nano_model import NanoModel
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.supervised import Supervised, SupervisedLoss
 from wayfare.worlds.verifiable import VerifiableTask, task
 
@@ -142,13 +142,13 @@ def _pretrained(base: Base, report: Report | None) -> dict[str, Any]:
     model, corpus = _fresh(base), _Corpus(base)
     model.net.requires_grad_(True)
     learner = Supervised(model.net, base.rate, updates=base.steps, loss=loss_of(base.loss, base.loss_knobs, base.seed))
-    checkpoint = None if report is None else Checkpoint(report.scratch / "base.pt", every=100)
-    if checkpoint is not None:
-        checkpoint.restore(learner)
+    checkpoints = None if report is None else Checkpoints(report.scratch / "base", every=100)
+    if checkpoints is not None:
+        checkpoints.restore(learner)
 
     def passed(done: int, told: Mapping[str, float]) -> None:
-        if checkpoint is not None:
-            checkpoint.passed(learner)
+        if checkpoints is not None:
+            checkpoints.passed(learner)
         if report is not None:
             report(done, base.steps, loss=told["loss"])
 

@@ -30,7 +30,7 @@ from wayfare.language.causal import CausalModel
 from wayfare.language.models import load_causal_model
 from wayfare.language.policies import copy_frozen, load_policy
 from wayfare.language.sampler import Sampler
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.learn.grpo import GRPOConfig, SingleTurn
 from wayfare.learn.grpo.adapters import as_trl
 from wayfare.learn.grpo.rollout import left_padded
@@ -133,12 +133,12 @@ class RealModel:
         policy = load_policy(module.requires_grad_(True), tokenizer)
         loss = loss_of(self.loss, self.loss_knobs, seed=0)
         learner = Supervised(policy.module, self.prior_rate, updates=self.prior_steps, loss=loss)
-        checkpoint = None if report is None else Checkpoint(report.scratch / "prior.pt", every=self.prior_steps)
-        if checkpoint is not None:
-            checkpoint.restore(learner)
+        checkpoints = None if report is None else Checkpoints(report.scratch / "prior", every=self.prior_steps)
+        if checkpoints is not None:
+            checkpoints.restore(learner)
         learner.fit(
             lambda number: self._worked(policy, number), self.prior_steps,
-            None if checkpoint is None else lambda done, told: checkpoint.passed(learner), rows=1,
+            None if checkpoints is None else lambda done, told: checkpoints.passed(learner), rows=1,
         )  # fmt: skip
         return module.requires_grad_(False)
 

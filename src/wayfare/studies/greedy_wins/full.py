@@ -27,7 +27,7 @@ from wayfare.language.adapters import add_adapters
 from wayfare.language.endpoint import EndpointModel
 from wayfare.language.interface import LanguageModel, Sampling
 from wayfare.language.local import TransformersModel
-from wayfare.learn.checkpoint import Checkpoint
+from wayfare.learn.checkpoint import Checkpoints
 from wayfare.studies.collected import collect
 from wayfare.studies.contract import Arrays, Cell, Check, Findings, Progress, Report, Table
 from wayfare.studies.greedy_wins import Config
@@ -114,13 +114,13 @@ def play_agent(
         telling = Telling(scenario, "RH", guide=teacher, aloud=True, chat=chat)
     found: dict[str, NDArray[Any]] = {}
     trials = Trials(instances, group, setting["turns"], setting["arms"])
-    keep = Checkpoint(report.scratch / "learner.pt")
+    keep = Checkpoints(report.scratch / "learner")
     if agent == IMITATOR:
         pull, lessons = _lessons(setting, seed, instances * group)
         taught = teach(pull, setting["arms"], lessons, setting["turns"], seed, telling, teacher)
         study(
             add_adapters(_here(speaker), rank, 2 * rank, seed), fine_tuning(taught, telling), imitation[0], seed=seed,
-            learning_rate=imitation[1], rows=2, checkpoint=keep,
+            learning_rate=imitation[1], rows=2, checkpoints=keep,
             report=lambda done, told: report(done, 2 * imitation[0], loss=told["loss"]),
         )  # fmt: skip
     elif agent in REINFORCED or batches:
