@@ -14,6 +14,7 @@ import pytest
 from wayfare.cli import main
 from wayfare.studies.language_compare import compared, planned
 from wayfare.studies.language_runs import Run, scripted
+from wayfare.worlds.verifiable import TASKS
 
 BONUS = """
 import os
@@ -194,6 +195,8 @@ def test_check_says_what_it_would_cost_and_writes_nothing(here: Path, capsys: py
         (["--knob", "hint=1"], "knob must be one of"),
         (["--set", "learning_rat=1"], "config field must be one of"),
         (["--set", "learning_rate=-1"], "learning_rate must be"),
+        (["--set", "learning_rate=abc"], "learning_rate must be a number, got 'abc'"),
+        (["--set", "generation_batch_size=1.5"], "generation_batch_size must be a whole number, got 1.5"),
         (["--controls", "kl,luck"], "controls must be some of copies"),
         (["--seeds", "0"], "seeds must be at least 1"),
         (["--tokens", "0"], "tokens must be at least 1"),
@@ -208,6 +211,13 @@ def test_what_cannot_be_compared_is_refused_in_a_line_and_nothing_is_written(
     error = capsys.readouterr().err
     assert said in error and error.startswith("wayfare: ") and error.count("\n") == 1
     assert [path.name for path in here.iterdir() if path.name != "__pycache__"] == ["mine.py"]
+
+
+def test_help_names_every_task_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    said = capsys.readouterr().out.replace("│", " ").split()
+    assert {f"{name}," for name in list(TASKS)[:-1]} <= set(said) and f"{list(TASKS)[-1]}." in said
 
 
 def test_without_the_packages_the_command_that_installs_them_is_named(

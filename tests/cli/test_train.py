@@ -178,6 +178,8 @@ def test_json_says_the_same_as_toml_and_adapters_are_trained_beside_the_model(fo
         ("[parts.bonus]", "[parts.bonuses]", "", "part must be one of rollout"),
         ("beta = 0.2", "betta = 0.2", "", "part bonus must be arguments that bonus.py:Rare takes"),
         ('use = "bonus.py:Rare"', "", "", "part bonus must be a table with `use`"),
+        ('use = "bonus.py:Rare"', 'use = "builtins:dict"', "", "object with score(batch), got 'dict without score'"),
+        ("rewards.py:right", "bonus.py:Rare", "", "functions[0] must be a function, or an object of that class"),
         ("beta = 0.2", "", "[lora]\nrank = 3\n", "lora must be arguments that LoraConfig takes"),
     ],
 )

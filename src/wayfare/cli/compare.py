@@ -16,7 +16,9 @@ from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from wayfare.errors import BadValue, MissingExtra
 from wayfare.flags import parse
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 NEEDED = (("matplotlib", "lab"), ("torch", "lab"), ("transformers", "lm"))
+TASKS = ", ".join(import_module("wayfare.worlds.verifiable").TASKS)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,7 @@ class CompareOptions:
     """SEAM=FILE.py:CLASS for any other part of the trainer: features, shaper, advantage, row_filter, sampler, ..."""
     argument: tuple[str, ...] = ()
     """SEAM.NAME=VALUE for an argument of a part: bonus.beta=0.2."""
-    task: str = "countdown3"
-    """A verifiable task: countdown3, countdown4, second-thoughts, hidden-strategy, icons, addition, modular."""
+    task: Annotated[str, tyro.conf.arg(help=f"A verifiable task: {TASKS}.")] = "countdown3"
     knob: tuple[str, ...] = ()
     """NAME=VALUE of the task: hint_rate=0.3."""
     set: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from wayfare.agents.language_rl import Arm, Base, task_of, tried
 from wayfare.agents.language_rl.addresses import contents
+from wayfare.agents.language_rl.arms import config_of
 from wayfare.errors import BadValue, CellFailed
 from wayfare.report.statistics import paired_interval
 from wayfare.studies.contract import Cell, Figure, Table
@@ -186,6 +187,7 @@ def planned(
     task_of(base)
     shared = {**USUAL, **at.trainer, **(trainer or {})}
     plain = Arm(PLAIN, shared)
+    config_of(base, plain, seed)  # controls are made of its numbers
     arms = [plain, *(CONTROLS[name](plain) for name in dict.fromkeys(controls))]
     if method is not None:
         if method.name in [arm.name for arm in arms]:
