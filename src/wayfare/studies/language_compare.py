@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wayfare.agents.language_rl import Arm, Base, task_of, tried
+from wayfare.agents.language_rl import Arm, Base, config_of, task_of, tried
 from wayfare.agents.language_rl.addresses import contents
-from wayfare.agents.language_rl.arms import config_of
 from wayfare.errors import BadValue, CellFailed
 from wayfare.report.statistics import paired_interval
 from wayfare.studies.contract import Cell, Figure, Table

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wayfare.agents.language_rl.arms import Arm, trainer_of
+    from wayfare.agents.language_rl.arms import Arm, config_of, trainer_of
     from wayfare.agents.language_rl.base import COUNTDOWN, Base, base_model, task_of
     from wayfare.agents.language_rl.questions import Questions
     from wayfare.agents.language_rl.real import RealModel
@@ -32,6 +32,7 @@ __all__ = [
     "Questions",
     "RealModel",
     "base_model",
+    "config_of",
     "measure_base",
     "task_of",
     "train_arm",
@@ -46,6 +47,7 @@ _HOMES = {
     "Questions": "questions",
     "RealModel": "real",
     "base_model": "base",
+    "config_of": "arms",
     "measure_base": "train",
     "task_of": "base",
     "train_arm": "train",

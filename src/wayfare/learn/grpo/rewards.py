@@ -109,7 +109,9 @@ class RewardFunctions:
         """columns: of a data set. Raises: BadValue for the first function that could not be called with them."""
         names = dict.fromkeys((*columns, *TOLD))
         for name, function in zip(self.names, self.functions, strict=True):
-            wrong = None if isinstance(function, _Model) else takes(function, **names)
+            if isinstance(function, _Model):
+                continue
+            wrong = takes(function, **names)
             if wrong is not None:
                 allowed = f"called by keywords with {', '.join(names)}, or **_ for what it does not read ({wrong})"
                 raise BadValue(f"reward function {name!r}", str(inspect.signature(function)), allowed)
