@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl.addresses import made
 from wayfare.errors import BadValue
 from wayfare.language.sampler import Sampler
@@ -22,24 +22,15 @@ PLAIN = controls(LAPTOP.rates, **plan.common())[1]
 TUNED = plan.Tuned(PLAIN, plan.annealed(LAPTOP).but(plan.METHOD, learning_rate=1e-3))
 
 
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players() -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(asked)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "above the frontier, untrained", "more breadth at equal pass@1, trained", "entropy falls less",
-        "better at the worst",
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="above the frontier"):
-        checks.refuse_wrong_checks([replace(asked[1], threshold=0.9)])
-
-
-def test_intervals_decide_as_the_scripted_players_say() -> None:
-    """The whole way to a verdict, over three seeds."""
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {arm: [replace(checks.player(script), seed=seed) for seed in range(3)]  # type: ignore[arg-type]
-                    for arm, script in cast.items()}  # fmt: skip
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
+def case() -> Case:
+    """What its checks are tried with; its players start where no base stands."""
+    return Case(
+        checks.rules(LAPTOP, TUNED),
+        ("above the frontier, untrained", "more breadth at equal pass@1, trained", "entropy falls less",
+         "better at the worst"),
+        checks.refuse_wrong_checks, checks.player,  # type: ignore[arg-type]
+        lambda rule, runs: checks.check_of(LAPTOP, rule, runs),
+    )  # fmt: skip
 
 
 def test_worst_is_the_chance_that_all_answers_drawn_are_right() -> None:

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
-from wayfare.errors import BadValue
+from tests.studies.language_players import Case, run_of
 from wayfare.studies.infigui import STUDY, checks, plan
 from wayfare.studies.infigui.asking import OneSlot, Paid
 from wayfare.studies.language_cells import grid
@@ -18,37 +17,19 @@ from wayfare.worlds.verifiable import IconGrounding
 LAPTOP = STUDY.scales["laptop"]
 TUNED = plan.Tuned(plan.one_answer(LAPTOP)[0], plan.aepo(LAPTOP).but(plan.METHOD, learning_rate=1e-3))
 TASK = IconGrounding(train=64, held_out=8)
+BASE = run_of([0.7, 0.7], [0.7, 0.7], arm="base")
+"""Where no check looks."""
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    """Where no check looks."""
-    found = run_of([0.7, 0.7], [0.7, 0.7], arm="base")
-    return Run("base", 0, found.arrays)
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, TUNED), BASE,
+        "right where it was wrong", "no worse where it was right", "short where it is right",
+    )  # fmt: skip
 
 
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "right where it was wrong", "no worse where it was right", "short where it is right"
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="right where it was wrong"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[1], threshold=0.9)], base)
-
-
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    """The whole way to a verdict, over three seeds."""
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(3)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
-
-
-def test_ignorance_counts_the_steps_and_intents_where_the_first_slot_is_seldom_right(base: Run) -> None:
+def test_ignorance_counts_the_steps_and_intents_where_the_first_slot_is_seldom_right() -> None:
     told = {
         "train/intent0/first_correct": np.array([0.0, 0.05, 0.5, np.nan]),
         "train/intent0/num_pred": np.array([4.0, 3.0, 1.0, np.nan]),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.explore.budgets import allocate_dynamic, value
 from wayfare.studies.knapsack_rl import STUDY, allocation, checks, plan
 from wayfare.studies.language_runs import Run
@@ -17,39 +14,21 @@ from wayfare.studies.language_runs import Run
 LAPTOP = STUDY.scales["laptop"]
 PLAIN = Arm("GRPO lr 0.0003", {**plan.common(LAPTOP), "learning_rate": 3e-4})
 TUNED = plan.Tuned(PLAIN, plan.knapsack(LAPTOP).but("knapsack", learning_rate=1e-3))
+SOLVED = np.tile([0, 0, 0, 0, 0, 1, 2, 5, 10, 16], 4)[None].repeat(2, 0)
+BASE = Run("base", 0, {**run_of([0.1, 0.1], [0.7, 0.7], arm="base").arrays, "answers": np.array([16]), "right": SOLVED})
+"""Many prompts at 0, some between, few at 1."""
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    """Many prompts at 0, some between, few at 1."""
-    found = run_of([0.1, 0.1], [0.7, 0.7], arm="base")
-    right = np.tile([0, 0, 0, 0, 0, 1, 2, 5, 10, 16], 4)[None].repeat(2, 0)
-    return Run("base", 0, {**found.arrays, "answers": np.array([16]), "right": right})
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, TUNED), BASE,
+        "more answers teach", "no worse at equal tokens", "sooner",
+    )  # fmt: skip
 
 
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "more answers teach", "no worse at equal tokens", "sooner"
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="more answers teach"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[1], threshold=2.0)], base)
-
-
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    """The whole way to a verdict, over three seeds."""
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(3)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
-
-
-def test_what_teaches_is_told_of_the_steps_after_the_first_epoch(base: Run) -> None:
-    played = checks.player(LAPTOP, base, "equal").arrays
+def test_what_teaches_is_told_of_the_steps_after_the_first_epoch() -> None:
+    played = checks.player(LAPTOP, BASE, "equal").arrays
     values = np.concatenate([np.zeros(plan.first_epoch(LAPTOP)), np.full(10, 0.5)])
     assert checks.taught(LAPTOP, Run("a", 0, {**played, "train/groups/taught": values})) == 0.5
 

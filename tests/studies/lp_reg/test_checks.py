@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl import Arm, task_of
-from wayfare.errors import BadValue
 from wayfare.language.nano import Nano, WordReader
 from wayfare.language.nano_model import NanoModel
 from wayfare.studies.language_cells import controls
@@ -18,38 +15,21 @@ from wayfare.studies.lp_reg import STUDY, checks, plan, probes
 
 LAPTOP = STUDY.scales["laptop"]
 TUNED = plan.Tuned(Arm("GRPO lr 0.0003", {"learning_rate": 3e-4}), 1e-3)
+WORDS = {checks.LOG_WAIT: np.full(2, -2.4), checks.WAIT: np.full(2, 0.1), checks.JUNK: np.full(2, 0.001)}
+BASE = Run("base", 0, {**run_of([0.1, 0.1], [0.7, 0.7], arm="base").arrays, **WORDS})
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    found = run_of([0.1, 0.1], [0.7, 0.7], arm="base")
-    told = {checks.LOG_WAIT: np.full(2, -2.4), checks.WAIT: np.full(2, 0.1), checks.JUNK: np.full(2, 0.001)}
-    return Run("base", 0, {**found.arrays, **told})
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, TUNED), BASE,
+        "the word is kept", "noise is not", "no worse at equal tokens",
+    )  # fmt: skip
 
 
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "the word is kept", "noise is not", "no worse at equal tokens"
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="the word is kept"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[1], threshold=9.0)], base)
-
-
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(3)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
-
-
-def test_a_word_is_extinct_below_one_in_a_hundred(base: Run) -> None:
-    assert checks.extinct(checks.player(LAPTOP, base, "extinguishes"))
-    assert not checks.extinct(checks.player(LAPTOP, base, "shields"))
+def test_a_word_is_extinct_below_one_in_a_hundred() -> None:
+    assert checks.extinct(checks.player(LAPTOP, BASE, "extinguishes"))
+    assert not checks.extinct(checks.player(LAPTOP, BASE, "shields"))
 
 
 def test_arms_differ_in_their_regulariser_and_the_published_settings_are_the_method() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl import Arm, task_of
-from wayfare.errors import BadValue
 from wayfare.studies.language_cells import controls
 from wayfare.studies.language_runs import Run
 from wayfare.studies.memory_r_plus import STUDY, checks, plan
@@ -20,45 +17,30 @@ TUNED = plan.Tuned(
     plan.memory(LAPTOP, order="before").but(plan.MEMORY, learning_rate=3e-4),
     plan.fine_tuning(LAPTOP).but(plan.FINE_TUNING, learning_rate=1e-4),
 )
+STANDS = {"ks": np.array([1, 16]), "right": np.array([[2, 6, 11]] * 2)}
+BASE = Run("base", 0, {**run_of([0.1, 0.1], [0.7, 0.7], arm="base").arrays, **STANDS})
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    found = run_of([0.1, 0.1], [0.7, 0.7], arm="base")
-    return Run("base", 0, {**found.arrays, "ks": np.array([1, 16]), "right": np.array([[2, 6, 11]] * 2)})
-
-
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, TUNED), BASE,
         "Memory-R+ does not", "more is right than with R1", "more is right than with the tuned baseline",
         "fewer silent groups",
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="R1 collapses"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[0], threshold=1.0)], base)
+        seeds=LAPTOP.seeds,
+    )  # fmt: skip
 
 
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(LAPTOP.seeds)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
-
-
-def test_one_seed_of_six_may_go_another_way_before_collapse_is_undecided(base: Run) -> None:
+def test_one_seed_of_six_may_go_another_way_before_collapse_is_undecided() -> None:
     """More than half by Clopper-Pearson takes all of six; that is what the number of seeds was chosen by."""
     rule = checks.rules(LAPTOP, TUNED)[0]
-    players = [checks.player(LAPTOP, base, script) for script in ("formal",) * 5 + ("learns",)]
+    players = [checks.player(LAPTOP, BASE, script) for script in ("formal",) * 5 + ("learns",)]
     assert checks.check_of(LAPTOP, rule, {plan.R1_FAST: players}).state == "undecided"
     assert checks.check_of(LAPTOP, rule, {plan.R1_FAST: players[:5] + players[:1]}).state == "holds"
 
 
-def test_collapse_is_fewer_right_answers_in_perfect_form_or_another_length(base: Run) -> None:
-    told = {script: checks.player(LAPTOP, base, script) for script in ("learns", "formal", "briefly", "stays")}
+def test_collapse_is_fewer_right_answers_in_perfect_form_or_another_length() -> None:
+    told = {script: checks.player(LAPTOP, BASE, script) for script in ("learns", "formal", "briefly", "stays")}
     assert {script: checks.collapsed(run) for script, run in told.items()} == {
         "learns": False, "formal": True, "briefly": True, "stays": False
     }  # fmt: skip
@@ -66,8 +48,8 @@ def test_collapse_is_fewer_right_answers_in_perfect_form_or_another_length(base:
     assert not checks.collapsed(Run("formless", 0, bad))
 
 
-def test_silent_groups_are_those_of_answers_that_are_all_right_or_all_wrong(base: Run) -> None:
-    run = Run("a", 0, {**base.arrays, "answers": np.array([32]), "right": np.array([[0, 32, 16, 1]])})
+def test_silent_groups_are_those_of_answers_that_are_all_right_or_all_wrong() -> None:
+    run = Run("a", 0, {**BASE.arrays, "answers": np.array([32]), "right": np.array([[0, 32, 16, 1]])})
     # a half are always silent; 16 of 32 almost never, one of 32 in every other draw of 16
     assert checks.silent(LAPTOP, run) == pytest.approx((1 + 1 + 0 + 0.5) / 4, abs=1e-6)
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl import Arm
-from wayfare.errors import BadValue
 from wayfare.studies.language_cells import controls
 from wayfare.studies.language_runs import Run
 from wayfare.studies.ntp_precision import STUDY, checks, plan, probes
@@ -26,29 +25,12 @@ def prior_of(entropy: float, end: float = 0.1, arm: str = "base") -> Run:
     return Run(arm, 0, {**found.arrays, **told})
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    return prior_of(0.4)
-
-
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, "GRPO")
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "a sharper prior ends higher", "above the tuned baseline", "a broader prior ends lower"
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="the shape turns entropy"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[1], threshold=0.5)], base)
-
-
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, "GRPO"):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(3)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, "GRPO"), prior_of(0.4),
+        "a sharper prior ends higher", "above the tuned baseline", "a broader prior ends lower",
+    )  # fmt: skip
 
 
 def test_priors_differ_in_their_loss_and_arms_in_their_prior_alone() -> None:

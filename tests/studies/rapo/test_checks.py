@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl import Arm, task_of
-from wayfare.errors import BadValue
 from wayfare.studies.language_cells import controls
 from wayfare.studies.language_runs import Run
 from wayfare.studies.rapo import STUDY, checks, exact, halves, plan
@@ -21,7 +20,7 @@ TUNED = plan.Tuned(
 )
 
 
-@pytest.fixture(scope="module")
+@cache
 def base() -> Run:
     """Two problems of each half in turn; those within are solved once in eight answers, the others never."""
     found = run_of([0.1, 0.1], [0.7, 0.7], arm="base")
@@ -35,32 +34,21 @@ def base() -> Run:
     return Run("base", 0, {**found.arrays, **told})
 
 
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert asked[0].kind == "instrument" and [rule.name for rule in asked if rule.kind == "claim"] == [
-        "above the base's ceiling", "above the reverse KL", "above the tuned baseline", "what the base can do is kept"
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="above the base's ceiling"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[1], threshold=1.0)], base)
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case.of(
+        checks, LAPTOP, checks.rules(LAPTOP, TUNED), base(),
+        "above the base's ceiling", "above the reverse KL", "above the tuned baseline", "what the base can do is kept",
+    )  # fmt: skip
 
 
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(3)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(LAPTOP, rule, runs).state == state, rule.name
-
-
-def test_each_half_is_told_of_its_own_problems(base: Run) -> None:
-    assert halves.beyond(base).tolist() == [False, True] * 4
-    assert halves.pass_half(base, "within", 1) == pytest.approx([0.125] * 2)
-    opened = checks.player(LAPTOP, base, "opens")
+def test_each_half_is_told_of_its_own_problems() -> None:
+    start = base()
+    assert halves.beyond(start).tolist() == [False, True] * 4
+    assert halves.pass_half(start, "within", 1) == pytest.approx([0.125] * 2)
+    opened = checks.player(LAPTOP, start, "opens")
     assert halves.pass_half(opened, "beyond", 1)[[0, -1]] == pytest.approx([0.0, 0.125])
-    assert halves.found(opened, base) == 1.0 and halves.found(base, base) == 0.0
+    assert halves.found(opened, start) == 1.0 and halves.found(start, start) == 0.0
 
 
 def test_arms_differ_in_their_divergence_alone() -> None:

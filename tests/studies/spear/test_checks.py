@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.studies.language_players import run_of
+from tests.studies.language_players import Case, run_of
 from wayfare.agents.language_rl.arms import trainer_of
-from wayfare.errors import BadValue
 from wayfare.language.nano import Nano, WordReader
 from wayfare.language.nano_model import NanoModel
 from wayfare.learn.grpo.replay import SelfImitation
@@ -22,35 +21,19 @@ from wayfare.worlds.verifiable import LookupArithmetic
 
 LAPTOP = STUDY.scales["laptop"]
 TUNED = guessed(LAPTOP)
+CALLS = {checks.TOOL: np.array([0.03, 0.03]), checks.USELESS: np.array([0.03, 0.03]), "ks": np.array([1, 4])}
+BASE = Run("base", 0, {**run_of([0.07, 0.07], [0.3, 0.3], arm="base").arrays, **CALLS})
 
 
-@pytest.fixture(scope="module")
-def base() -> Run:
-    found = run_of([0.07, 0.07], [0.3, 0.3], arm="base")
-    told = {checks.TOOL: np.array([0.03, 0.03]), checks.USELESS: np.array([0.03, 0.03])}
-    return Run("base", 0, {**found.arrays, **told, "ks": np.array([1, 4])})
-
-
-def test_every_check_is_passed_by_its_best_and_failed_by_its_worst_scripted_players(base: Run) -> None:
-    asked = checks.rules(LAPTOP, TUNED)
-    checks.refuse_wrong_checks(LAPTOP, asked, base)
-    assert [rule.kind for rule in asked].index("instrument") == 0, "where it does not hold nothing is tested"
-    assert [rule.name for rule in asked if rule.kind == "claim"] == [
-        "more success than the tuned baseline", "sooner than the bonus alone", "few useless calls",
-        "a bonus that stays calls on",
-    ]  # fmt: skip
-    with pytest.raises(BadValue, match="few useless calls"):
-        checks.refuse_wrong_checks(LAPTOP, [replace(asked[3], threshold=9.0)], base)
-
-
-def test_intervals_decide_as_the_scripted_players_say(base: Run) -> None:
-    for rule in checks.rules(LAPTOP, TUNED):
-        for cast, state in ((rule.best, "holds"), (rule.worst, "fails")):
-            runs = {
-                arm: [replace(checks.player(LAPTOP, base, script), seed=seed) for seed in range(LAPTOP.seeds)]
-                for arm, script in cast.items()
-            }
-            assert checks.check_of(rule, runs, "laptop").state == state, rule.name
+def case() -> Case:
+    """What its checks are tried with."""
+    return Case(
+        checks.rules(LAPTOP, TUNED),
+        ("more success than the tuned baseline", "sooner than the bonus alone", "few useless calls",
+         "a bonus that stays calls on"),
+        lambda asked: checks.refuse_wrong_checks(LAPTOP, asked, BASE),
+        lambda script: checks.player(LAPTOP, BASE, script), lambda rule, runs: checks.check_of(rule, runs, "laptop"),
+    )  # fmt: skip
 
 
 def test_arms_differ_in_bonus_schedule_or_replay_alone() -> None:
