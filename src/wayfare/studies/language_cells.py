@@ -124,7 +124,10 @@ def arm_cells(base: Base, arms: Iterable[Arm], how: How, seeds: Sequence[int], p
 
 
 def core_seconds(cells: Iterable[Cell]) -> float:
-    """What cells cost on one core, where nothing is in the cache: divided by the cores, what `Study.seconds` tells."""
+    """What cells cost on one core by the numbers above, where nothing is in the cache.
+
+    `Study.seconds`, which is told without torch, is what a study took: on two cores, within a factor of three of half.
+    """
     return sum(cell.seconds for cell in cells)
 
 

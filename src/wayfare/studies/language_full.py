@@ -28,7 +28,7 @@ from wayfare.studies.language_settings import RealConfig
 from wayfare.studies.language_tables import course_table
 from wayfare.studies.stated import StatedCheck
 
-__all__ = ["PLAIN", "real_of", "refuse", "trained"]
+__all__ = ["PLAIN", "ready", "real_of", "refuse", "trained"]
 
 PLAIN = "GRPO"
 KS = (1, 4, 16, 64, 256)
@@ -36,6 +36,12 @@ TOKENS_A_SECOND = 2_000
 """Drawn and learned from, on one GPU of today: a guess that only tells cells' shares of the time left."""
 CAP = 2.0
 """Of the truncated weight, where a server draws."""
+
+
+def ready(config: RealConfig) -> None:
+    """Of a study whose full scale needs a model and questions alone. Raises: BadValue as `refuse`, at that scale."""
+    if config.scale == "full":
+        refuse(config)
 
 
 def refuse(config: RealConfig) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from wayfare.studies.contract import Findings, Progress
-from wayfare.studies.infigui import Config
+from wayfare.studies.infigui import Config, plan
 from wayfare.studies.infigui.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.infigui.figures import figures
 from wayfare.studies.infigui.full import refuse_full, run_full
 from wayfare.studies.infigui.outcome import notes, tables
-from wayfare.studies.infigui.plan import (
-    METHOD,
-    Tuned,
-    aepo,
-    arm_cells_of,
-    chosen,
-    first_cells,
-    one_answer,
-    tuning_cells,
-)
-from wayfare.studies.language_runs import runs_of
+from wayfare.studies.language_experiment import in_stages
 
 __all__ = ["ready", "run"]
 
@@ -37,16 +29,12 @@ def run(config: Config, progress: Progress) -> Findings:
     ready(config)
     if config.scale == "full":
         return run_full(config, progress)
-    guess = Tuned(one_answer(config)[0], aepo(config).but(METHOD, learning_rate=config.rates[-1]))
-    tuning = tuning_cells(config)
-    base = runs_of(progress.cells(first_cells(config), later=[*tuning, *arm_cells_of(config, guess)]))["base"]
-    refuse_wrong_checks(config, rules(config, guess), base[0])
-    tried = progress.cells(tuning, later=arm_cells_of(config, guess))
-    tuned = chosen(config, tried)
-    runs = {"base": base, **runs_of(progress.cells(arm_cells_of(config, tuned)))}
+    method = plan.aepo(config).but(plan.METHOD, learning_rate=config.rates[-1])
+    guess = plan.Tuned(plan.one_answer(config)[0], method)
+    found = in_stages(config, progress, plan, guess, partial(refuse_wrong_checks, config, rules(config, guess)))
     return Findings(
-        tables=tables(config, runs, runs_of(tried)),
-        figures=figures(config, runs, tuned),
-        checks=[check_of(config, rule, runs) for rule in rules(config, tuned)],
-        notes=notes(config, runs, tuned),
+        tables=tables(config, found.runs, found.tuning),
+        figures=figures(config, found.runs, found.tuned),
+        checks=[check_of(config, rule, found.runs) for rule in rules(config, found.tuned)],
+        notes=notes(config, found.runs, found.tuned),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
 from wayfare.studies.contract import Findings, Progress
-from wayfare.studies.language_full import refuse
+from wayfare.studies.language_full import ready
 from wayfare.studies.language_runs import runs_of
 from wayfare.studies.ntp_precision import Config
 from wayfare.studies.ntp_precision.checks import check_of, refuse_wrong_checks, rules
@@ -14,12 +14,6 @@ from wayfare.studies.ntp_precision.outcome import notes, tables
 from wayfare.studies.ntp_precision.plan import Tuned, arm_cells_of, chosen, prior_cells, tuning_cells
 
 __all__ = ["ready", "run"]
-
-
-def ready(config: Config) -> None:
-    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
-    if config.scale == "full":
-        refuse(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:

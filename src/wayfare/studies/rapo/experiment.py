@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wayfare.agents.language_rl import Arm
 from wayfare.studies.contract import Findings, Progress
-from wayfare.studies.language_full import refuse
+from wayfare.studies.language_full import ready
 from wayfare.studies.language_runs import Run, runs_of
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.checks import check_of, refuse_wrong_checks, rules
@@ -27,12 +27,6 @@ from wayfare.studies.rapo.plan import (
 )
 
 __all__ = ["ready", "run"]
-
-
-def ready(config: Config) -> None:
-    """Raises: BadValue at full scale without a model or questions, or for those that cannot be trained on."""
-    if config.scale == "full":
-        refuse(config)
 
 
 def run(config: Config, progress: Progress) -> Findings:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from wayfare.studies.contract import Findings, Progress
-from wayfare.studies.language_runs import runs_of
-from wayfare.studies.spear import Config
+from wayfare.studies.language_experiment import in_stages
+from wayfare.studies.spear import Config, plan
 from wayfare.studies.spear.checks import check_of, refuse_wrong_checks, rules
 from wayfare.studies.spear.figures import figures
 from wayfare.studies.spear.full import refuse_full, run_full
 from wayfare.studies.spear.outcome import notes, tables
-from wayfare.studies.spear.plan import (
-    Tuned,
-    arm_cells_of,
-    chosen,
-    constant,
-    fading,
-    first_cells,
-    plain,
-    spear,
-    tuning_cells,
-)
 
 __all__ = ["ready", "run"]
 
@@ -38,22 +29,18 @@ def run(config: Config, progress: Progress) -> Findings:
     ready(config)
     if config.scale == "full":
         return run_full(config, progress)
-    guess, tuning = guessed(config), tuning_cells(config)
-    first = progress.cells(first_cells(config), later=[*tuning, *arm_cells_of(config, guess)])
-    base = runs_of(first)["base"]
-    refuse_wrong_checks(config, rules(config, guess), base[0])
-    tried = progress.cells(tuning, later=arm_cells_of(config, guess))
-    tuned = chosen(config, tried)
-    runs = {"base": base, **runs_of(progress.cells(arm_cells_of(config, tuned)))}
+    guess = guessed(config)
+    found = in_stages(config, progress, plan, guess, partial(refuse_wrong_checks, config, rules(config, guess)))
     return Findings(
-        tables=tables(config, runs, runs_of(tried)),
-        figures=figures(config, runs, tuned),
-        checks=[check_of(rule, runs, config.scale) for rule in rules(config, tuned)],
-        notes=notes(config, runs, tuned),
+        tables=tables(config, found.runs, found.tuning),
+        figures=figures(config, found.runs, found.tuned),
+        checks=[check_of(rule, found.runs, config.scale) for rule in rules(config, found.tuned)],
+        notes=notes(config, found.runs, found.tuned),
     )
 
 
-def guessed(config: Config) -> Tuned:
+def guessed(config: Config) -> plan.Tuned:
     """What tuning might settle: stands for it until it is known."""
-    arms = plain(config, f"GRPO lr {config.rates[-1]:g}"), spear(config), fading(config), constant(config)
-    return Tuned(*(arm.but(arm.name, learning_rate=config.rates[-1]) for arm in arms))
+    plain = plan.plain(config, f"GRPO lr {config.rates[-1]:g}")
+    arms = plain, plan.spear(config), plan.fading(config), plan.constant(config)
+    return plan.Tuned(*(arm.but(arm.name, learning_rate=config.rates[-1]) for arm in arms))
