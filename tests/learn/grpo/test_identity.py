@@ -110,7 +110,9 @@ def one(completion):
 """
 
 
-def test_other_code_of_the_users_is_told_with_its_file_and_nobody_elses_is(tmp_path: Path) -> None:
+def test_other_code_of_the_users_is_told_with_its_file_and_nobody_elses_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "mine.py"
     path.write_text(MINE)
     right = named("mine", f"{path}:right")
@@ -121,12 +123,19 @@ def test_other_code_of_the_users_is_told_with_its_file_and_nobody_elses_is(tmp_p
         "dumps": json.dumps,
     }
     before = made_of({**given, "verl": from_verl(right)}, {"shaper": ScheduledBonus(CosineFall(4)), "bonus": Paid()})
-    wanted = {*(f"reward function {name}" for name in ("right", "part", "one", "verl")), "bonus"}
+    mine = {f"reward function {name} of mine.py" for name in ("right", "part", "one", "verl")}
+    wanted = {*mine, "bonus of test_identity.py"}
     assert set(before["code"]) == wanted and source_of(json.dumps) is None is source_of(len)
     assert differences(before, before) == []
     path.write_text(f"{MINE}\n# mended\n")
     [told] = differences(before, made_of({"right": right}, {"bonus": Paid()}))
-    assert told.startswith("reward function right is of another code than when") and told.endswith("(mine.py changed)")
+    assert told == "reward function right of mine.py has changed since the run that goes on was saved"
+    monkeypatch.setattr(right, "__module__", "__main__")
+    path.write_text(MINE)
+    script = made_of({"right": right}, {})
+    assert differences(before, script) == [], "a script that is imported now is not another one"
+    path.write_text(f"{MINE}\n# other settings\n")
+    assert script["code"] == made_of({"right": right}, {})["code"] != before["code"]
 
 
 @pytest.mark.parametrize("name", ("right", "later"))

@@ -51,7 +51,7 @@ def identity(prompts: PromptSet, rewards: Sequence[str], parts: Mapping[str, Any
 
 
 def made_of(functions: Mapping[str, Any], parts: Mapping[str, Any]) -> Told:
-    """{"numbers", "words": argument -> what it is; "code": what -> file and digest}, before anything has a state."""
+    """{"numbers", "words": argument -> what it is; "code": what, of which file -> digest}, before anything is used."""
     told: dict[str, dict[str, str]] = {"numbers": {}, "words": {}, "code": {}}
     for place, part in _each(parts):
         for name, value in _arguments(part, place, DEEP):
@@ -60,7 +60,7 @@ def made_of(functions: Mapping[str, Any], parts: Mapping[str, Any]) -> Told:
     for name, each in named:
         source = source_of(each)
         if source is not None:
-            told["code"][name] = " ".join(source)
+            told["code"][f"{name} of {source[0]}"] = source[1]
     return told
 
 
@@ -73,9 +73,8 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         raise ResumeRefused(f"argument {name} was {before} in the run to be resumed, now {value}")
     words = _changed(was, now, "words")
     told = [f"argument {name} was {before} in the run that goes on, now {value}" for name, before, value in words]
-    for name, _, value in _changed(was, now, "code"):
-        told.append(f"{name} is of another code than when the run that goes on was saved ({value.split()[0]} changed)")
-    return told
+    code = _changed(was, now, "code")
+    return [*told, *(f"{name} has changed since the run that goes on was saved" for name, _, _ in code)]
 
 
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> Iterator[tuple[str, str, str]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FREE", "newest", "put_state", "state_of"]
 
-FREE = frozenset({"output_dir", "report_to", "save_steps", "save_total_limit"})
+FREE = frozenset({"output_dir", "report_to", "save_steps", "save_total_limit", "torch_compile"})
 """Settings that may change between a run and its resumption."""
 ANEW = "Begin anew with train(resume=False) or `wayfare train --fresh`, or write elsewhere"
 
@@ -51,7 +51,7 @@ def put_state(run: GRPO, state: Mapping[str, Any]) -> None:
         if name not in FREE and was.get(name) != value:
             raise ResumeRefused(f"{name} was {was.get(name)!r} in the run to be resumed, now {value!r}. {ANEW}")
     try:
-        _say(run, differences(state["experiment"], run.experiment))
+        _say(run, differences(state["experiment"], run.experiment), 8)
     except ResumeRefused as error:
         raise ResumeRefused(f"{error}. {ANEW}") from None
     run.experience.load_state_dict(state["experience"])
@@ -84,13 +84,14 @@ def newest(run: GRPO) -> dict[str, Any] | None:
         if damaged and whole is None:
             raise ResumeRefused(f"{which}, and there is no other to go on from. {ANEW}")
         if damaged:
-            _say(run, [f"{which}; the run goes on from step {whole}"])
+            _say(run, [f"{which}; the run goes on from step {whole}"], 7)
     return None if found is None else found[1]
 
 
-def _say(run: GRPO, told: Sequence[str]) -> None:
+def _say(run: GRPO, told: Sequence[str], level: int) -> None:
+    """level: from here to who called `train`"""
     for each in told if run.processes.rank == 0 else ():
-        warnings.warn(each, stacklevel=7)
+        warnings.warn(each, stacklevel=level)
 
 
 def _states(parts: Sequence[Any]) -> list[dict[str, Any]]:

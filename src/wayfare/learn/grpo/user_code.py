@@ -41,7 +41,7 @@ def line_of(error: BaseException) -> str:
 
 
 def source_of(given: Any) -> tuple[str, str] | None:
-    """(name of the file, digest) of a function, or of an object's class; None where it is not the user's, or not there.
+    """(name of the file, digest) of a function, or of an object's class; None for what is not the user's, or not there.
 
     The whole file counts, since what is called may lie beside it; of a script, or a notebook, which also holds the
     settings of the run, only the function or class itself.
@@ -56,7 +56,7 @@ def source_of(given: Any) -> tuple[str, str] | None:
         content = inspect.getsource(target).encode() if alone else Path(file).read_bytes()
     except (OSError, TypeError):
         return None
-    return Path(file).name, hashlib.sha256(content).hexdigest()[:16]
+    return f"{'the script ' if alone else ''}{Path(file).name}", hashlib.sha256(content).hexdigest()[:16]
 
 
 def unwrapped(given: Any) -> Any:
