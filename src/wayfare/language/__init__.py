@@ -7,7 +7,7 @@
     interface     what every model answers to: prompts and `Sampling` in, `Samples` out
     sampler       drawing the next token: temperature, min-p, top-p
     causal        what trainers ask of weights that are here: states, logits, a prompt continued token by token
-    local         a model of transformers behind both interfaces; `nano_model` the small decoder
+    local         a model of transformers behind both interfaces; `nano_model` the small one, `nano_compiled` its passes
     decoding      answers drawn from such a model; `answering` does it for prompts that are texts
     scoring       how likely given tokens are, with gradients
     policies      a model to be trained, from whatever there is

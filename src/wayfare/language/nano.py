@@ -42,8 +42,9 @@ class Cache:
 
     def __init__(self, net: Nano, rows: int, places: int) -> None:
         like = net.embedding.weight
-        shape = (net.layers, 2, rows, net.heads, places, HEAD)
-        self.stored = torch.zeros(shape, dtype=like.dtype, device=like.device)
+        self.stored = [
+            (_zeros(like, rows, net.heads, places), _zeros(like, rows, net.heads, places)) for _ in net.blocks
+        ]
         self.valid = torch.zeros(rows, places, dtype=torch.bool, device=like.device)
         self.length = 0
         self.padded = False
@@ -61,7 +62,7 @@ class Cache:
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows alone, in this order. rows: [b] int64"""
-        self.stored, self.valid = self.stored[:, :, rows], self.valid[rows]
+        self.stored, self.valid = [(keys[rows], values[rows]) for keys, values in self.stored], self.valid[rows]
 
 
 class _Layer(nn.Module):
@@ -79,30 +80,44 @@ class _Layer(nn.Module):
         x: Tensor,
         turn: tuple[Tensor, Tensor],
         mask: Tensor | None,
-        stored: Tensor | None,
-        first: int,
+        stored: tuple[Tensor, Tensor] | None,
+        at: slice | Tensor,
+        upto: int,
         tail: int | None = None,
     ) -> Tensor:
         """x: [B, T, D] -> [B, T, D], or of the last `tail` places alone, for which the mask then is"""
         rows, length, width = x.shape
-        mixed = self.qkv(_normed(x, self.before_attention)).view(rows, length, 3, width // HEAD, HEAD)
-        mixed = mixed.permute(2, 0, 3, 1, 4)  # [3, B, H, T, 32]
-        (q, k), v = _turned(mixed[:2], turn), mixed[2]
+        q, k, v = self._read(_normed(x, self.before_attention), turn)
         if stored is not None:
-            stored[0, :, :, first : first + length] = k
-            stored[1, :, :, first : first + length] = v
-            k, v = stored[0, :, :, : first + length], stored[1, :, :, : first + length]
+            keys, values = stored
+            keys[:, :, at], values[:, :, at] = k, v
+            k, v = keys[:, :, :upto], values[:, :, :upto]
         if tail is not None:
             q, x = q[:, :, length - tail :], x[:, length - tail :]
         if tail == 1:
             chances = (q * HEAD**-0.5) @ k.transpose(2, 3)  # the fused kernel is slow where one token asks
             found = (chances if mask is None else chances + mask).softmax(dim=-1) @ v
+        elif mask is None and q.shape[2] > 1:
+            found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
-            causal = mask is None and q.shape[2] > 1
-            found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+            found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.out(found.transpose(1, 2).reshape(rows, q.shape[2], width))
         gate, up = self.gate_up(_normed(x, self.before_mixing)).chunk(2, dim=-1)
         return x + cast(Tensor, self.down(functional.silu(gate) * up))
+
+    def _read(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values [B, H, T, 32] of x [B, T, D], the first two turned."""
+        rows, length, width = x.shape
+        weight, shape = self.qkv.weight, (rows, length, -1, width // HEAD, HEAD)
+        if length > 1 or not torch.compiler.is_compiling():
+            mixed = self.qkv(x).view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, T, 32]
+            (q, k), v = _turned(mixed[:2], turn), mixed[2]
+            return q, k, v
+        # a compiler would turn the one query anew for each key, number by number: the weights are rolled instead
+        rolled = weight[: 2 * width].view(-1, 2, HEAD // 2, width).flip(1).reshape(2 * width, width)
+        mixed = functional.linear(x, torch.cat([weight, rolled])).view(shape).permute(2, 0, 3, 1, 4)
+        q, k, v, other_q, other_k = mixed.unbind()
+        return q * turn[0] + other_q * turn[1], k * turn[0] + other_k * turn[1], v
 
 
 class Nano(nn.Module):
@@ -178,19 +193,40 @@ class Nano(nn.Module):
 
         Returns: [B, T or tail, D]
         """
-        length, first = ids.shape[1], 0 if cache is None else cache.length
-        turn, x = self._turn(places, first + length), self.embedding(ids)
-        for number, block in enumerate(self.blocks):
-            stored = None if cache is None else cache.stored[number]
-            if tail is not None and (number == self.layers - 1 or length == tail):
-                x = block(x, turn, _cut(mask, first, length, tail, ids), stored, first, tail)
-            else:
-                x = block(x, turn, mask, stored, first)
+        first = 0 if cache is None else cache.length
+        upto = first + ids.shape[1]
+        stored = None if cache is None else cache.stored
+        x = self.through(ids, self.turn(places, upto), mask, stored, slice(first, upto), upto, tail)
         if cache is not None:
-            cache.length = first + length
+            cache.length = upto
+        return x
+
+    def through(
+        self,
+        ids: Tensor,
+        turn: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        stored: Sequence[tuple[Tensor, Tensor]] | None,
+        at: slice | Tensor,
+        upto: int,
+        tail: int | None,
+    ) -> Tensor:
+        """`states`, from tensors alone.
+
+        turn:   of the places of ids
+        stored: keys and values [B, H, N, 32] of each layer, of what was read before; those of ids are added
+        at:     where        upto: how many there are then
+        """
+        length, x = ids.shape[1], self.embedding(ids)
+        for number, block in enumerate(self.blocks):
+            known = None if stored is None else stored[number]
+            if tail is not None and (number == self.layers - 1 or length == tail):
+                x = block(x, turn, _cut(mask, upto - length, length, tail, ids), known, at, upto, tail)
+            else:
+                x = block(x, turn, mask, known, at, upto)
         return _normed(x, self.last)
 
-    def _turn(self, places: Tensor | int, upto: int) -> tuple[Tensor, Tensor]:
+    def turn(self, places: Tensor | int, upto: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines [B or 1, 1, T, 32] of the rotary angles, the sines of the first half negative.
 
         upto: no place reaches it
@@ -322,6 +358,10 @@ class WordReader:
         return fast(
             tokenizer_object=inner, pad_token="<pad>", eos_token="<end>", unk_token="<other>", padding_side="left"
         )
+
+
+def _zeros(like: Tensor, rows: int, heads: int, places: int) -> Tensor:
+    return torch.zeros(rows, heads, places, HEAD, dtype=like.dtype, device=like.device)
 
 
 def _normed(x: Tensor, weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
     model = NanoModel(Nano(len(reader), "xs"), reader)
     model.generate(["3 4 > 7 :"], Sampling(max_tokens=16))
     model.save_pretrained(folder)                        # AutoModelForCausalLM and AutoTokenizer read it
+    model.compile()                                      # faster from now on, equal up to rounding
 
 Tokens are words. A conversation is its messages' contents, joined by a space.
 """
@@ -24,6 +25,7 @@ from wayfare.language.answering import Answering
 from wayfare.language.interface import Prompt
 from wayfare.language.local import TransformersModel
 from wayfare.language.nano import Cache, Nano, WordReader
+from wayfare.language.nano_compiled import Backend, CompiledPasses
 
 __all__ = ["NanoModel"]
 
@@ -46,6 +48,16 @@ class NanoModel(Answering):
                 raise BadValue(name, value, "at least 1")
         self.net, self.reader, self.rows = net, reader, rows
         self._context = context
+        self._passes: CompiledPasses | None = None
+
+    def compile(self, backend: Backend = "inductor") -> None:
+        """Passes of training, and of each token drawn, are compiled from now on, when they are first asked for.
+
+        backend: of `torch.compile`; its own one needs a C++ compiler on a CPU
+
+        A copy of the model is not compiled.
+        """
+        self._passes = CompiledPasses(self.net, backend)
 
     @property
     def module(self) -> Nano:
@@ -94,7 +106,8 @@ class NanoModel(Answering):
         if isinstance(places, Tensor):
             places = places[:, : length - 1]
         mask = None if mask is None else mask[..., : length - 1, : length - 1]
-        return self.net.states(ids, places, mask, None, None if tail == length - 1 else tail)
+        through = self.net.states if self._passes is None else self._passes.states
+        return through(ids, places, mask, None, None if tail == length - 1 else tail)
 
     def logits(self, states: Tensor) -> Tensor:
         """[..., D] -> [..., V]"""
@@ -112,7 +125,8 @@ class NanoModel(Answering):
     def follow(self, tokens: Tensor, running: Tensor | None, cache: Any) -> tuple[Tensor, Any]:
         """Logits [B, V] behind one more token a row, which is padding where it is not running."""
         places, mask = cache.advance(running)
-        return self.logits(self.net.states(tokens.unsqueeze(1), places, mask, cache.cache, 1)[:, 0]), cache
+        through = self.net.states if self._passes is None else self._passes.states
+        return self.logits(through(tokens.unsqueeze(1), places, mask, cache.cache, 1)[:, 0]), cache
 
     def frozen_start(self) -> AbstractContextManager[None]:
         """Raises: BadValue, since all weights are trained; `copy_frozen` before training keeps them."""
@@ -160,7 +174,7 @@ class _Reading:
     """A cache, with the mask and the positions of rows that have padding in them."""
 
     def __init__(self, cache: Cache, valid: Tensor, *, padded: bool) -> None:
-        self.cache, self.padded, like = cache, padded, cache.stored
+        self.cache, self.padded, like = cache, padded, cache.stored[0][0]
         self.added: Tensor | None = None
         self.last = valid.sum(dim=1) - 1
         if padded:
@@ -171,7 +185,7 @@ class _Reading:
         """One more token a row. Returns: its places and the mask, as `Nano.states` takes them."""
         place = self.cache.length
         if running is not None and self.added is None and not bool(running.all()):
-            self.added = self.cache.stored.new_zeros(len(running), 1, 1, self.cache.places)
+            self.added = self.cache.stored[0][0].new_zeros(len(running), 1, 1, self.cache.places)
         if self.added is None:
             self.last = self.last + 1
             return place, None

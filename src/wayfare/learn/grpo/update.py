@@ -69,6 +69,8 @@ class Updater:
                 pass
         if config.gradient_checkpointing:
             _recompute(model)
+        if config.torch_compile:
+            _compile(model)
         self.scorer = processes.prepared(Scorer(model))
         self.parameters = [each for each in self.scorer.parameters() if each.requires_grad]
         if not self.parameters:
@@ -375,3 +377,10 @@ def _recompute(model: CausalModel) -> None:
     if enable is None:
         raise BadValue("gradient_checkpointing", True, f"false for {type(model).__name__}, which cannot do it")
     enable({"use_reentrant": False})
+
+
+def _compile(model: CausalModel) -> None:
+    make = getattr(model, "compile", None)
+    if make is None:
+        raise BadValue("torch_compile", True, f"false for {type(model).__name__}, which is not compiled here")
+    make()
