@@ -1,15 +1,15 @@
-"""Our trainer: FOLDER NEW KIND -> one JSON line. KIND: transformers or nano."""
+"""Our trainer: FOLDER NEW KIND -> one JSON line. KIND: transformers, nano or compiled."""
 
 from __future__ import annotations
 
+import statistics
 import sys
-import time
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from language_work import PROMPTS, SAMPLES, reward, rows, tell, timed
+from language_work import PROMPTS, SAMPLES, now, reward, rows, since, tell, timed
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from wayfare.language.local import TransformersModel
@@ -27,24 +27,24 @@ def main() -> None:
         model = nano(model)
     config = GRPOConfig(
         generation_batch_size=PROMPTS * SAMPLES, num_generations=SAMPLES, max_completion_length=new, max_steps=10_000,
-        learning_rate=1e-6,
+        learning_rate=1e-6, torch_compile=kind == "compiled",
     )  # fmt: skip
     trainer = GRPO(model, reward, rows(), config)
-    began = time.perf_counter()
+    began = now()
     trainer.advance()
-    first = time.perf_counter() - began
-    drawn = [0.0]
+    first, _ = since(began)
+    drawn: list[float] = []
     make = trainer.experience.make
 
     def watched(*given: object) -> object:
-        start = time.perf_counter()
+        start = now()
         made = make(*given)
-        drawn.append(time.perf_counter() - start)
+        drawn.append(since(start)[1])
         return made
 
     trainer.experience.make = watched
-    seconds = timed(trainer.advance)
-    tell(seconds, first=first, draw=sorted(drawn)[len(drawn) // 2])
+    seconds = timed(trainer.advance, folder)
+    tell(seconds, first=first, draw_cpu=statistics.median(drawn))
 
 
 if __name__ == "__main__":

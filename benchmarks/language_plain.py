@@ -6,8 +6,8 @@ the time of the same answers by `model.generate`, so that the loop's own samplin
 
 from __future__ import annotations
 
+import statistics
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.cache_utils import DynamicCache
 
 sys.path.insert(0, str(Path(__file__).parent))
-from language_work import PROMPTS, SAMPLES, reward, rows, tell, timed
+from language_work import PROMPTS, SAMPLES, now, reward, rows, since, tell, timed
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ def main() -> None:
         some = [data[(at + i) % len(data)] for i in range(PROMPTS)]
         at += PROMPTS
         ids = torch.tensor(some).repeat_interleave(SAMPLES, dim=0)
-        began = time.perf_counter()
+        began = now()
         answers = drawn(ids)
-        drawing.append(time.perf_counter() - began)
+        drawing.append(since(began)[1])
         earned = torch.tensor(reward(answers.tolist())).view(PROMPTS, SAMPLES)
         gain = ((earned - earned.mean(1, keepdim=True)) / (earned.std(1, keepdim=True) + 1e-4)).flatten()
         whole = torch.cat([ids, answers], dim=1)
@@ -58,11 +58,11 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
-    seconds = timed(step)
+    seconds = timed(step, folder)
     ids = torch.tensor(data[:PROMPTS]).repeat_interleave(SAMPLES, dim=0)
     asked = {"do_sample": True, "max_new_tokens": new, "min_new_tokens": new, "top_k": 0, "pad_token_id": 0}
-    generate = timed(lambda: model.generate(ids, attention_mask=torch.ones_like(ids), **asked))
-    tell(seconds, draw=sorted(drawing)[len(drawing) // 2], generate=sorted(generate)[len(generate) // 2])
+    generate = timed(lambda: model.generate(ids, attention_mask=torch.ones_like(ids), **asked), folder)
+    tell(seconds, draw_cpu=statistics.median(drawing), generate_cpu=statistics.median(cpu for _, cpu in generate))
 
 
 if __name__ == "__main__":

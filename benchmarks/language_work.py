@@ -23,6 +23,8 @@ SIZES = {
 }
 """Width, layers, inner width, vocabulary; heads are 32 wide, embeddings tied."""
 WARM, STEPS = 3, 12
+FEW = {"vocabulary": (0, 1)}
+"""Of the sizes whose steps take long: steps before the timed ones, and timed ones. Memory is at its peak in these."""
 
 
 def make(folder: Path, size: str) -> None:
@@ -56,18 +58,37 @@ def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
     return [sum(token % 2 == 0 for token in ids) / max(1, len(ids)) for ids in completion_ids]
 
 
-def timed(step: Callable[[], Any]) -> list[float]:
-    """Seconds of STEPS steps, after WARM others."""
+def counts(folder: str) -> tuple[int, int]:
+    """Steps before the timed ones, and timed ones."""
+    return FEW.get(Path(folder).name, (WARM, STEPS))
+
+
+def now() -> tuple[float, float]:
+    """Seconds on the wall, and of the processor: the second says more where others work on the same machine."""
+    return time.perf_counter(), time.process_time()
+
+
+def timed(step: Callable[[], Any], folder: str) -> list[tuple[float, float]]:
+    """Seconds on the wall and of the processor of each timed step, after those before."""
+    warm, steps = counts(folder)
     seconds = []
-    for number in range(WARM + STEPS):
-        began = time.perf_counter()
+    for number in range(warm + steps):
+        began = now()
         step()
-        if number >= WARM:
-            seconds.append(time.perf_counter() - began)
+        if number >= warm:
+            seconds.append(since(began))
     return seconds
 
 
-def tell(seconds: list[float], **more: Any) -> None:
+def since(began: tuple[float, float]) -> tuple[float, float]:
+    """What `now` tells, since then."""
+    wall, cpu = now()
+    return wall - began[0], cpu - began[1]
+
+
+def tell(seconds: list[tuple[float, float]], **more: Any) -> None:
     """One JSON line."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": statistics.median(seconds), "least": min(seconds), "peak_mib": peak, **more}))
+    walls, cpus = zip(*seconds, strict=True)
+    told = {"seconds": statistics.median(walls), "least": min(walls), "cpu": statistics.median(cpus), "peak_mib": peak}
+    print(json.dumps({**told, **more}))

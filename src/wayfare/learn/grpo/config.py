@@ -77,7 +77,7 @@ class GRPOConfig:
     bf16: bool = False
     """Whether passes run in bfloat16, over weights in float32."""
     torch_compile: bool = False
-    """Whether passes of a `Nano` are compiled: minutes at the start, then faster steps, equal up to rounding."""
+    """Whether passes of a `Nano` are compiled: a minute at the start, then faster steps, equal up to rounding."""
 
     loss_type: LossType = "dapo"
     importance_sampling_level: Literal["token", "sequence"] = "token"
