@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -47,14 +48,19 @@ def gradients(model: NanoModel, ids: Tensor, valid: Tensor, keep: int) -> list[T
     return [told.logps, told.entropy, *(each.grad for each in model.module.parameters() if each.grad is not None)]
 
 
-def test_scores_and_gradients_are_those_of_plain_passes_and_sizes_are_not_compiled_anew() -> None:
-    plain, (made, counter) = fresh("nano"), compiled("aot_eager")
-    for padded in (False, True):
-        for rows, length, keep in ((6, 9, 4), (3, 12, 7), (12, 6, 4)):
-            given = *rows_of(rows, length, padded), keep
-            for mine, theirs in zip(gradients(made, *given), gradients(plain, *given), strict=True):
-                torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
-    assert counter.frame_count == 2  # with padding and without
+@pytest.mark.parametrize(("backend", "padded"), [("aot_eager", True), ("inductor", False)])
+def test_scores_and_gradients_are_those_of_plain_passes_and_sizes_are_not_compiled_anew(
+    backend: str, padded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("there is no C++ compiler")
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)
+    plain, (made, counter) = fresh("nano"), compiled(backend)
+    for rows, length, keep in ((6, 9, 4), (3, 12, 7), (12, 6, 4)):
+        given = *rows_of(rows, length, padded), keep
+        for mine, theirs in zip(gradients(made, *given), gradients(plain, *given), strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+    assert counter.frame_count == 1
 
 
 def test_answers_are_drawn_as_without_and_neither_rows_that_leave_nor_lengths_are_compiled_anew(

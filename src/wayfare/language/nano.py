@@ -94,6 +94,9 @@ class _Layer(nn.Module):
             k, v = keys[:, :, :upto], values[:, :, :upto]
         if tail is not None:
             q, x = q[:, :, length - tail :], x[:, length - tail :]
+        if stored is None and torch.compiler.is_compiling():
+            # another order of dimensions is kept for the gradient as if it always had these sizes
+            q, k = q.contiguous(), k.contiguous()
         if tail == 1:
             chances = (q * HEAD**-0.5) @ k.transpose(2, 3)  # the fused kernel is slow where one token asks
             found = (chances if mask is None else chances + mask).softmax(dim=-1) @ v
