@@ -12,7 +12,7 @@ right. Claimed: more than 50 % fewer answers to verify, mean states twice as goo
 models; in training, pass@k of large k that does not fall below the base's.
 
     selection   hidden strategy: one of eight words decides, ten are filler, so that texts all differ while states do
-                not; pools of 128 answers of a base that is right once in fifty; a base for each seed
+                not; pools of 128 answers of a base that is right once in thirty; a base for each seed
     a weak base Countdown, where outliers are malformed: what selection is worth there, and against skipping copies
     training    Countdown, 512 prompts that come again; 16 x 16 answers a step, four updates as published, GRPO with the
                 group's deviation
