@@ -126,7 +126,7 @@ def arm_cells(base: Base, arms: Iterable[Arm], how: How, seeds: Sequence[int], p
 def core_seconds(cells: Iterable[Cell]) -> float:
     """What cells cost on one core by the numbers above, where nothing is in the cache.
 
-    `Study.seconds`, which is told without torch, is what a study took: on two cores, within a factor of three of half.
+    `Study.seconds`, told without torch, is a guess of the time on two cores, within a factor of three of half of this.
     """
     return sum(cell.seconds for cell in cells)
 
