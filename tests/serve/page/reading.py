@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -15,7 +16,8 @@ from tests.serve.page.browsing import Driver
 
 __all__ = ["Keys", "Reader"]
 
-PATIENCE = 20
+PATIENCE = 60
+"""Seconds until a wait is given up: far longer than a page takes, since machines stall."""
 SETTLED = (
     "return document.querySelector('main').getAttribute('aria-busy') === 'false'"
     " && !document.querySelector('.results[aria-busy]')"
@@ -39,8 +41,12 @@ class Reader:
         return self.driver.execute_script(script, *given)
 
     def wait(self, until: Callable[[], Any]) -> Any:
-        """What is true at last."""
-        return WebDriverWait(self.driver, PATIENCE, 0.02).until(lambda _: until())
+        """What is true at last. Raises: AssertionError, with what the page shows instead, if it never is."""
+        try:
+            return WebDriverWait(self.driver, PATIENCE, 0.02).until(lambda _: until())
+        except TimeoutException:
+            shown = self.run("return [location.href, document.title, document.body.innerText.slice(0, 1000)]")
+            raise AssertionError(f"waited {PATIENCE} s; there is {shown}, {self.driver.get_log('browser')}") from None
 
     def settled(self) -> None:
         """Until the view is whole."""
@@ -48,9 +54,7 @@ class Reader:
 
     def arrive(self) -> None:
         """Open the page anew, as in a tab of its own."""
-        self.driver.get(self.url + "/")
-        self.run("sessionStorage.clear(); localStorage.clear()")
-        self.driver.get("about:blank")
+        self._store("")
         self.driver.get(self.url + "/")
         self.settled()
 
@@ -63,13 +67,16 @@ class Reader:
 
     def enter(self, token: str) -> None:
         """As somebody who has signed in, with the focus at the beginning of the page."""
-        if not self.driver.current_url.startswith(self.url):
-            self.driver.get(self.url + "/page/icon.svg")
-        self.run("localStorage.clear(); sessionStorage.clear()")
-        self.run("sessionStorage.setItem('wayfare-token', arguments[0])", token)
-        self.driver.get("about:blank")
+        self._store("sessionStorage.setItem('wayfare-token', arguments[0])", token)
         self.driver.get(self.url + "/")
         self.settled()
+        assert not self.run("return document.getElementById('views').hidden"), self.text()
+
+    def _store(self, script: str, *given: Any) -> None:
+        """Leave nothing but this in the tab's storage, from a place of the same origin where no view is at work: the
+        page that comes next is of the same process, which knows what was stored."""
+        self.driver.get(self.url + "/page/icon.svg")
+        self.run(f"localStorage.clear(); sessionStorage.clear(); {script}", *given)
 
     def open(self, place: str) -> None:
         """Go to a view by its address."""
