@@ -17,6 +17,7 @@ from torch import Tensor
 from wayfare.errors import BadValue
 from wayfare.language.causal import CausalModel, Decoded, Reading, still
 from wayfare.language.sampler import Sampler
+from wayfare.language.shared_prompts import shared_prompts
 
 __all__ = ["Uniforms", "decode"]
 
@@ -104,17 +105,12 @@ def _draw(
 
 def _begun(model: CausalModel, ids: Tensor, valid: Tensor, new: int) -> tuple[Tensor, Reading]:
     """As `model.begin`; a prompt that several rows share is read once."""
-    odd = torch.randint(2**62, (ids.shape[1],), generator=torch.Generator().manual_seed(0)).to(ids.device)
-    names = ((ids + 1) * valid * odd).sum(dim=1)  # of each prompt, wrapping round
-    found, back = names.unique(return_inverse=True)
-    if 2 * len(found) > len(ids):
+    alike = shared_prompts(ids, valid)
+    if alike is None:
         return model.begin(ids, valid, new)
-    first = torch.zeros_like(found).scatter_(0, back, torch.arange(len(ids), device=ids.device))
-    if not (torch.equal(ids[first][back], ids) and torch.equal(valid[first][back], valid)):
-        return model.begin(ids, valid, new)
-    logits, cache = model.begin(ids[first], valid[first], new)
-    cache.select(back)
-    return logits[back], cache
+    logits, cache = model.begin(ids[alike.first], valid[alike.first], new)
+    cache.select(alike.back)
+    return logits[alike.back], cache
 
 
 class _Part(NamedTuple):

@@ -26,6 +26,7 @@ from wayfare.language.answering import Answering
 from wayfare.language.causal import still
 from wayfare.language.interface import Prompt
 from wayfare.language.models import load_causal_model
+from wayfare.language.shared_prompts import Alike, shared_prompts
 
 __all__ = ["TransformersModel", "encode", "silence"]
 
@@ -37,7 +38,9 @@ class TransformersModel(Answering):
     rows:      most answers drawn side by side
     device:    where a model by name goes
 
-    `causal` is the model of `transformers`, with adapters in it or not; `peft` what wraps it, or None.
+    `causal` is the model of `transformers`, with adapters in it or not; `peft` what wraps it, or None. Where
+    `reads_prompts_once` is true, `states` reads a prompt that rows share once for all of them: as many passes are made
+    as the rows ask for.
 
     Raises: BadValue for a loaded model without tokenizer, rows below 1, or a wrapper whose adapters are no weights
     beside the model's own (prompts and prefixes that are learned).
@@ -56,6 +59,7 @@ class TransformersModel(Answering):
             raise BadValue("model", type(model).__name__, "one whose adapters are weights, say LoRA")
         self.causal = model if self.peft is None else self.peft.get_base_model()
         self.tokenizer, self.rows = tokenizer, rows
+        self.reads_prompts_once = True
 
     @property
     def module(self) -> nn.Module:
@@ -115,9 +119,45 @@ class TransformersModel(Answering):
         seen = {"attention_mask": torch.ones_like(valid) if plain else valid}
         if not plain:
             seen["position_ids"] = _places(valid)
+        alike = self._shared(ids, valid, ids.shape[1] - keep + 1)
         with self._mode():
+            if alike is not None:
+                return self._continued(ids, seen, keep, alike)
             out = self._decoder(input_ids=ids, use_cache=False, **self._taken(seen))
         return cast(Tensor, out.last_hidden_state[:, -keep:])
+
+    def _shared(self, ids: Tensor, valid: Tensor, prompt: int) -> Alike | None:
+        """Which of the first `prompt` tokens are read once; None where that cannot be, or saves little."""
+        if not self.reads_prompts_once or self._windowed or not self._grows:
+            return None
+        if torch.is_grad_enabled() and _checkpointed(self.causal):
+            return None  # layers that are recomputed keep no cache
+        rows, length = ids.shape
+        # an eighth of all that is read is saved at most by one prompt
+        if 8 * (rows - 1) * prompt < rows * length:
+            return None
+        alike = shared_prompts(ids[:, :prompt], valid[:, :prompt])
+        saved = 0 if alike is None else (rows - len(alike.first)) * prompt
+        return alike if 8 * saved >= rows * length else None
+
+    def _continued(self, ids: Tensor, seen: dict[str, Tensor], keep: int, alike: Alike) -> Tensor:
+        """`states`, prompts read once: their keys and values stand before each answer, and have its gradient."""
+        from wayfare.language.reading import growing
+
+        prompt, cache = ids.shape[1] - keep + 1, growing(self.causal.config)
+        there = {name: each[alike.first, :prompt] for name, each in seen.items()}
+        out = self._decoder(
+            input_ids=ids[alike.first, :prompt], past_key_values=cache, use_cache=True, **self._taken(there)
+        )
+        last = alike.spread(out.last_hidden_state[:, -1:])
+        if keep == 1:
+            return last
+        for layer in cache.layers:
+            layer.keys, layer.values = alike.spread(layer.keys), alike.spread(layer.values)
+        places = seen.get("position_ids", torch.arange(ids.shape[1], device=ids.device).unsqueeze(0))
+        more = {"attention_mask": seen["attention_mask"], "position_ids": places[:, prompt:]}
+        out = self._decoder(input_ids=ids[:, prompt:], past_key_values=cache, use_cache=True, **self._taken(more))
+        return torch.cat([last, out.last_hidden_state], dim=1)
 
     def logits(self, states: Tensor) -> Tensor:
         """[..., D] -> [..., V], as the model's own head gives them."""
@@ -195,6 +235,12 @@ class TransformersModel(Answering):
         if kinds is None:
             return getattr(self._config, "sliding_window", None) is not None
         return not set(kinds) <= {"full_attention"}
+
+    @cached_property
+    def _grows(self) -> bool:
+        from wayfare.language.reading import growing
+
+        return growing(self.causal.config) is not None
 
     @cached_property
     def _one_mask(self) -> bool:

@@ -1,5 +1,7 @@
 """What a model of `transformers` has read: its own cache, with places reserved ahead, and which tokens are padding.
 
+    HeldReading     of answers that are drawn        growing     of prompts that are read once, with a gradient
+
 The cache of `transformers` grows by one copy of all keys and values a token. Here full-attention layers write into room
 that is taken once; other layers (sliding windows, states of linear attention) stay as the model makes them.
 """
@@ -14,7 +16,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from wayfare.errors import BadValue
 
-__all__ = ["HeldReading"]
+__all__ = ["HeldReading", "growing"]
 
 
 _Layer: Any = DynamicLayer
@@ -46,6 +48,15 @@ class _Reserved(_Layer):  # type: ignore[misc]
         if self.room is not None:
             self.room = (self.room[0][rows], self.room[1][rows])
             self.keys, self.values = (room[:, :, : self.length] for room in self.room)
+
+
+def growing(config: Any) -> Any:
+    """An empty cache through which gradients pass; None where some layer keeps more than keys and values of each token.
+
+    It grows by copies, as room that is written to would not let them pass.
+    """
+    cache: Any = DynamicCache(config=config)
+    return cache if cache.layers and all(type(layer) is DynamicLayer for layer in cache.layers) else None
 
 
 class HeldReading:

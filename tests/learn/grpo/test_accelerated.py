@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.language.families import fresh
 from tests.learn.grpo.small import model
 from tests.learn.grpo.two_processes import failed, long, run, step, told_of
 from wayfare.errors import BadValue
-from wayfare.language.scoring import full_logprobs, score
+from wayfare.language.scoring import Scorer, full_logprobs, score
 from wayfare.learn.grpo.accelerated import Accelerated, processes_here
 from wayfare.learn.grpo.processes import Alone
 
@@ -57,6 +58,16 @@ def test_one_step_draws_the_same_tokens_and_has_the_same_gradient(both: tuple[Fo
     for found in both[1:]:
         assert torch.equal(found[name]["drawn"][0], alone["drawn"][0])
         torch.testing.assert_close(found[name]["gradient"], alone["gradient"], rtol=1e-5, atol=1e-6)
+
+
+def test_processes_that_share_weights_make_the_same_passes_whatever_their_rows(both: tuple[Found, ...]) -> None:
+    scorer = Scorer(fresh("llama"))
+    ids = torch.tensor([[5, 6, 7, 8, 3 + row] for row in range(4)])
+    other = torch.cat([ids[:, :1] + torch.arange(4).unsqueeze(1), ids[:, 1:]], dim=1)
+    for each in (ids, other):
+        scorer(each, torch.ones_like(each, dtype=torch.bool), 1).logps.sum().backward()
+    for found in both[1:]:
+        torch.testing.assert_close(found["unlike"], next(scorer.parameters()).grad, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ("run", "sharded"))

@@ -1,5 +1,6 @@
 """What one process, or each of two, does in the tests of `wayfare.learn.grpo.accelerated`; run as a module by its test.
 
+unlike          a sharded Llama whose rows share a prompt in one process and not in the other
 step, run       one float32 step; five float64 steps with all that is done in turns by several: ragged groups, a memory,
                 rows from elsewhere, a reference, evaluation, optimiser steps in which one process has no row left
 Firsts          a bonus with a memory: pays a first word the less, the more often it was seen
@@ -17,9 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.language.families import fresh
 from tests.learn.grpo.small import Replay, even, model, rows, trainer, weights
 from wayfare.errors import ProcessFailed, RewardFailed
 from wayfare.language.policies import copy_frozen
+from wayfare.language.scoring import Scorer
 from wayfare.learn.grpo.processes import Processes
 from wayfare.learn.grpo.trainer import GRPO
 from wayfare.learn.rollouts import RolloutBatch
@@ -124,6 +127,17 @@ def failed(processes: Processes) -> dict[str, Any]:
     return {"kind": kind, **told_of(trained)}
 
 
+def unlike(processes: Processes) -> Tensor:
+    """[V, D] gradient of the embeddings, as this process has it after the sum over both."""
+    scorer: Any = processes.prepared(Scorer(fresh("llama")))
+    ids = torch.tensor([[5, 6, 7, 8, 3 + row] for row in range(4)])
+    ids[:, 0] += torch.arange(4) * processes.rank
+    logps = scorer(ids, torch.ones_like(ids, dtype=torch.bool), 1).logps
+    processes.backward(logps.sum())
+    whole: Tensor = next(scorer.parameters()).grad.full_tensor()
+    return whole
+
+
 def main(folder: Path) -> None:
     # they meet in a file: a port may be taken
     torch.distributed.init_process_group(
@@ -140,9 +154,9 @@ def main(folder: Path) -> None:
         "step": step(processes), "run": run(processes, folder / "parallel"), "failed": failed(processes),
     }  # fmt: skip
 
-    def sharded() -> Accelerated:
+    def sharded(layer: str = "_Layer") -> Accelerated:
         plugin = FullyShardedDataParallelPlugin(
-            fsdp_version=2, auto_wrap_policy="transformer_based_wrap", transformer_cls_names_to_wrap=["_Layer"]
+            fsdp_version=2, auto_wrap_policy="transformer_based_wrap", transformer_cls_names_to_wrap=[layer]
         )
         return Accelerated(Accelerator(), plugin)
 
@@ -150,6 +164,7 @@ def main(folder: Path) -> None:
     found["sharded"] = run(sharded(), folder / "sharded")
     (folder / "sharded" / "checkpoints" / "step-00000005.pt").unlink(missing_ok=True)
     found["resumed"] = run(sharded(), folder / "sharded")
+    found["unlike"] = unlike(sharded("LlamaDecoderLayer"))
     torch.save(found, folder / f"rank-{processes.rank}.pt")
     torch.distributed.destroy_process_group()
 

@@ -212,7 +212,10 @@ def _copied(scorer: Scorer) -> Any:
     copied = getattr(scorer.model, "copied", None)
     if copied is None:
         raise BadValue("model", type(scorer.model).__name__, "one with a method `copied`, to be trained in shares")
-    return copied()
+    made = copied()
+    if hasattr(made, "reads_prompts_once"):
+        made.reads_prompts_once = False  # all processes have to make the same passes, whatever their rows
+    return made
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:

@@ -2,8 +2,8 @@
 
 Priors are looked at where learning begins: entropy and loss at the tokens of unseen traces, temperature 1. Of tuning
 seed 100 cross-entropy has a loss of .304 nats, an entropy of .312, 17 % malformed answers and pass@1 of .081; beta =
--0.25 has .307, .272, 10 % and .090. Learning is compared as the claim has it, by sign; only what pass@k may lose at most
-is a number of ours.
+-0.25 has .307, .272, 10 % and .090. Learning is compared as the claim has it, by sign; only what pass@k may lose is a
+number of ours.
 
 Scripted, from where the base stands:
 
