@@ -10,7 +10,7 @@ from wayfare.studies.contract import Table
 from wayfare.studies.language_runs import Run, Runs
 from wayfare.studies.stated import half_width
 
-__all__ = ["MEASURES", "arms_table", "course_table", "notes"]
+__all__ = ["MEASURES", "arms_table", "course_table", "notes", "unasked"]
 
 MEASURES = ("pass@1", "pass@4", "pass@16", "pass@64", "distinct", "entropy", "malformed", "clipped")
 
@@ -61,6 +61,11 @@ def notes(runs: Runs) -> list[str]:
         "Tokens are all that were drawn, discarded ones too; trained tokens are counted once for every pass.",
         f"{cached} of {len(each)} runs were read from the cache of arms that studies share.",
     ]
+
+
+def unasked(seeds: int) -> str:
+    """What a reader needs to know of arms without a check."""
+    return f"Arms that no check asks about have {seeds} seed{'' if seeds == 1 else 's'} and no verdict."
 
 
 _COSTS = ("tokens", "trained_tokens", "seconds")

@@ -11,7 +11,7 @@ from wayfare.studies.ead.checks import worst
 from wayfare.studies.ead.plan import FIXED, K, Shapes, Tuned, above
 from wayfare.studies.ead.schedules import Schedule, sampler
 from wayfare.studies.language_runs import Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.stated import half_width
 
@@ -77,7 +77,7 @@ def notes(config: Config, runs: Runs, shapes: Shapes, tuned: Tuned) -> list[str]
         "selection problems from as many of either.",
         f"Chosen on {config.tuning_seeds} other seeds by pass@1 + pass@{K}: {tuned.baseline.name} as the baseline, "
         f"learning rate {tuned.method.trainer['learning_rate']:g} for (1), which the arms beside it share.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]
 
 

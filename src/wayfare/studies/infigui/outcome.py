@@ -12,6 +12,7 @@ from wayfare.studies.infigui.checks import proposed_in_ignorance, silent
 from wayfare.studies.infigui.plan import METHOD, Tuned, at_end, measure
 from wayfare.studies.infigui.probes import MEASURES, SPLITS
 from wayfare.studies.language_runs import Run, Runs
+from wayfare.studies.language_tables import unasked
 from wayfare.studies.stated import half_width
 
 __all__ = ["notes", "tables"]
@@ -88,7 +89,7 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         f"{tuned.baseline.name} as the baseline, learning rate {rate:g} for {METHOD}, which the other arms share.",
         "With one update a step the ratio is 1, and the published clip of 0.2 / 0.4 cuts nothing.",
         "Tokens are all that were drawn: one answer takes 2, a list up to 7, so that one answer gets more steps.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
         f"{cached} of {len(each)} runs were read from the cache of arms that studies share.",
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from wayfare.studies.contract import Table
 from wayfare.studies.language_runs import Run, Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.lp_reg import Config
 from wayfare.studies.lp_reg.checks import EXTINCT, JUNK, LOG_WAIT, WAIT, extinct
@@ -70,5 +70,5 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         f"the corpus passes it, at {config.low_wait_rate:g} it does not.",
         f"Lp-Reg takes {config.share:g} of the tokens of failed answers and replaces their loss, as published; the "
         f"amplified setting takes {config.amplified:g} and adds the divergence over the vocabulary.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]

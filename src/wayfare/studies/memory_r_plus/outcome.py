@@ -8,7 +8,7 @@ import numpy as np
 
 from wayfare.studies.contract import Table
 from wayfare.studies.language_runs import Run, Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.memory_r_plus import Config
 from wayfare.studies.memory_r_plus.checks import collapsed, form, silent
@@ -65,5 +65,5 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         "Silent groups: of held-out prompts, the chance that as many answers as a group has are all right or all "
         "wrong; a bonus makes the rewards of every group differ, so that rewards would not tell.",
         "Fine-tuning on successes takes its updates beside those of the step: its trained tokens are higher.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]

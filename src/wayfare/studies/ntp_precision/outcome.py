@@ -6,7 +6,7 @@ import numpy as np
 
 from wayfare.studies.contract import Table
 from wayfare.studies.language_runs import Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.ntp_precision import Config
 from wayfare.studies.ntp_precision.checks import at_start, perplexity
@@ -56,5 +56,5 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         "The arm of a temperature is drawn, trained and evaluated at it; its entropy in the tables is at 1.",
         "Updates of pre-training are AdamW's, after a bound on the gradient's norm: a shape that makes gradients "
         "larger does not make its steps so.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]

@@ -6,7 +6,7 @@ import numpy as np
 
 from wayfare.studies.contract import Arrays, Table
 from wayfare.studies.language_runs import Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.exact import OBJECTIVES
@@ -76,5 +76,5 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         "* within, * beyond: the chance of * behind a problem's first number, by the kind of problem.",
         "The forward KL is summed over the vocabulary at each prefix that the policy drew: it is not that of whole "
         "sequences, which is a mean over prefixes of the reference.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from wayfare.studies.contract import Table
 from wayfare.studies.language_frontiers import restricted_times
 from wayfare.studies.language_runs import Run, Runs
-from wayfare.studies.language_tables import arms_table, course_table
+from wayfare.studies.language_tables import arms_table, course_table, unasked
 from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.spear import Config
 from wayfare.studies.spear.checks import MOST, TOOL, USELESS
@@ -96,5 +96,5 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
         "arm that guesses takes more steps and asks more questions of the same budget.",
         "A seed that does not get there counts with the whole budget.",
         "A call is useless that asks for another key than the question's, or for one that is known.",
-        f"Arms that no check asks about have {config.other_seeds} seeds and no verdict.",
+        unasked(config.other_seeds),
     ]
