@@ -49,6 +49,19 @@ class Writes:
         return torch.ones(len(batch), dtype=torch.bool)
 
 
+class Pulls(Writes):
+    """A regulariser that writes where it prepares."""
+
+    requires = frozenset[str]()
+
+    def prepare(self, batch: RolloutBatch, forward: Any) -> dict[str, Tensor]:
+        self.write(batch)
+        return {}
+
+    def apply(self, loss: Tensor, context: Any) -> Tensor:
+        return loss
+
+
 class Learns:
     """A bonus that writes into what it is to remember."""
 
@@ -68,6 +81,7 @@ class Learns:
     ({"shaper": Writes(""), "bonus": CopyBonus()}, r"shaper .*batch.extrinsic'"),
     ({"row_filter": Writes("reward")}, r"row_filter .*batch.reward'"),
     ({"budget": Writes("")}, r"budget .*wrote into keys'"),
+    ({"regularisers": [Pulls("old_logps")]}, r"regularisers .*'Pulls, which wrote into batch.old_logps'"),
     ({"bonus": Learns()}, r"bonus must be .*got 'Learns, which wrote into batch.advantages'"),
 ])  # fmt: skip
 def test_a_part_that_writes_into_what_it_is_shown_is_named(parts: dict[str, Any], said: str) -> None:

@@ -32,6 +32,7 @@ from wayfare.language.scoring import Scorer, full_logprobs, score
 from wayfare.learn.grpo.config import GRPOConfig
 from wayfare.learn.grpo.processes import Processes
 from wayfare.learn.grpo.seams import Regulariser, TokenContext
+from wayfare.learn.grpo.unchanged import unchanged
 from wayfare.learn.policy_gradient import means, tally, token_weights
 from wayfare.learn.rollouts import RolloutBatch
 
@@ -92,7 +93,9 @@ class Updater:
             batch = replace(batch, ref_logps=self._read_together(batch, True))
         extras = dict(batch.extras)
         for each in self.regularisers:
-            extras.update(each.prepare(replace(batch, extras=extras), self._full))
+            shown = replace(batch, extras=dict(extras))
+            with unchanged("regularisers", each, shown):
+                extras.update(each.prepare(shown, self._full))
         return replace(batch, extras=extras)
 
     def update(self, batch: RolloutBatch, step: int, stale: bool = False) -> dict[str, float]:
