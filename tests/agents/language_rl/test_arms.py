@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,9 @@ def test_a_stopped_base_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(bases, "Checkpoints", lambda folder, every: _Every(folder, every=4))
     with pytest.raises(KeyboardInterrupt):
         base_model(BASE, Scratch(tmp_path, stop=7))
+    other = Scratch(tmp_path)
+    base_model(replace(BASE, seed=BASE.seed + 1), other)
+    assert other.said[0] == 1  # what is left of one base is not gone on with by another
     report = Scratch(tmp_path)
     stopped, whole = base_model(BASE, report), base_model(BASE)
     assert report.said[0] == 5

@@ -40,7 +40,7 @@ import torch
 from torch import Tensor
 
 from wayfare.agents.language_rl.addresses import found, made
-from wayfare.agents.language_rl.cache import kept
+from wayfare.agents.language_rl.cache import kept, key_of
 from wayfare.errors import BadValue
 from wayfare.language.nano import SIZES, Nano, WordReader
 from wayfare.language.nano_model import NanoModel
@@ -142,7 +142,8 @@ def _pretrained(base: Base, report: Report | None) -> dict[str, Any]:
     model, corpus = _fresh(base), _Corpus(base)
     model.net.requires_grad_(True)
     learner = Supervised(model.net, base.rate, updates=base.steps, loss=loss_of(base.loss, base.loss_knobs, base.seed))
-    checkpoints = None if report is None else Checkpoints(report.scratch / "base", every=100)
+    where = f"base-{key_of(base.to_json())[:16]}"  # what is left of another base is not gone on with
+    checkpoints = None if report is None else Checkpoints(report.scratch / where, every=100)
     if checkpoints is not None:
         checkpoints.restore(learner)
 
