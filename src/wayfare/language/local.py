@@ -133,7 +133,7 @@ class TransformersModel(Answering):
         if torch.is_grad_enabled() and _checkpointed(self.causal):
             return None  # layers that are recomputed keep no cache
         rows, length = ids.shape
-        # an eighth of all that is read is saved at most by one prompt
+        # copies of keys and values cost as much as they save where prompts are less than an eighth of what is read
         if 8 * (rows - 1) * prompt < rows * length:
             return None
         alike = shared_prompts(ids[:, :prompt], valid[:, :prompt])
