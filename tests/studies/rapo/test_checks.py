@@ -52,7 +52,7 @@ def test_each_half_is_told_of_its_own_problems() -> None:
 
 
 def test_arms_differ_in_their_divergence_alone() -> None:
-    for arm in (TUNED.method, *plan.others(LAPTOP, 3e-4)):
+    for arm in (TUNED.method, *plan.others(LAPTOP, TUNED.method)):
         assert set(arm.parts) == set(plan.SEAMS)
         assert set(arm.trainer) == {"learning_rate", "entropy_coef", *plan.common(LAPTOP)}
         assert arm.trainer["learning_rate"] == 3e-4
@@ -67,18 +67,27 @@ def test_arms_differ_in_their_divergence_alone() -> None:
 def test_settings_are_the_best_on_tuning_runs_and_the_bonus_the_one_that_ends_at_the_same_entropy() -> None:
     arms = [arm.name for arm in controls(LAPTOP.rates, beta=LAPTOP.reverse, entropy=0.01)]
     found = {}
-    for name in [*arms, *(f"RAPO lr {rate:g}" for rate in LAPTOP.rates)]:
+    methods = [f"RAPO lr {rate:g}" for rate in LAPTOP.rates]
+    methods += [f"RAPO alpha {alpha:g} lr {max(LAPTOP.rates):g}" for alpha in LAPTOP.alphas]
+    assert {cell.name for cell in plan.tuning_cells(LAPTOP)} == {
+        f"tuning {name} seed {seed}" for name in [*arms, *methods] for seed in (100, 101)
+    }  # as many for either
+    for name in [*arms, *methods]:
         end = {"reverse KL 0.1": 0.3, "RAPO lr 0.0001": 0.25}.get(name, 0.2)
         found[name] = run_of([0.1, end], [0.9, 0.9], arm=name).arrays
-    baseline, rate = plan.chosen(LAPTOP, found)
-    assert (baseline.name, rate) == ("reverse KL 0.1", 1e-4)
+    baseline, method = plan.chosen(LAPTOP, found)
+    assert (baseline.name, method.name) == ("reverse KL 0.1", "RAPO lr 0.0001")
     tuning = {"RAPO lr 0.0001": [run_of([0.1, 0.2], [0.9, 0.9])]}
-    for arm, entropy in zip(plan.entropies(LAPTOP, rate), (0.5, 0.21, 0.1), strict=True):
+    for arm, entropy in zip(plan.entropies(LAPTOP, 1e-4), (0.5, 0.21, 0.1), strict=True):
         run = run_of([0.1, 0.2], [0.9, 0.9])
         tuning[arm.name] = [Run(arm.name, 0, {**run.arrays, "entropy": np.full((2, 3), entropy)})]
-    tuned = plan.matched(LAPTOP, baseline, rate, tuning)
+    tuned = plan.matched(LAPTOP, baseline, method, tuning)
     assert tuned.entropy.trainer == {**plan.common(LAPTOP), "learning_rate": 1e-4, "entropy_coef": LAPTOP.entropies[1]}
     assert (tuned.method.name, tuned.rate) == ("RAPO", 1e-4)
+    small = plan.rapo(LAPTOP, alpha=LAPTOP.alphas[0]).but("RAPO", learning_rate=3e-4)
+    beside = {arm.name: plan.alpha_of(arm) for arm in plan.others(LAPTOP, small)}
+    assert beside["forward KL"] == beside["RAPO without entropy"] == LAPTOP.alphas[0]
+    assert sorted(beside.values()) == sorted([LAPTOP.alphas[0], *LAPTOP.alphas, LAPTOP.alpha])
 
 
 def test_the_exact_toy_tells_the_order_of_the_paper() -> None:

@@ -14,7 +14,7 @@ solved at last.
     model       64 wide, 2 layers
     step        16 prompts, 256 answers, one update
     baseline    the best of plain GRPO over three learning rates, a reverse KL and an entropy bonus, chosen on other
-                seeds; RAPO chooses among the same rates on the same seeds
+                seeds; RAPO chooses among the same rates and two other alphas on the same seeds
     beside it   reverse KL at RAPO's rate, which the paper compares to; an entropy bonus alone, of the weight that ends
                 at RAPO's entropy; RAPO without its parts and with other alphas, without a verdict
     shallower   the same over a base whose corpus has `*` ten times as often, so that the hole can be climbed out of
@@ -47,9 +47,9 @@ class Config(RealConfig):
     """Rate of `*` in the base's corpus, that of + and - being 1."""
     shallow: float = 1e-2
     """... in that of another base, whose hole is shallower."""
-    hint_rate: float = 0.3
+    hint_rate: float = 0.4
     """Share of right traces in the base's corpus."""
-    base_steps: int = 1500
+    base_steps: int = 500
     """Of pre-training, of 192 traces each."""
     prompts: int = 16
     """Prompts of a step."""
@@ -69,14 +69,14 @@ class Config(RealConfig):
     """Weight of the reverse KL."""
     entropies: tuple[float, ...] = (0.003, 0.01, 0.03)
     """Weights of the entropy bonus alone; the one that ends nearest to RAPO's entropy is compared to it."""
-    alpha: float = 0.1
-    """RAPO: weight of the forward KL, that of the reverse one."""
+    alpha: float = 0.03
+    """RAPO: weight of the forward KL."""
     floor: float = 0.5
     """RAPO: phi of a wrong answer; at 1 the reference stays as it is."""
     beta: float = 0.001
     """RAPO: weight of the entropy."""
-    alphas: tuple[float, ...] = (0.03, 0.3)
-    """Other weights of the forward KL, shown without a verdict."""
+    alphas: tuple[float, ...] = (0.01, 0.1)
+    """Other weights of the forward KL: tried at the highest rate, and shown without a verdict."""
     climbs: int = 3000
     """Steps of each exact climb."""
     depths: tuple[float, ...] = (0.2, 0.1, 0.07, 0.05, 0.03, 0.01)

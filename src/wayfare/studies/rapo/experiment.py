@@ -43,9 +43,10 @@ def run(config: Config, progress: Progress) -> Findings:
     bases = {name: [Run(name, 0, first[name])] for name in ("base", SHALLOW_BASE)}
     refuse_wrong_checks(config, rules(config, guess), bases["base"][0])
     tried = progress.cells(tuning, later=[*bonuses, *arm_cells_of(config, guess)])
-    baseline, rate = chosen(config, tried)
-    tried |= progress.cells(entropy_cells(config, rate), later=arm_cells_of(config, guess))
-    tuned = matched(config, baseline, rate, runs_of(tried))
+    baseline, method = chosen(config, tried)
+    bonuses = entropy_cells(config, method.trainer["learning_rate"])
+    tried |= progress.cells(bonuses, later=arm_cells_of(config, guess))
+    tuned = matched(config, baseline, method, runs_of(tried))
     runs = {**bases, **runs_of(progress.cells(arm_cells_of(config, tuned)))}
     return Findings(
         tables=tables(config, runs, runs_of(tried), first["exact"]),

@@ -11,7 +11,7 @@ from wayfare.studies.language_tables import notes as common_notes
 from wayfare.studies.rapo import Config
 from wayfare.studies.rapo.exact import OBJECTIVES
 from wayfare.studies.rapo.halves import HALVES, found, pass_half
-from wayfare.studies.rapo.plan import SHALLOW, SHALLOW_BASE, Tuned
+from wayfare.studies.rapo.plan import SHALLOW, SHALLOW_BASE, Tuned, alpha_of
 from wayfare.studies.stated import half_width
 
 __all__ = ["notes", "tables"]
@@ -70,8 +70,9 @@ def notes(config: Config, runs: Runs, tuned: Tuned) -> list[str]:
     return [
         *common_notes(runs),
         f"Chosen on {config.tuning_seeds} other seeds by pass@1 + pass@{min(64, config.many)}: {tuned.baseline.name} "
-        f"as the baseline, learning rate {tuned.rate:g} for RAPO, which the arms beside it share; by entropy at the "
-        f"end a bonus of {tuned.entropy.trainer['entropy_coef']:g} to stand beside it.",
+        f"as the baseline, alpha {alpha_of(tuned.method):g} and learning rate {tuned.rate:g} for RAPO, whose rate the "
+        f"arms beside it share; by entropy at the end a bonus of {tuned.entropy.trainer['entropy_coef']:g} to stand "
+        "beside it.",
         f"Of {len(never)} problems {int(never.sum())} were solved by none of the base's {config.eval_answers} answers.",
         "* within, * beyond: the chance of * behind a problem's first number, by the kind of problem.",
         "The forward KL is summed over the vocabulary at each prefix that the policy drew: it is not that of whole "

@@ -26,6 +26,7 @@ __all__ = [
     "SHALLOW",
     "SHALLOW_BASE",
     "Tuned",
+    "alpha_of",
     "arm_cells_of",
     "base_of",
     "chosen",
@@ -94,6 +95,11 @@ def rapo(
     return Arm(name, trainer, {"regularisers": [(DIVERGENCE, told)]})
 
 
+def alpha_of(arm: Arm) -> float:
+    """Weight of its forward KL."""
+    return float(next(told["alpha"] for address, told in arm.parts["regularisers"] if address == DIVERGENCE))
+
+
 def reverse(config: Config, rate: float) -> Arm:
     """What the paper compares to, at RAPO's learning rate."""
     return Arm(REVERSE, {**common(config), "learning_rate": rate, "beta": config.reverse})
@@ -107,14 +113,15 @@ def entropies(config: Config, rate: float) -> tuple[Arm, ...]:
     )
 
 
-def others(config: Config, rate: float) -> tuple[Arm, ...]:
-    """Arms that are shown at RAPO's learning rate, without a verdict."""
+def others(config: Config, method: Arm) -> tuple[Arm, ...]:
+    """Arms that are shown at RAPO's learning rate, without a verdict: without its parts, and with other alphas."""
+    own = alpha_of(method)
     arms = (
-        rapo(config, "forward KL", floor=1.0),
-        rapo(config, "RAPO without entropy", beta=0.0),
-        *(rapo(config, f"RAPO alpha {each:g}", alpha=each) for each in config.alphas),
+        rapo(config, "forward KL", alpha=own, floor=1.0),
+        rapo(config, "RAPO without entropy", alpha=own, beta=0.0),
+        *(arm for arm in _alphas(config, config.alpha, *config.alphas).values() if alpha_of(arm) != own),
     )
-    return tuple(arm.but(arm.name, learning_rate=rate) for arm in arms)
+    return tuple(arm.but(arm.name, learning_rate=method.trainer["learning_rate"]) for arm in arms)
 
 
 def first_cells(config: Config) -> list[Cell]:
@@ -128,9 +135,8 @@ def first_cells(config: Config) -> list[Cell]:
 
 
 def tuning_cells(config: Config) -> list[Cell]:
-    """Controls and RAPO at each rate, on other seeds and on selection prompts."""
-    arms = (*_controls(config).values(), *grid(rapo(config), config.rates))
-    return _tuning(config, arms)
+    """Controls and as many settings of RAPO, on other seeds and on selection prompts."""
+    return _tuning(config, (*_controls(config).values(), *_methods(config).values()))
 
 
 def entropy_cells(config: Config, rate: float) -> list[Cell]:
@@ -138,24 +144,24 @@ def entropy_cells(config: Config, rate: float) -> list[Cell]:
     return _tuning(config, entropies(config, rate))
 
 
-def chosen(config: Config, tuning: Mapping[str, Arrays]) -> tuple[Arm, float]:
-    """(the best control, RAPO's best rate)."""
-    runs, methods = runs_of(tuning), {arm.name: arm for arm in grid(rapo(config), config.rates)}
-    by = partial(score, config)
-    best = deciding({name: runs[name] for name in _controls(config)}, by)
-    rate = methods[deciding({name: runs[name] for name in methods}, by)].trainer["learning_rate"]
-    return _controls(config)[best], float(rate)
+def chosen(config: Config, tuning: Mapping[str, Arrays]) -> tuple[Arm, Arm]:
+    """(the best control, the best setting of RAPO), under the names they were tried by."""
+    runs, by = runs_of(tuning), partial(score, config)
+    found = []
+    for arms in (_controls(config), _methods(config)):
+        found.append(arms[deciding({name: runs[name] for name in arms}, by)])
+    return found[0], found[1]
 
 
-def matched(config: Config, baseline: Arm, rate: float, tuning: Runs) -> Tuned:
+def matched(config: Config, baseline: Arm, method: Arm, tuning: Runs) -> Tuned:
     """With the entropy bonus that ends nearest to RAPO's entropy. tuning: runs of both"""
 
     def entropy(name: str) -> float:
         return sum(run.end("entropy") for run in tuning[name]) / len(tuning[name])
 
-    wanted = entropy(f"{RAPO} lr {rate:g}")
-    near = min(entropies(config, rate), key=lambda arm: abs(entropy(arm.name) - wanted))
-    return Tuned(baseline, rapo(config).but(RAPO, learning_rate=rate), near.but(ENTROPY))
+    wanted, bonuses = entropy(method.name), entropies(config, method.trainer["learning_rate"])
+    near = min(bonuses, key=lambda arm: abs(entropy(arm.name) - wanted))
+    return Tuned(baseline, method.but(RAPO), near.but(ENTROPY))
 
 
 def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
@@ -165,7 +171,7 @@ def arm_cells_of(config: Config, tuned: Tuned) -> list[Cell]:
     asked = [tuned.baseline, tuned.method, reverse(config, tuned.rate), tuned.entropy]
     return [
         *arm_cells(base, asked, how, seeds),
-        *arm_cells(base, others(config, tuned.rate), how, seeds[: config.other_seeds]),
+        *arm_cells(base, others(config, tuned.method), how, seeds[: config.other_seeds]),
         *arm_cells(base_of(config, config.shallow), [arm.but(f"{SHALLOW}{arm.name}") for arm in asked[:3]], how, seeds),
     ]
 
@@ -178,6 +184,20 @@ def score(config: Config, run: Run) -> float:
 def _controls(config: Config) -> dict[str, Arm]:
     middle = config.entropies[len(config.entropies) // 2]
     arms = controls(config.rates, beta=config.reverse, entropy=middle, **common(config))
+    return {arm.name: arm for arm in arms}
+
+
+def _methods(config: Config) -> dict[str, Arm]:
+    highest = max(config.rates)  # as the controls' divergence and bonus are tried at
+    other = (
+        arm.but(f"{name} lr {highest:g}", learning_rate=highest)
+        for name, arm in _alphas(config, *config.alphas).items()
+    )
+    return {arm.name: arm for arm in (*grid(rapo(config), config.rates), *other)}
+
+
+def _alphas(config: Config, *alphas: float) -> dict[str, Arm]:
+    arms = (rapo(config, f"RAPO alpha {each:g}", alpha=each) for each in alphas)
     return {arm.name: arm for arm in arms}
 
 
