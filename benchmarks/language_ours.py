@@ -29,7 +29,7 @@ def main() -> None:
         generation_batch_size=PROMPTS * SAMPLES, num_generations=SAMPLES, max_completion_length=new, max_steps=10_000,
         learning_rate=1e-6, torch_compile=kind == "compiled",
     )  # fmt: skip
-    trainer = GRPO(model, reward, rows(), config)
+    trainer = GRPO(model, reward, rows(folder), config)
     began = now()
     trainer.advance()
     first, _ = since(began)

@@ -25,7 +25,7 @@ def main() -> None:
     torch.manual_seed(0)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-6)
-    data = [tokenizer(row["prompt"])["input_ids"] for row in rows()]
+    data = [tokenizer(row["prompt"])["input_ids"] for row in rows(folder)]
     drawing: list[float] = []
     at = 0
 

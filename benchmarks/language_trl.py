@@ -41,7 +41,7 @@ def main() -> None:
         )  # fmt: skip
         clock = Clock()
         trainer = GRPOTrainer(
-            AutoModelForCausalLM.from_pretrained(folder), reward, config, train_dataset=Dataset.from_list(rows()),
+            AutoModelForCausalLM.from_pretrained(folder), reward, config, train_dataset=Dataset.from_list(rows(folder)),
             processing_class=_tokenizer(folder), callbacks=[clock],
         )  # fmt: skip
         trainer.train()

@@ -1,7 +1,7 @@
 """The work of `language.py`: what every contender trains on, and how a contender tells of itself.
 
-8 prompts of 8 words, 8 answers each, NEW forced tokens (no end token exists), one optimiser step a rollout, plain GRPO
-(dapo loss, no divergence), AdamW. All contenders start from the same saved Llama of the same size.
+8 prompts of 8 words (128 in one size), 8 answers each, NEW forced tokens (no end token exists), one optimiser step a
+rollout, plain GRPO (dapo loss, no divergence), AdamW. All contenders start from the same saved Llama of the same size.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PROMPTS, SAMPLES, LENGTH, WORDS = 8, 8, 8, 20
+PROMPTS, SAMPLES, WORDS = 8, 8, 20
 SIZES = {
     "0.1M": (64, 2, 160, WORDS),
     "1M": (128, 5, 336, WORDS),
     "6M": (256, 8, 672, WORDS),
+    "long prompts": (128, 5, 336, WORDS),
     "vocabulary": (32, 2, 64, 151_936),
 }
 """Width, layers, inner width, vocabulary; heads are 32 wide, embeddings tied."""
+LENGTHS = {"long prompts": 128}
+"""Words of a prompt, of the sizes in which they are not 8."""
 WARM, STEPS = 3, 12
 FEW = {"vocabulary": (0, 1)}
 """Of the sizes whose steps take long: steps before the timed ones, and timed ones. Memory is at its peak in these."""
@@ -48,9 +51,10 @@ def make(folder: Path, size: str) -> None:
     PreTrainedTokenizerFast(tokenizer_object=inside, pad_token="<pad>").save_pretrained(folder)
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(folder: str) -> list[dict[str, Any]]:
     """The data set: prompts of one length."""
-    return [{"prompt": " ".join(f"w{1 + (7 * i + 3 * j) % (WORDS - 1)}" for j in range(LENGTH))} for i in range(64)]
+    length = LENGTHS.get(Path(folder).name, 8)
+    return [{"prompt": " ".join(f"w{1 + (7 * i + 3 * j) % (WORDS - 1)}" for j in range(length))} for i in range(64)]
 
 
 def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
