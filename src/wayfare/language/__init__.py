@@ -8,7 +8,8 @@
     sampler       drawing the next token: temperature, min-p, top-p
     causal        what trainers ask of weights that are here: states, logits, a prompt continued token by token
     local         a model of transformers behind both interfaces; `nano_model` the small one, `nano_compiled` its passes
-    decoding      answers drawn from such a model; `answering` does it for prompts that are texts
+    decoding      answers drawn from such a model; `answering` does it for prompts that are texts, `shared_prompts`
+                  tells which are alike and read once
     scoring       how likely given tokens are, with gradients
     policies      a model to be trained, from whatever there is
     adapters      low-rank weights beside a frozen model: what is trained of it, and can be switched off

@@ -132,13 +132,10 @@ class TransformersModel(Answering):
             return None
         if torch.is_grad_enabled() and _checkpointed(self.causal):
             return None  # layers that are recomputed keep no cache
-        rows, length = ids.shape
-        # copies of keys and values cost as much as they save where prompts are less than an eighth of what is read
-        if 8 * (rows - 1) * prompt < rows * length:
-            return None
         alike = shared_prompts(ids[:, :prompt], valid[:, :prompt])
-        saved = 0 if alike is None else (rows - len(alike.first)) * prompt
-        return alike if 8 * saved >= rows * length else None
+        saved = 0 if alike is None else (len(ids) - len(alike.first)) * prompt
+        # copies of keys and values cost as much as they save where that is less than an eighth of what is read
+        return alike if 8 * saved >= ids.numel() else None
 
     def _continued(self, ids: Tensor, seen: dict[str, Tensor], keep: int, alike: Alike) -> Tensor:
         """`states`, prompts read once: their keys and values stand before each answer, and have its gradient."""

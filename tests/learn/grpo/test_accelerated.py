@@ -65,7 +65,7 @@ def test_processes_that_share_weights_make_the_same_passes_whatever_their_rows(b
     ids = torch.tensor([[5, 6, 7, 8, 3 + row] for row in range(4)])
     other = torch.cat([ids[:, :1] + torch.arange(4).unsqueeze(1), ids[:, 1:]], dim=1)
     for each in (ids, other):
-        scorer(each, torch.ones_like(each, dtype=torch.bool), 1).logps.sum().backward()
+        scorer(each, torch.ones_like(each, dtype=torch.bool), 2).logps.sum().backward()
     for found in both[1:]:
         torch.testing.assert_close(found["unlike"], next(scorer.parameters()).grad, rtol=1e-4, atol=1e-5)
 

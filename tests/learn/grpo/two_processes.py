@@ -132,7 +132,7 @@ def unlike(processes: Processes) -> Tensor:
     scorer: Any = processes.prepared(Scorer(fresh("llama")))
     ids = torch.tensor([[5, 6, 7, 8, 3 + row] for row in range(4)])
     ids[:, 0] += torch.arange(4) * processes.rank
-    logps = scorer(ids, torch.ones_like(ids, dtype=torch.bool), 1).logps
+    logps = scorer(ids, torch.ones_like(ids, dtype=torch.bool), 2).logps  # two passes where the prompt is read once
     processes.backward(logps.sum())
     whole: Tensor = next(scorer.parameters()).grad.full_tensor()
     return whole
